@@ -1,0 +1,302 @@
+//! The decoder: token embedding, blocks of causal attention and ReLU-squared MLP around a residual stream, a final norm, an untied head.
+//!
+//! Every operation comes from `outpace-kernels`, because candle's fused ones have no backward. Works in f32 (training) and f64 (gradient
+//! check). Knows nothing of optimisers, files or time.
+
+use crate::config;
+use crate::random::{Domain, Stream};
+use candle_core::{DType, Device, Result, Tensor, Var};
+use outpace_kernels::attention::{Shape, attention};
+use outpace_kernels::cross_entropy::cross_entropy;
+use outpace_kernels::embedding::embedding;
+use outpace_kernels::linear::linear;
+use outpace_kernels::relu_squared::relu_squared;
+use outpace_kernels::rms_norm::rms_norm;
+use outpace_kernels::rotary::{Table, rotary};
+
+/// Standard deviation of initial matrices (Radford et al. 2019, GPT-2); projections back into the residual stream are divided by
+/// sqrt(2 x layers), because that many are added up.
+const INITIAL_SPREAD: f64 = 0.02;
+
+/// A parameter under its name in checkpoints.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// For example `blocks.0.attention.qkv`.
+    pub name: String,
+    /// Its value; updated in place.
+    pub value: Var,
+}
+
+/// The network.
+#[derive(Debug)]
+pub struct Model {
+    config: config::Model,
+    rotary: Table,
+    shape: Shape,
+    parameters: Vec<Parameter>,
+}
+
+/// Parameters of a block, in the order in which they are stored.
+const BLOCK: [&str; 6] = [
+    "attention.norm",
+    "attention.qkv",
+    "attention.out",
+    "mlp.norm",
+    "mlp.up",
+    "mlp.down",
+];
+
+impl Model {
+    /// A fresh network; all weights are drawn from `seed`.
+    ///
+    /// # Errors
+    /// Only what candle reports; a validated config causes none.
+    pub fn new(config: &config::Model, seed: u64, dtype: DType) -> Result<Self> {
+        let shape = Shape {
+            sequence: config.sequence,
+            heads: config.heads,
+            head_dim: config.head_dim(),
+        };
+        let parameters = layout(config)
+            .into_iter()
+            .enumerate()
+            .map(|(index, (name, dims))| {
+                let values = initial(&name, &dims, config.layers, seed, index as u64);
+                let tensor = Tensor::from_vec(values, dims, &Device::Cpu)?.to_dtype(dtype)?;
+                let value = Var::from_tensor(&tensor)?;
+                Ok(Parameter { name, value })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            config: config.clone(),
+            rotary: Table::new(shape, config.rotary_base, dtype)?,
+            shape,
+            parameters,
+        })
+    }
+
+    /// All parameters, in a fixed order.
+    #[must_use]
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// Mean loss in nats of `targets` after `inputs` (both whole sequences, concatenated).
+    ///
+    /// # Errors
+    /// Tokens that are no symbols, or lengths that are no whole sequences.
+    pub fn loss(&self, inputs: &[u32], targets: &[u32]) -> Result<Tensor> {
+        let targets = Tensor::new(targets, &Device::Cpu)?;
+        cross_entropy(&self.logits(inputs)?, &targets)
+    }
+
+    /// Logits (tokens, symbols) of what follows each token of `inputs`.
+    ///
+    /// # Errors
+    /// As [`Model::loss`].
+    pub fn logits(&self, inputs: &[u32]) -> Result<Tensor> {
+        let ids = Tensor::new(inputs, &Device::Cpu)?;
+        let (first, rest) = self.tensors();
+        let mut x = embedding(first, &ids)?;
+        let (blocks, last) = rest.split_at(BLOCK.len() * self.config.layers);
+        for block in blocks.chunks(BLOCK.len()) {
+            x = self.block(x, block)?;
+        }
+        linear(&self.norm(&x, &last[0])?, last[1].value.as_tensor())
+    }
+
+    /// Moves every weight by one unit in the last place, up or down by coin toss of `seed`. The innocent disturbance that tells how far two
+    /// honest runs may drift apart.
+    ///
+    /// # Errors
+    /// Only what candle reports; f32 only.
+    pub fn perturb(&self, seed: u64) -> Result<()> {
+        for (index, parameter) in self.parameters.iter().enumerate() {
+            let mut stream = Stream::new(Domain::Perturbation, seed, index as u64);
+            let tensor = parameter.value.as_tensor();
+            let mut values = tensor.flatten_all()?.to_vec1::<f32>()?;
+            for value in &mut values {
+                *value = if stream.coin() { value.next_up() } else { value.next_down() };
+            }
+            let moved = Tensor::from_vec(values, tensor.shape(), &Device::Cpu)?;
+            parameter.value.set(&moved)?;
+        }
+        Ok(())
+    }
+
+    fn tensors(&self) -> (&Tensor, &[Parameter]) {
+        (self.parameters[0].value.as_tensor(), &self.parameters[1..])
+    }
+
+    fn block(&self, x: Tensor, parameters: &[Parameter]) -> Result<Tensor> {
+        let [attention_norm, qkv, out, mlp_norm, up, down] = parameters else {
+            unreachable!("chunks of BLOCK.len() = 6");
+        };
+        let h = linear(&self.norm(&x, attention_norm)?, qkv.value.as_tensor())?;
+        let h = attention(&rotary(&h, &self.rotary)?, self.shape)?;
+        let x = (x + linear(&h, out.value.as_tensor())?)?;
+        let h = linear(&self.norm(&x, mlp_norm)?, up.value.as_tensor())?;
+        let h = linear(&relu_squared(&h)?, down.value.as_tensor())?;
+        x + h
+    }
+
+    fn norm(&self, x: &Tensor, weight: &Parameter) -> Result<Tensor> {
+        rms_norm(x, weight.value.as_tensor(), self.config.norm_epsilon)
+    }
+}
+
+/// Names and shapes of all parameters. Matrices are (inputs, outputs).
+fn layout(config: &config::Model) -> Vec<(String, Vec<usize>)> {
+    let (width, hidden) = (config.width, config.width * config.mlp_ratio);
+    let mut layout = vec![("embedding".to_owned(), vec![config.symbols, width])];
+    for block in 0..config.layers {
+        let shapes = [
+            vec![width],
+            vec![width, 3 * width],
+            vec![width, width],
+            vec![width],
+            vec![width, hidden],
+            vec![hidden, width],
+        ];
+        let names = BLOCK.iter().map(|name| format!("blocks.{block}.{name}"));
+        layout.extend(names.zip(shapes));
+    }
+    layout.push(("norm".to_owned(), vec![width]));
+    layout.push(("head".to_owned(), vec![width, config.symbols]));
+    layout
+}
+
+fn initial(name: &str, dims: &[usize], layers: usize, seed: u64, index: u64) -> Vec<f64> {
+    let n = dims.iter().product();
+    if dims.len() == 1 {
+        return vec![1.0; n];
+    }
+    let into_residual = name.ends_with(".out") || name.ends_with(".down");
+    let shrink = if into_residual { (2.0 * layers as f64).sqrt() } else { 1.0 };
+    let mut stream = Stream::new(Domain::Weights, seed, index);
+    (0..n).map(|_| INITIAL_SPREAD / shrink * stream.normal()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Central differences of a loss near 1 in f64 are good to about 1e-10 / STEP.
+    const STEP: f64 = 1e-5;
+    const TOLERANCE: f64 = 1e-7;
+
+    fn config() -> config::Model {
+        config::Model {
+            symbols: 11,
+            width: 8,
+            layers: 2,
+            heads: 2,
+            sequence: 5,
+            mlp_ratio: 3,
+            rotary_base: 100.0,
+            norm_epsilon: 1e-5,
+        }
+    }
+
+    fn tokens(seed: u64) -> Vec<u32> {
+        let mut stream = Stream::new(Domain::Sample, seed, 0);
+        (0..10).map(|_| stream.below(11) as u32).collect()
+    }
+
+    fn loss(model: &Model) -> f64 {
+        let loss = model.loss(&tokens(1), &tokens(2)).unwrap();
+        loss.to_dtype(DType::F64).unwrap().to_scalar().unwrap()
+    }
+
+    /// Weights far from their small initial values, so that no gradient is lost in a nearly linear network.
+    fn lively(model: &Model) {
+        for (index, parameter) in model.parameters().iter().enumerate() {
+            let mut stream = Stream::new(Domain::Sample, 3, index as u64);
+            let shape = parameter.value.as_tensor().shape();
+            let values: Vec<f64> = (0..shape.elem_count()).map(|_| 0.5 * stream.normal()).collect();
+            let tensor = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
+            parameter.value.set(&tensor.to_dtype(parameter.value.dtype()).unwrap()).unwrap();
+        }
+    }
+
+    fn nudged(parameter: &Parameter, element: usize, by: f64) -> Tensor {
+        let tensor = parameter.value.as_tensor();
+        let mut values = tensor.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        values[element] += by;
+        Tensor::from_vec(values, tensor.shape(), &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn every_gradient_of_the_whole_model_agrees_with_finite_differences() {
+        let model = Model::new(&config(), 1, DType::F64).unwrap();
+        lively(&model);
+        let gradients = model.loss(&tokens(1), &tokens(2)).unwrap().backward().unwrap();
+        for parameter in model.parameters() {
+            let gradient = gradients.get(&parameter.value).expect(&parameter.name);
+            let gradient = gradient.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            assert!(gradient.iter().any(|g| g.abs() > 1e-6), "{}: no slope", parameter.name);
+            let original = nudged(parameter, 0, 0.0);
+            // Every element of the small ones, a spread of the large ones.
+            for element in (0..gradient.len()).step_by(gradient.len().div_ceil(40)) {
+                let (above, below) = (nudged(parameter, element, STEP), nudged(parameter, element, -STEP));
+                parameter.value.set(&above).unwrap();
+                let above = loss(&model);
+                parameter.value.set(&below).unwrap();
+                let expected = (above - loss(&model)) / (2.0 * STEP);
+                parameter.value.set(&original).unwrap();
+                let difference = (gradient[element] - expected).abs();
+                assert!(
+                    difference <= TOLERANCE,
+                    "{}[{element}]: {} instead of {expected}",
+                    parameter.name,
+                    gradient[element]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn f32_gradients_agree_with_f64() {
+        let (single, double) = (
+            Model::new(&config(), 1, DType::F32).unwrap(),
+            Model::new(&config(), 1, DType::F64).unwrap(),
+        );
+        lively(&single);
+        lively(&double);
+        let gradients = [&single, &double].map(|m| m.loss(&tokens(1), &tokens(2)).unwrap().backward().unwrap());
+        for (a, b) in single.parameters().iter().zip(double.parameters()) {
+            let flat = |gradient: &Tensor| {
+                let gradient = gradient.to_dtype(DType::F64).unwrap();
+                gradient.flatten_all().unwrap().to_vec1::<f64>().unwrap()
+            };
+            let pairs = flat(gradients[0].get(&a.value).unwrap());
+            for (x, y) in pairs.into_iter().zip(flat(gradients[1].get(&b.value).unwrap())) {
+                assert!((x - y).abs() <= 1e-4, "{}: {x} {y}", a.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_config_counts_what_the_model_has() {
+        let model = Model::new(&config(), 1, DType::F32).unwrap();
+        let counts = model.parameters().iter().map(|p| p.value.elem_count());
+        assert_eq!(counts.sum::<usize>(), config().parameters());
+    }
+
+    #[test]
+    fn a_perturbation_moves_every_weight_by_one_unit() {
+        let (a, b) = (
+            Model::new(&config(), 1, DType::F32).unwrap(),
+            Model::new(&config(), 1, DType::F32).unwrap(),
+        );
+        b.perturb(9).unwrap();
+        let values = |m: &Model| -> Vec<f32> {
+            let flat = |p: &Parameter| p.value.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            m.parameters().iter().flat_map(flat).collect()
+        };
+        let (a, b) = (values(&a), values(&b));
+        assert!(a.iter().zip(&b).all(|(x, y)| x.next_up() == *y || x.next_down() == *y));
+        let ups = a.iter().zip(&b).filter(|(x, y)| x < y).count();
+        assert!(ups > a.len() / 3 && ups < a.len() * 2 / 3);
+    }
+}

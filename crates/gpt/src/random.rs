@@ -1,0 +1,89 @@
+//! Random numbers that are a function of what they are for: a domain, a seed and an index. A step's batch can be drawn again without
+//! drawing those before it, so that a resumed run continues with the same text.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// What numbers are drawn for; different domains never share a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Domain {
+    /// Initial weights; the index is the parameter's number.
+    Weights = 1,
+    /// Signs of a perturbation.
+    Perturbation = 2,
+    /// The rules of the generated language.
+    Language = 3,
+    /// Training text; the index is the step.
+    Training = 4,
+    /// Validation text; the index is the batch.
+    Validation = 5,
+    /// Choices of `sample`.
+    Sample = 6,
+}
+
+/// A stream of random numbers.
+pub struct Stream(ChaCha8Rng);
+
+impl Stream {
+    /// The stream of `domain`, `seed` and `index`.
+    #[must_use]
+    pub fn new(domain: Domain, seed: u64, index: u64) -> Self {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&(domain as u64).to_le_bytes());
+        key[8..16].copy_from_slice(&seed.to_le_bytes());
+        key[16..24].copy_from_slice(&index.to_le_bytes());
+        Self(ChaCha8Rng::from_seed(key))
+    }
+
+    /// Uniform in [0, 1), 53 bits.
+    pub fn uniform(&mut self) -> f64 {
+        (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Uniform below `n`, by the multiply-shift method; its bias is below 2^-32 for any `n` used here.
+    pub fn below(&mut self, n: usize) -> usize {
+        ((u128::from(self.0.next_u64()) * n as u128) >> 64) as usize
+    }
+
+    /// Normally distributed with mean 0 and variance 1 (Box and Muller 1958).
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
+    /// True or false.
+    pub fn coin(&mut self) -> bool {
+        self.0.next_u32() & 1 == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_repeat_and_differ() {
+        let draw = |domain, seed, index| Stream::new(domain, seed, index).uniform();
+        let first = draw(Domain::Weights, 1, 2);
+        assert_eq!(first.to_bits(), draw(Domain::Weights, 1, 2).to_bits());
+        for other in [
+            draw(Domain::Training, 1, 2),
+            draw(Domain::Weights, 2, 2),
+            draw(Domain::Weights, 1, 3),
+        ] {
+            assert_ne!(first.to_bits(), other.to_bits());
+        }
+    }
+
+    #[test]
+    fn moments_are_those_of_the_distributions() {
+        const N: usize = 40_000;
+        let mut stream = Stream::new(Domain::Sample, 7, 0);
+        let normals: Vec<f64> = (0..N).map(|_| stream.normal()).collect();
+        let mean = normals.iter().sum::<f64>() / N as f64;
+        let variance = normals.iter().map(|x| x * x).sum::<f64>() / N as f64;
+        // Five standard errors.
+        assert!(mean.abs() < 0.025 && (variance - 1.0).abs() < 0.036, "{mean} {variance}");
+        assert!((0..N).all(|_| stream.below(3) < 3));
+    }
+}

@@ -1,0 +1,215 @@
+//! `outpace.toml`: what a repository tells outpace about itself. Always read from the base, never from the candidate.
+
+mod check;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+pub use check::{ConfigError, parse_config, parse_duration};
+
+/// A whole `outpace.toml`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Version of the format: 1.
+    pub version: u32,
+    /// The programs that can be built and timed.
+    pub workload: BTreeMap<String, WorkloadConfig>,
+    /// What a patch may touch.
+    pub policy: PolicyConfig,
+    /// When a patch is merged.
+    #[serde(default)]
+    pub gate: GateConfig,
+    /// Who proposes patches.
+    #[serde(default)]
+    pub agent: BTreeMap<String, AgentConfig>,
+    /// Values that the `tune` agent may try.
+    #[serde(default)]
+    pub tunable: Vec<Tunable>,
+}
+
+/// What "faster" means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Track {
+    /// The same mathematics in less time per token.
+    #[default]
+    Throughput,
+    /// Less time to a target loss.
+    TimeToLoss,
+}
+
+/// How a workload is driven.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// It speaks the step protocol.
+    #[default]
+    Steps,
+    /// The whole command is timed; there is no correctness check beyond `verify`.
+    Process,
+}
+
+/// `[workload.NAME]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkloadConfig {
+    /// What "faster" means for it.
+    #[serde(default)]
+    pub track: Track,
+    /// Fetches what the build needs; run on the base only, the only command that may use the network.
+    #[serde(default)]
+    pub fetch: Vec<String>,
+    /// Builds it, offline; empty for a program that needs no build.
+    #[serde(default)]
+    pub build: Vec<String>,
+    /// Starts it. `{target}` is the build's target folder.
+    pub run: Vec<String>,
+    /// Evaluates a checkpoint: `--checkpoint FILE --data-seed N` is added.
+    #[serde(default)]
+    pub evaluate: Vec<String>,
+    /// Prints an `outpace.profile/1` document.
+    #[serde(default)]
+    pub profile: Vec<String>,
+    /// Step protocol or whole command.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Must pass on the candidate.
+    #[serde(default)]
+    pub verify: Vec<String>,
+    /// Files that the program reads when it runs (globs); it sees no others. Default: all.
+    #[serde(default = "all_files")]
+    pub reads: Vec<String>,
+    /// Environment variables that its processes get on top of the clean environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Steps that base and candidate train in the correctness check.
+    #[serde(default = "default_check_steps")]
+    pub check_steps: u32,
+    /// Longest time that one answer (or a whole command) may take.
+    #[serde(default = "default_timeout", deserialize_with = "duration")]
+    pub timeout: Duration,
+    /// Longest time that the build may take.
+    #[serde(default = "default_build_timeout", deserialize_with = "duration")]
+    pub build_timeout: Duration,
+    /// Most memory that one process may map, in MiB.
+    #[serde(default)]
+    pub memory_mib: Option<u64>,
+}
+
+/// `[policy]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// Globs of the files that a patch may change.
+    pub editable: Vec<String>,
+    /// Largest patch in KiB.
+    #[serde(default = "default_patch_kib")]
+    pub max_patch_kib: usize,
+}
+
+/// `[gate]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GateConfig {
+    /// Error rate of a single gate.
+    pub alpha: f64,
+    /// Share of false merges in a campaign.
+    pub fdr: f64,
+    /// The gain that must be exceeded, 0.005 for 0.5 %.
+    pub min_speedup: f64,
+    /// Most blocks of a single gate.
+    pub max_blocks: usize,
+    /// Most blocks of a candidate in a campaign.
+    pub campaign_max_blocks: usize,
+    /// Pairs in a block.
+    pub pairs: usize,
+    /// Shortest turn in milliseconds.
+    pub min_turn_ms: f64,
+    /// Workloads that are judged when none is named; empty means all.
+    pub workloads: Vec<String>,
+}
+
+impl Default for GateConfig {
+    fn default() -> Self {
+        Self {
+            alpha: 0.01,
+            fdr: 0.05,
+            min_speedup: 0.005,
+            max_blocks: 100,
+            campaign_max_blocks: 48,
+            pairs: 40,
+            min_turn_ms: 20.0,
+            workloads: Vec::new(),
+        }
+    }
+}
+
+/// `[agent.NAME]`: any command; its patch is what it leaves in its worktree.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    /// `{prompt}` becomes the prompt, `{prompt_file}` and `{context}` the paths of the prompt and of the context file.
+    pub command: Vec<String>,
+    /// Longest time for one proposal.
+    #[serde(default = "default_agent_timeout", deserialize_with = "duration")]
+    pub timeout: Duration,
+    /// Environment variables that are passed on to it by name, such as the key of its API.
+    #[serde(default)]
+    pub pass_env: Vec<String>,
+}
+
+/// `[[tunable]]`: one value that `tune` may change, a TOML key or a constant in a Rust, C or CUDA source.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tunable {
+    /// File that holds it.
+    pub file: String,
+    /// Dotted key in a TOML file.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// Name of a `const NAME: T = value;`, `constexpr T NAME = value;` or `#define NAME value`.
+    #[serde(default, rename = "const")]
+    pub constant: Option<String>,
+    /// Values to try, in their natural order.
+    pub values: Vec<toml::Value>,
+}
+
+impl Tunable {
+    /// Its key or constant.
+    pub fn name(&self) -> &str {
+        self.key.as_deref().or(self.constant.as_deref()).unwrap_or_default()
+    }
+}
+
+fn all_files() -> Vec<String> {
+    vec!["**".into()]
+}
+
+fn default_check_steps() -> u32 {
+    20
+}
+
+fn default_timeout() -> Duration {
+    Duration::from_secs(60)
+}
+
+fn default_build_timeout() -> Duration {
+    Duration::from_secs(3600)
+}
+
+fn default_patch_kib() -> usize {
+    64
+}
+
+fn default_agent_timeout() -> Duration {
+    Duration::from_secs(1200)
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_duration(&text).map_err(serde::de::Error::custom)
+}

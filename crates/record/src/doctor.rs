@@ -1,0 +1,58 @@
+//! What `outpace doctor` finds.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Document, Machine, SandboxTier};
+
+/// `outpace.doctor/1`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Doctor {
+    /// `outpace.doctor/1`.
+    pub schema: String,
+    /// The class of the machine.
+    pub machine_class: String,
+    /// The machine.
+    pub machine: Machine,
+    /// How programs are confined here.
+    pub sandbox_tier: SandboxTier,
+    /// Workload that the noise was measured with.
+    #[serde(default)]
+    pub workload: Option<String>,
+    /// Standard deviation of a block's log ratio with the base against itself.
+    #[serde(default)]
+    pub aa_sd: Option<f64>,
+    /// Blocks that it was measured with.
+    pub aa_blocks: usize,
+    /// The block log ratios of the A/A measurement.
+    #[serde(default)]
+    pub aa_log_ratios: Vec<f64>,
+    /// Wall seconds of one block.
+    #[serde(default)]
+    pub block_s: Option<f64>,
+    /// Share of a block in which no measured turn ran.
+    #[serde(default)]
+    pub overhead: Option<f64>,
+    /// What can be proven in how long.
+    pub forecast: Vec<Forecast>,
+    /// What was noticed and what to do about it.
+    #[serde(default)]
+    pub advice: Vec<String>,
+    /// Version of outpace.
+    pub outpace_version: String,
+}
+
+impl Document for Doctor {
+    const SCHEMA: &'static str = "outpace.doctor/1";
+}
+
+/// What it takes to prove a true gain on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Forecast {
+    /// The true gain.
+    pub speedup: f64,
+    /// Median number of blocks; absent where the most that a gate takes are not enough.
+    pub blocks: Option<usize>,
+    /// The same in seconds of wall time.
+    pub seconds: Option<f64>,
+}

@@ -1,0 +1,32 @@
+//! Everything that outpace writes down or sends: records, `outpace.toml`, the step protocol, and their versions.
+//!
+//! This is the only place where serde meets the outside. A reader ignores fields that it does not know and fills in those
+//! that an older writer did not have, so documents may grow; a document of another major version is refused by name.
+//! Nothing here starts a process, reads a clock or touches git.
+
+mod baseline;
+mod campaign;
+mod config;
+mod doctor;
+mod document;
+mod machine;
+mod profile;
+pub mod protocol;
+mod run;
+mod schema;
+mod text;
+mod verdict;
+
+pub use baseline::{Anchor, Baseline};
+pub use campaign::{Attempt, Campaign, CampaignState};
+pub use config::{
+    AgentConfig, Config, ConfigError, GateConfig, PolicyConfig, Protocol, Track, Tunable, WorkloadConfig, parse_config, parse_duration,
+};
+pub use doctor::{Doctor, Forecast};
+pub use document::{Document, ReadError, Timestamp, record_id};
+pub use machine::{Machine, SandboxTier};
+pub use profile::{Operation, Profile};
+pub use run::Run;
+pub use schema::{SCHEMAS, json_schema};
+pub use text::plain;
+pub use verdict::{Block, Check, Judgement, Kind, PatchStat, Seeds, TokensPerS, Verdict};

@@ -1,0 +1,41 @@
+//! Where a step's time goes, as a workload's `profile` command prints it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Document;
+
+/// `outpace.profile/1`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Profile {
+    /// `outpace.profile/1`.
+    pub schema: String,
+    /// Seconds of one step.
+    pub step_time_s: f64,
+    /// Tokens trained per second.
+    #[serde(default)]
+    pub tokens_per_s: Option<f64>,
+    /// The operations, most time first.
+    pub operations: Vec<Operation>,
+}
+
+impl Document for Profile {
+    const SCHEMA: &'static str = "outpace.profile/1";
+}
+
+/// One operation of a training step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Operation {
+    /// `attention.forward`
+    pub name: String,
+    /// Seconds it takes in one step.
+    pub seconds_per_step: f64,
+    /// Share of the step.
+    pub share: f64,
+    /// Floating-point operations in one step.
+    #[serde(default)]
+    pub flops: Option<f64>,
+    /// Bytes moved in one step.
+    #[serde(default)]
+    pub bytes: Option<f64>,
+}

@@ -1,0 +1,67 @@
+//! A measurement of one revision, for the history.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Document, Machine, SandboxTier, Timestamp};
+
+/// `outpace.run/1`: several fresh processes of one revision, many turns each. A trend, not evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// `outpace.run/1`.
+    pub schema: String,
+    /// Name of the workload.
+    pub workload: String,
+    /// Commit that was measured.
+    pub commit: String,
+    /// First line of its message.
+    #[serde(default)]
+    pub summary: String,
+    /// When it was committed.
+    #[serde(default)]
+    pub committed: Option<Timestamp>,
+    /// Seconds of each turn, one list a process.
+    pub turns_s: Vec<Vec<f64>>,
+    /// Training steps in a turn.
+    pub steps_per_turn: u32,
+    /// Median seconds of one step.
+    pub step_time_s: f64,
+    /// Median tokens trained per second; absent where the workload does not say what a step trains on.
+    #[serde(default)]
+    pub tokens_per_s: Option<f64>,
+    /// Spread between processes: the standard deviation of the logarithm of their medians.
+    pub process_sd: f64,
+    /// Seconds from process start to ready, the median.
+    #[serde(default)]
+    pub ready_s: f64,
+    /// Peak resident memory in MiB.
+    #[serde(default)]
+    pub peak_mib: f64,
+    /// Loss after the last step of the first process.
+    #[serde(default)]
+    pub loss: Option<f64>,
+    /// Artefact identity.
+    #[serde(default)]
+    pub artefact: String,
+    /// The class of the machine.
+    pub machine_class: String,
+    /// The machine.
+    #[serde(default)]
+    pub machine: Machine,
+    /// How the program was confined.
+    #[serde(default)]
+    pub sandbox_tier: SandboxTier,
+    /// Seed of the run.
+    #[serde(default)]
+    pub seed: u64,
+    /// Version of outpace.
+    pub outpace_version: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Timestamp,
+}
+
+impl Document for Run {
+    const SCHEMA: &'static str = "outpace.run/1";
+}

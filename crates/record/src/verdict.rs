@@ -1,0 +1,278 @@
+//! The verdict of a trial, with the raw samples that it can be recomputed from.
+
+use outpace_stats::{Outcome, Rule};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Document, Machine, SandboxTier, Timestamp, Track};
+
+/// What a trial says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Proven faster by more than the minimum.
+    Faster,
+    /// Proven slower.
+    Slower,
+    /// The artefacts are equal, or the difference is proven to be below the minimum.
+    Same,
+    /// The evidence did not settle it.
+    NotProven,
+    /// Refused before or instead of a judgement: policy, build, wrong results, implausible figures.
+    Rejected,
+}
+
+impl Kind {
+    /// The word that records carry.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Faster => "faster",
+            Self::Slower => "slower",
+            Self::Same => "same",
+            Self::NotProven => "not_proven",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    /// The exit code of a gate that ends with it.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Faster => 0,
+            Self::Same | Self::NotProven => 1,
+            Self::Slower => 3,
+            Self::Rejected => 4,
+        }
+    }
+}
+
+impl From<Outcome> for Kind {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Faster => Self::Faster,
+            Outcome::Slower => Self::Slower,
+            Outcome::Same => Self::Same,
+            Outcome::NotProven => Self::NotProven,
+        }
+    }
+}
+
+/// One block: a fresh process of each side, and the times of its paired turns.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Block {
+    /// Seconds of base and candidate, turn by turn.
+    pub pairs: Vec<[f64; 2]>,
+    /// Seconds from process start to ready, base and candidate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_s: Option<[f64; 2]>,
+    /// Seconds from process start to exit, base and candidate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall_s: Option<[f64; 2]>,
+    /// CPU seconds that a side used while it was the other's turn, base and candidate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_cpu_s: Option<[f64; 2]>,
+    /// Peak resident memory in MiB, base and candidate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_mib: Option<[f64; 2]>,
+}
+
+impl AsRef<[[f64; 2]]> for Block {
+    fn as_ref(&self) -> &[[f64; 2]] {
+        &self.pairs
+    }
+}
+
+/// One correctness check with its figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// What was checked, `losses`, `parameters`, `validation`, ...
+    pub name: String,
+    /// Whether it held.
+    pub passed: bool,
+    /// The figure that was measured.
+    #[serde(default)]
+    pub value: Option<f64>,
+    /// The most that was allowed.
+    #[serde(default)]
+    pub allowed: Option<f64>,
+    /// One line for a person.
+    pub detail: String,
+}
+
+/// Every random draw of a trial comes from these.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Seeds {
+    /// Seed of the CSPRNG (ChaCha20) that draws start orders, pair orders and the workloads' seeds.
+    pub trial: u64,
+    /// Model seeds of the correctness check.
+    #[serde(default)]
+    pub model: Vec<u64>,
+    /// Data seeds of the correctness check.
+    #[serde(default)]
+    pub data: Vec<u64>,
+}
+
+/// Tokens trained per second: the median over all turns.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TokensPerS {
+    /// Of the base.
+    pub base: f64,
+    /// Of the candidate.
+    pub candidate: f64,
+}
+
+/// The size of a patch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PatchStat {
+    /// Paths it touches.
+    pub files: Vec<String>,
+    /// Lines added.
+    pub added: usize,
+    /// Lines removed.
+    pub removed: usize,
+}
+
+/// `outpace.verdict/1`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// `outpace.verdict/1`.
+    pub schema: String,
+    /// What the trial says.
+    pub verdict: Kind,
+    /// Why, in a few words.
+    pub reason: String,
+    /// Median gain, 0.03 for 3 % faster; absent when nothing was timed.
+    #[serde(default)]
+    pub speedup: Option<f64>,
+    /// Lower bound of the gain at `alpha`.
+    #[serde(default)]
+    pub at_least: Option<f64>,
+    /// Upper bound of the gain at `alpha`.
+    #[serde(default)]
+    pub at_most: Option<f64>,
+    /// Natural logarithm of the e-value against "no faster than `min_speedup`".
+    #[serde(default)]
+    pub log_e: Option<f64>,
+    /// The e-value that `faster` needed.
+    pub threshold: f64,
+    /// Error rate of a single gate.
+    pub alpha: f64,
+    /// The gain that must be exceeded.
+    pub min_speedup: f64,
+    /// The most blocks that the trial could take.
+    #[serde(default = "default_max_blocks")]
+    pub max_blocks: usize,
+    /// Whether a candidate that goes nowhere could be stopped early.
+    #[serde(default)]
+    pub screen: bool,
+    /// Raw samples.
+    #[serde(default)]
+    pub blocks: Vec<Block>,
+    /// How many blocks there are.
+    pub n_blocks: usize,
+    /// Name of the workload in `outpace.toml`.
+    pub workload: String,
+    /// What "faster" means.
+    pub track: Track,
+    /// Commit id of the base; a command line where there is no git.
+    pub base: String,
+    /// Commit id of the candidate, absent while it is a patch.
+    #[serde(default)]
+    pub candidate: Option<String>,
+    /// Git tree of the candidate.
+    #[serde(default)]
+    pub candidate_tree: Option<String>,
+    /// Canonical hash of the patch.
+    #[serde(default)]
+    pub patch_sha256: Option<String>,
+    /// Size of the patch.
+    #[serde(default)]
+    pub patch: Option<PatchStat>,
+    /// One line that names the patch.
+    #[serde(default)]
+    pub title: String,
+    /// Who proposed it.
+    #[serde(default)]
+    pub agent: Option<String>,
+    /// Artefact identities of base and candidate.
+    #[serde(default)]
+    pub artefacts: Option<[String; 2]>,
+    /// The class of the machine.
+    pub machine_class: String,
+    /// The machine.
+    #[serde(default)]
+    pub machine: Machine,
+    /// How the programs were confined.
+    pub sandbox_tier: SandboxTier,
+    /// Correctness checks with their figures.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    /// Seeds.
+    pub seeds: Seeds,
+    /// Training steps in a turn.
+    #[serde(default)]
+    pub steps_per_turn: u32,
+    /// Turns before the first pair.
+    #[serde(default)]
+    pub warmup_turns: u32,
+    /// Share of the blocks' wall time in which no measured turn ran.
+    #[serde(default)]
+    pub overhead: Option<f64>,
+    /// Version of outpace that measured and judged.
+    pub outpace_version: String,
+    /// When the trial began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Timestamp,
+    /// Wall seconds from the first process start of the timing to the verdict.
+    #[serde(default)]
+    pub trial_s: Option<f64>,
+    /// Throughput of both sides.
+    #[serde(default)]
+    pub tokens_per_s: Option<TokensPerS>,
+}
+
+fn default_max_blocks() -> usize {
+    Rule::default().max_blocks
+}
+
+impl Document for Verdict {
+    const SCHEMA: &'static str = "outpace.verdict/1";
+}
+
+impl Verdict {
+    /// The rule of proof that it was judged by.
+    pub fn rule(&self) -> Rule {
+        Rule {
+            min_speedup: self.min_speedup,
+            alpha: self.alpha,
+            threshold: Some(self.threshold),
+            screen: self.screen,
+            max_blocks: self.max_blocks,
+        }
+    }
+}
+
+/// `outpace.judgement/1`: a line of `outpace judge`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Judgement {
+    /// `outpace.judgement/1`.
+    pub schema: String,
+    /// What the blocks say.
+    pub verdict: Kind,
+    /// Why.
+    pub reason: String,
+    /// Blocks that were read before it was settled.
+    pub n_blocks: usize,
+    /// Natural logarithm of the e-value.
+    pub log_e: f64,
+    /// Median gain.
+    pub speedup: f64,
+    /// Lower bound of the gain.
+    pub at_least: Option<f64>,
+    /// Upper bound of the gain.
+    pub at_most: Option<f64>,
+}
+
+impl Document for Judgement {
+    const SCHEMA: &'static str = "outpace.judgement/1";
+}

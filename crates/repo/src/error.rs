@@ -1,0 +1,127 @@
+//! What can be wrong with a repository, a revision, a tree or a patch.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why git work could not be done. Every message names the path, revision or patch that it is about.
+#[derive(Debug, thiserror::Error)]
+pub enum RepoError {
+    /// There is no repository here.
+    #[error("{} is not in a git repository. Hint: run in a clone, or make one: `git init`, then commit your files", path.display())]
+    NotARepository {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A repository without files.
+    #[error("{} is a bare repository: there are no files to work with. Hint: run in a clone or a worktree of it", path.display())]
+    Bare {
+        /// The repository.
+        path: PathBuf,
+    },
+    /// A repository that belongs to somebody else.
+    #[error("{} belongs to another user. Hint: `git config --global --add safe.directory {}`", path.display(), path.display())]
+    OtherOwner {
+        /// The repository.
+        path: PathBuf,
+    },
+    /// A repository in which nothing was ever committed.
+    #[error("{} has no commits yet. Hint: commit your files first: `git add -A && git commit`", path.display())]
+    NoCommits {
+        /// The repository.
+        path: PathBuf,
+    },
+    /// A name that git does not know.
+    #[error("unknown revision `{rev}`. Hint: see `git log --oneline` and `git branch -a`")]
+    UnknownRevision {
+        /// What was asked for.
+        rev: String,
+    },
+    /// A tree or commit id that the repository does not hold.
+    #[error("there is no tree `{id}` in this repository")]
+    NoTree {
+        /// What was asked for.
+        id: String,
+    },
+    /// A glob that cannot be read.
+    #[error("bad glob `{glob}`: {reason}")]
+    BadGlob {
+        /// The glob.
+        glob: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A path that must not be written.
+    #[error("`{path}` is refused: {why}")]
+    BadPath {
+        /// The path, control characters escaped.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// A file that is too large to be taken in.
+    #[error("`{path}` has {bytes} bytes, more than the {limit} that a proposal may leave in a file. Hint: add it to .gitignore")]
+    TooLarge {
+        /// The file.
+        path: String,
+        /// Its size.
+        bytes: u64,
+        /// The most that is taken.
+        limit: u64,
+    },
+    /// Text that is no patch.
+    #[error("not a patch: {reason}. Hint: outpace reads unified diffs, as `git diff` and `git format-patch` write them")]
+    NotAPatch {
+        /// What the parser says.
+        reason: String,
+    },
+    /// A patch for another tree.
+    #[error("the patch does not apply to `{path}`{}: {reason}. Hint: make it against the base, tree {base}", if hunk.is_empty() { String::new() } else { format!(", hunk {hunk}") })]
+    DoesNotApply {
+        /// The file.
+        path: String,
+        /// The hunk's header, empty where it is the file as a whole.
+        hunk: String,
+        /// Why not.
+        reason: String,
+        /// Tree that it was applied to.
+        base: String,
+    },
+    /// The file system said no.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// git said no.
+    #[error("git: {doing}: {message}")]
+    Git {
+        /// What was being done.
+        doing: String,
+        /// What it said.
+        message: String,
+    },
+}
+
+/// Turns a git2 error into ours with the words for what was being done.
+pub(crate) trait Doing<T> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T, RepoError>;
+}
+
+impl<T> Doing<T> for Result<T, git2::Error> {
+    fn doing(self, what: impl FnOnce() -> String) -> Result<T, RepoError> {
+        self.map_err(|error| RepoError::Git { doing: what(), message: error.message().to_owned() })
+    }
+}
+
+/// Turns an I/O error into ours with the path that it happened at.
+pub(crate) trait AtPath<T> {
+    fn at(self, path: &Path) -> Result<T, RepoError>;
+}
+
+impl<T> AtPath<T> for io::Result<T> {
+    fn at(self, path: &Path) -> Result<T, RepoError> {
+        self.map_err(|source| RepoError::Io { path: path.to_owned(), source })
+    }
+}

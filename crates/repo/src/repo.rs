@@ -1,0 +1,73 @@
+//! A user's repository: finding it, where outpace keeps its own state in it, what is changed in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use git2::{ErrorCode, Repository, StatusOptions};
+
+use crate::RepoError;
+use crate::error::Doing;
+
+/// An open repository with a work tree. It can be moved to another thread; for work on several at once, open one each.
+pub struct Repo {
+    pub(crate) git: Repository,
+    root: PathBuf,
+}
+
+impl Repo {
+    /// Finds the repository that `path` is in: its work tree, a folder below it, or a linked worktree.
+    ///
+    /// # Errors
+    /// There is none, it belongs to somebody else, it is bare, or it has no commits yet.
+    pub fn discover(path: &Path) -> Result<Self, RepoError> {
+        let git = Repository::discover(path).map_err(|error| not_opened(&error, path))?;
+        let Some(root) = git.workdir().map(Path::to_owned) else {
+            return Err(RepoError::Bare { path: git.path().to_owned() });
+        };
+        match git.head() {
+            Ok(_) => Ok(Self { git, root }),
+            Err(error) if matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => {
+                Err(RepoError::NoCommits { path: root })
+            }
+            Err(error) => Err(error).doing(|| format!("reading HEAD of {}", root.display())),
+        }
+    }
+
+    /// The work tree.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where outpace keeps its own files: inside the git folder that all worktrees share, so that no `git status` shows it.
+    ///
+    /// It is created if it can be; where it cannot, the first write into it says why.
+    pub fn state_dir(&self) -> PathBuf {
+        let dir = self.git.commondir().join("outpace");
+        fs::create_dir_all(&dir).ok();
+        dir
+    }
+
+    /// Changed tracked files and untracked files that are not ignored, sorted.
+    ///
+    /// # Errors
+    /// git cannot read the work tree or the index.
+    pub fn dirty(&self) -> Result<Vec<String>, RepoError> {
+        let mut options = StatusOptions::new();
+        options.include_untracked(true).recurse_untracked_dirs(true).update_index(false);
+        let doing = || format!("reading the status of {}", self.root.display());
+        let statuses = self.git.statuses(Some(&mut options)).doing(doing)?;
+        let mut paths: Vec<String> =
+            statuses.iter().map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned()).collect();
+        paths.sort();
+        Ok(paths)
+    }
+}
+
+fn not_opened(error: &git2::Error, path: &Path) -> RepoError {
+    let path = path.to_owned();
+    match error.code() {
+        ErrorCode::NotFound => RepoError::NotARepository { path },
+        ErrorCode::Owner => RepoError::OtherOwner { path },
+        _ => RepoError::Git { doing: format!("opening {}", path.display()), message: error.message().to_owned() },
+    }
+}

@@ -1,0 +1,27 @@
+//! What can go wrong when a report is drawn or written.
+
+use std::path::PathBuf;
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// A picture could not be drawn.
+    #[error("cannot draw the {picture} picture: {reason}")]
+    Draw {
+        /// Which one.
+        picture: &'static str,
+        /// What the plotting library says.
+        reason: String,
+    },
+    /// An SVG could not be turned into pixels.
+    #[error("cannot turn the picture into PNG: {0}")]
+    Png(String),
+    /// A file or its folder could not be written.
+    #[error("cannot write `{}`: {source}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}

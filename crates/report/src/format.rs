@@ -1,0 +1,209 @@
+//! Numbers as people read them: one place for the page, the Markdown and the terminal.
+//!
+//! Nothing here looks at a locale: a comma groups thousands, a point begins decimals, a space stands before the unit.
+
+/// What stands where there is no number.
+pub const NONE: &str = "-";
+
+/// Above this many per cent a tenth says nothing.
+const WHOLE_PERCENT: f64 = 99.95;
+
+/// A gain with its sign: 0.034 is `+3.4 %`, -0.11 is `-11.0 %`, 1.5 is `+150 %`; what is not finite is [`NONE`].
+pub fn gain(gain: f64) -> String {
+    let percent = 100.0 * gain;
+    if !percent.is_finite() {
+        NONE.to_owned()
+    } else if percent.abs() < 0.05 {
+        "0.0 %".to_owned()
+    } else if percent.abs() < WHOLE_PERCENT {
+        format!("{percent:+.1} %")
+    } else {
+        format!("{}{} %", if percent > 0.0 { "+" } else { "-" }, count(percent.abs()))
+    }
+}
+
+/// A gain that may be absent.
+pub fn gain_or_none(value: Option<f64>) -> String {
+    value.map_or_else(|| NONE.to_owned(), gain)
+}
+
+/// A share without a sign: 0.011 is `1.1 %`, 0.005 is `0.5 %`.
+pub fn share(share: f64) -> String {
+    let percent = 100.0 * share;
+    if !percent.is_finite() {
+        NONE.to_owned()
+    } else if percent != 0.0 && percent.abs() < 0.1 {
+        format!("{} %", trim_zeros(&format!("{percent:.3}")))
+    } else {
+        format!("{} %", trim_zeros(&format!("{percent:.1}")))
+    }
+}
+
+/// A count or a rate: `41,210`, `12.3`, `0.42`.
+pub fn count(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() {
+        NONE.to_owned()
+    } else if size >= 1e15 {
+        format!("{value:.1e}")
+    } else if size >= 100.0 || value == value.trunc() {
+        group_thousands(&format!("{value:.0}"))
+    } else if size >= 10.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+/// Seconds of wall time: `0.4 s`, `26 s`, `4 min 10 s`, `2 h 5 min`, `1 d 3 h`.
+pub fn duration(seconds: f64) -> String {
+    if !(seconds.is_finite() && seconds >= 0.0) {
+        return NONE.to_owned();
+    }
+    if seconds < 9.95 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = seconds.round();
+    match whole {
+        s if s < 60.0 => format!("{s:.0} s"),
+        s if s < 3600.0 => two_units(s, 60.0, "min", "s"),
+        s if s < 86_400.0 => two_units((s / 60.0).round(), 60.0, "h", "min"),
+        s => two_units((s / 3600.0).round(), 24.0, "d", "h"),
+    }
+}
+
+/// An e-value from its natural logarithm: `0.04`, `71`, `1,234`, `1e12`.
+pub fn e_value(log_e: f64) -> String {
+    match log_e.exp() {
+        _ if log_e.is_nan() => NONE.to_owned(),
+        e if log_e > 1e6_f64.ln() && e.is_finite() => format!("{e:.0e}"),
+        e if e.is_infinite() => "more than 1e308".to_owned(),
+        e if e >= 9.95 => count(e.round()),
+        e if e >= 0.995 => format!("{e:.1}"),
+        e if e >= 0.001 => trim_zeros(&format!("{e:.3}")),
+        _ => "below 0.001".to_owned(),
+    }
+}
+
+/// A measured figure of unknown scale, such as a loss difference: three digits that mean something.
+pub fn figure(value: f64) -> String {
+    match value.abs() {
+        _ if !value.is_finite() => "not finite".to_owned(),
+        0.0 => "0".to_owned(),
+        size if size >= 1000.0 => count(value),
+        size if size >= 0.01 => trim_zeros(&format!("{value:.3}")),
+        _ => format!("{value:.1e}"),
+    }
+}
+
+/// `1 block`, `2 blocks`: with the number in front, grouped.
+pub fn plural(n: usize, one: &str) -> String {
+    let number = group_thousands(&n.to_string());
+    match one.strip_suffix('y') {
+        _ if n == 1 => format!("{number} {one}"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o']) => format!("{number} {stem}ies"),
+        _ => format!("{number} {one}s"),
+    }
+}
+
+/// The first seven characters of a commit id; other text (a command line) is only shortened.
+pub fn short(id: &str) -> String {
+    let is_commit = id.len() >= 12 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    outpace_record::plain(if is_commit { &id[..7] } else { id }, 40)
+}
+
+fn two_units(total: f64, per: f64, large: &str, small: &str) -> String {
+    let (whole, rest) = ((total / per).floor(), total % per);
+    if rest == 0.0 { format!("{whole:.0} {large}") } else { format!("{whole:.0} {large} {rest:.0} {small}") }
+}
+
+fn group_thousands(digits: &str) -> String {
+    let (sign, digits) = digits.split_at(usize::from(digits.starts_with('-')));
+    let mut out = String::from(sign);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+fn trim_zeros(text: &str) -> String {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gains_carry_sign_and_unit() {
+        for (value, expect) in [
+            (0.034, "+3.4 %"),
+            (-0.11, "-11.0 %"),
+            (0.0004, "0.0 %"),
+            (-0.0, "0.0 %"),
+            (1.5, "+150 %"),
+            (12.5, "+1,250 %"),
+            (-1.0, "-100 %"),
+            (f64::NAN, "-"),
+            (f64::INFINITY, "-"),
+        ] {
+            assert_eq!(gain(value), expect, "{value}");
+        }
+        assert_eq!(gain_or_none(None), "-");
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        for (value, expect) in [
+            (41_210.4, "41,210"),
+            (999.6, "1,000"),
+            (-1234.0, "-1,234"),
+            (12.34, "12.3"),
+            (0.421, "0.42"),
+            (3.0, "3"),
+            (3_346_944.0, "3,346,944"),
+            (f64::NAN, "-"),
+            (1e300, "1.0e300"),
+        ] {
+            assert_eq!(count(value), expect, "{value}");
+        }
+    }
+
+    #[test]
+    fn durations_have_at_most_two_units() {
+        for (value, expect) in [
+            (0.04, "0.0 s"),
+            (4.12, "4.1 s"),
+            (9.97, "10 s"),
+            (26.3, "26 s"),
+            (59.6, "1 min"),
+            (250.0, "4 min 10 s"),
+            (3600.0, "1 h"),
+            (7499.0, "2 h 5 min"),
+            (97_200.0, "1 d 3 h"),
+            (-1.0, "-"),
+            (f64::NAN, "-"),
+        ] {
+            assert_eq!(duration(value), expect, "{value}");
+        }
+    }
+
+    #[test]
+    fn small_numbers_keep_their_digits() {
+        assert_eq!([share(0.005), share(0.011), share(0.0005), share(0.0)], ["0.5 %", "1.1 %", "0.05 %", "0 %"]);
+        assert_eq!([figure(3.1e-6), figure(0.31), figure(4.812), figure(f64::NAN)], ["3.1e-6", "0.31", "4.812", "not finite"]);
+        assert_eq!([e_value(0.0), e_value(100_f64.ln()), e_value(60.0), e_value(-3.0)], ["1.0", "100", "1e26", "0.05"]);
+        assert_eq!([e_value(-30.0), e_value(1e4), e_value(f64::NAN)], ["below 0.001", "more than 1e308", "-"]);
+    }
+
+    #[test]
+    fn words_agree_with_their_number() {
+        assert_eq!([plural(1, "block"), plural(0, "block"), plural(1200, "block")], ["1 block", "0 blocks", "1,200 blocks"]);
+        assert_eq!([plural(2, "try"), plural(2, "day")], ["2 tries", "2 days"]);
+        assert_eq!(short("8c1f0e2b7a6d5c4f3e2d1c0b"), "8c1f0e2");
+        assert_eq!(short("python train.py"), "python train.py");
+    }
+}

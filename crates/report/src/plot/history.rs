@@ -1,0 +1,165 @@
+//! Throughput over commits: each run against the first of its machine class, changes of the machine as a shaded edge.
+
+use std::collections::BTreeMap;
+
+use outpace_record::Run;
+
+use super::campaign::Layout;
+use super::chart::span;
+use super::labels::ends;
+use super::{Anchor, Area, Chart, Frame, Ink, Marks, Picture, PlotError, draw, tenths};
+use crate::format::{count, gain, share, short};
+use crate::text::{NAME, line};
+use crate::{ReportError, words};
+
+/// The oldest runs are left out above this many: more dots than that are a smear.
+const MOST_RUNS: usize = 500;
+
+/// More machine changes than this are drawn without their names.
+const NAMED_CHANGES: usize = 6;
+
+/// One run as it is drawn.
+pub(crate) struct Point<'a> {
+    pub(crate) run: &'a Run,
+    /// Gain over the first run of its machine class.
+    pub(crate) gain: f64,
+    /// Whether the run before it was measured on another machine class.
+    pub(crate) is_new_machine: bool,
+}
+
+/// The workloads that have runs, in order of name.
+pub(crate) fn workloads(runs: &[Run]) -> Vec<&str> {
+    let mut names: Vec<&str> = runs.iter().map(|r| r.workload.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The runs of one workload, oldest first, as gains.
+pub(crate) fn points<'a>(runs: &'a [Run], workload: &str) -> Vec<Point<'a>> {
+    let mut first: BTreeMap<&str, f64> = BTreeMap::new();
+    let mut before: Option<&str> = None;
+    let mut points = Vec::new();
+    for run in runs.iter().filter(|r| r.workload == workload) {
+        let Some(speed) = speed(run) else { continue };
+        let class = run.machine_class.as_str();
+        let anchor = *first.entry(class).or_insert(speed);
+        let is_new_machine = before.is_some_and(|b| b != class);
+        points.push(Point { run, gain: speed / anchor - 1.0, is_new_machine });
+        before = Some(class);
+    }
+    points.split_off(points.len().saturating_sub(MOST_RUNS))
+}
+
+/// Tokens per second, or steps per second where the workload does not count tokens.
+fn speed(run: &Run) -> Option<f64> {
+    let speed = run.tokens_per_s.unwrap_or(1.0 / run.step_time_s);
+    (speed > 1e-12 && speed < 1e15).then_some(speed)
+}
+
+pub(crate) fn picture(runs: &[Run], workload: &str, layout: Layout) -> Result<Picture, ReportError> {
+    let points = points(runs, workload);
+    let size = if layout == Layout::Wide { (960, 320) } else { (400, 340) };
+    let title = format!("Throughput of {} over commits", line(workload, NAME));
+    let description = words::history(&points).join(" ");
+    draw("history", size, (&title, &description), |area, marks| paint(area, marks, &points, layout))
+}
+
+fn paint(area: &Area<'_>, marks: &mut Marks, points: &[Point<'_>], layout: Layout) -> Result<(), PlotError> {
+    let is_wide = layout == Layout::Wide;
+    let commit = |x: &f64| tick_commit(points, *x);
+    let percent = |v: &f64| gain(*v);
+    let frame = Frame {
+        x: 0.5..points.len().max(1) as f64 + 0.5,
+        y: y_range(points),
+        room: [46.0, if is_wide { 76.0 } else { 66.0 }, 44.0, 66.0],
+        ticks: (points.len().clamp(2, if is_wide { 10 } else { 4 }), 6),
+        x_text: &commit,
+        y_text: &percent,
+        y_name: "throughput against the first run on the same machine class",
+        x_name: "commit, oldest first",
+        font: if is_wide { 13.0 } else { 15.0 },
+    };
+    let frame = if is_wide { frame } else { Frame { y_name: "against the first run", ..frame } };
+    let mut chart = Chart::new(area, marks, &frame)?;
+    machine_changes(&mut chart, marks, points, frame.font)?;
+    chart.level(0.0, Ink::Muted, 1.2)?;
+    segments(&mut chart, points)?;
+    dots(&chart, marks, points);
+    if let Some(last) = points.last() {
+        let end = chart.at(frame.x.end, last.gain);
+        ends(marks, end.0, frame.font, vec![(end.1, Ink::Good, gain(last.gain))]);
+    }
+    Ok(())
+}
+
+fn y_range(points: &[Point<'_>]) -> std::ops::Range<f64> {
+    let ends = points.iter().flat_map(|p| {
+        let sd = spread(p);
+        [p.gain - sd, p.gain + sd]
+    });
+    let (low, high) = ends.fold((0.0, 0.0), |(l, h): (f64, f64), v| (l.min(v), h.max(v)));
+    let range = span(low, high, 0.02);
+    let margin = 0.1 * (range.end - range.start);
+    range.start - margin..range.end + margin
+}
+
+/// Half of the whisker, as a gain; a spread that cannot be is not drawn.
+fn spread(point: &Point<'_>) -> f64 {
+    let sd = point.run.process_sd;
+    if sd.is_finite() && (0.0..10.0).contains(&sd) { sd.exp_m1() * (1.0 + point.gain) } else { 0.0 }
+}
+
+fn tick_commit(points: &[Point<'_>], x: f64) -> String {
+    let is_whole = (x - x.round()).abs() < 1e-6 && x >= 1.0;
+    let point = is_whole.then(|| points.get(x.round() as usize - 1)).flatten();
+    point.map_or_else(String::new, |p| line(&short(&p.run.commit), 9))
+}
+
+/// Lines join runs of one machine class only.
+fn segments(chart: &mut Chart<'_, '_>, points: &[Point<'_>]) -> Result<(), PlotError> {
+    let mut segment = Vec::new();
+    for (i, point) in points.iter().enumerate() {
+        if point.is_new_machine {
+            chart.line(std::mem::take(&mut segment), Ink::Good, 1.6)?;
+        }
+        segment.push(((i + 1) as f64, point.gain));
+    }
+    chart.line(segment, Ink::Good, 1.6)
+}
+
+fn dots(chart: &Chart<'_, '_>, marks: &mut Marks, points: &[Point<'_>]) {
+    let r = if points.len() > 100 { 2.0 } else { 3.6 };
+    for (i, point) in points.iter().enumerate() {
+        let (run, x) = (point.run, (i + 1) as f64);
+        let (low, high) = (chart.at(x, point.gain - spread(point)), chart.at(x, point.gain + spread(point)));
+        marks.path(Ink::Good, &format!("M{} {}V{}", low.0, low.1, high.1), 1.2, "");
+        let speed = run.tokens_per_s.map_or_else(String::new, |t| format!(", {} tokens/s", count(t)));
+        let hover = format!(
+            "{} {}: {}{speed}, spread {} between processes",
+            short(&run.commit),
+            line(&run.summary, 80),
+            gain(point.gain),
+            share(run.process_sd)
+        );
+        marks.dot(Ink::Good, chart.at(x, point.gain), r, &hover);
+    }
+}
+
+/// A shaded edge where the machine class changes, with the name of the new one.
+fn machine_changes(chart: &mut Chart<'_, '_>, marks: &mut Marks, points: &[Point<'_>], font: f64) -> Result<(), PlotError> {
+    let changes: Vec<usize> = (0..points.len()).filter(|&i| points[i].is_new_machine).collect();
+    for &i in &changes {
+        let x = i as f64 + 0.5;
+        chart.band(x - 0.2..x + 0.2, Ink::Axis, 0.35)?;
+        if changes.len() <= NAMED_CHANGES {
+            let at = chart.top_at(x);
+            let name = format!("now on {}", line(&points[i].run.machine_class, 28));
+            let is_left = i * 2 < points.len();
+            let anchor = if is_left { Anchor::Start } else { Anchor::End };
+            let side = if is_left { 1 } else { -1 };
+            marks.text(Ink::Need, (at.0 + side * tenths(6.0), at.1 + tenths(font)), anchor, font, &name);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! The parts of a picture that plotters has no element for, kept until its own lines are drawn so that they lie on top.
+
+use std::fmt::Write as _;
+
+use super::{Ink, TENTHS, tenths};
+use crate::story::Fate;
+use crate::text::xml;
+
+/// A place in a drawing, in its units.
+pub(crate) type At = (i32, i32);
+
+/// Which end of a text stands at its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+/// Dots, crosses and words with hover text.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    out: String,
+}
+
+impl Marks {
+    pub(crate) fn into_svg(self) -> String {
+        self.out
+    }
+
+    /// A filled dot. `r` in pixels.
+    pub(crate) fn dot(&mut self, ink: Ink, at: At, r: f64, hover: &str) {
+        let shape = format!("circle cx=\"{}\" cy=\"{}\" r=\"{}\" fill=\"{}\"", at.0, at.1, tenths(r), ink.hex());
+        self.shape("circle", &shape, hover);
+    }
+
+    /// An empty circle.
+    pub(crate) fn ring(&mut self, ink: Ink, at: At, r: f64, hover: &str) {
+        let stroke = stroke(ink, 1.6);
+        let shape = format!("circle cx=\"{}\" cy=\"{}\" r=\"{}\" {stroke}", at.0, at.1, tenths(r));
+        self.shape("circle", &shape, hover);
+    }
+
+    /// A diagonal cross.
+    pub(crate) fn cross(&mut self, ink: Ink, at: At, r: f64, hover: &str) {
+        let (r, d) = (tenths(r), 2 * tenths(r));
+        let path = format!("M{} {}l{d} {d}m0 {}l-{d} {d}", at.0 - r, at.1 - r, -d);
+        self.path(ink, &path, 1.6, hover);
+    }
+
+    /// A triangle that points down, or up.
+    pub(crate) fn triangle(&mut self, ink: Ink, at: At, r: f64, is_down: bool, hover: &str) {
+        let (r, sign) = (tenths(r), if is_down { 1 } else { -1 });
+        let path = format!("M{} {}h{}l-{r} {}z", at.0 - r, at.1 - sign * r / 2, 2 * r, sign * 3 * r / 2);
+        self.shape("path", &format!("path d=\"{path}\" fill=\"{}\"", ink.hex()), hover);
+    }
+
+    /// A line of `width` pixels along an SVG path.
+    pub(crate) fn path(&mut self, ink: Ink, path: &str, width: f64, hover: &str) {
+        self.shape("path", &format!("path d=\"{path}\" {}", stroke(ink, width)), hover);
+    }
+
+    /// A dashed one.
+    pub(crate) fn dashed(&mut self, ink: Ink, path: &str, width: f64) {
+        let dash = format!("path d=\"{path}\" {} stroke-dasharray=\"50 40\"", stroke(ink, width));
+        self.shape("path", &dash, "");
+    }
+
+    /// One line of text of `size` pixels; the text is escaped and cut here.
+    pub(crate) fn text(&mut self, ink: Ink, at: At, anchor: Anchor, size: f64, text: &str) {
+        self.slanted(ink, at, anchor, size, 0, text);
+    }
+
+    /// Text turned by `degrees` around its place.
+    pub(crate) fn slanted(&mut self, ink: Ink, (x, y): At, anchor: Anchor, size: f64, degrees: i32, text: &str) {
+        let turn = if degrees == 0 { String::new() } else { format!(" transform=\"rotate({degrees} {x} {y})\"") };
+        let anchor = match anchor {
+            Anchor::Start => "",
+            Anchor::Middle => " text-anchor=\"middle\"",
+            Anchor::End => " text-anchor=\"end\"",
+        };
+        let (size, fill, text) = (tenths(size), ink.hex(), xml(text, 160));
+        // A String never refuses to be written to.
+        let _ = writeln!(
+            self.out,
+            "<text x=\"{x}\" y=\"{y}\"{anchor} font-family=\"sans-serif\" font-size=\"{size}\" fill=\"{fill}\"{turn}>{text}</text>"
+        );
+    }
+
+    /// The sign of a fate: its shape and its colour differ from those of all others.
+    pub(crate) fn fate(&mut self, fate: Fate, at: At, scale: f64, hover: &str) {
+        match fate {
+            Fate::Merged => self.dot(Ink::Good, at, 5.0 * scale, hover),
+            Fate::Faster => self.ring(Ink::Good, at, 4.2 * scale, hover),
+            Fate::NotProven => self.dot(Ink::Dot, at, 3.2 * scale, hover),
+            Fate::Same => self.ring(Ink::Dot, at, 3.0 * scale, hover),
+            Fate::Slower => self.triangle(Ink::Dot, at, 4.0 * scale, true, hover),
+            Fate::Rejected => self.cross(Ink::Bad, at, 3.2 * scale, hover),
+        }
+    }
+
+    fn shape(&mut self, name: &str, open: &str, hover: &str) {
+        let _ = if hover.is_empty() {
+            writeln!(self.out, "<{open}/>")
+        } else {
+            writeln!(self.out, "<{open}><title>{}</title></{name}>", xml(hover, 300))
+        };
+    }
+}
+
+/// Roughly how wide a text is, in drawing units: the fonts that it may meet differ by a tenth.
+pub(crate) fn text_width(text: &str, size: f64) -> f64 {
+    let em: f64 = text.chars().map(|c| if c.is_ascii() { 0.56 } else { 0.8 }).sum();
+    em * size * TENTHS
+}
+
+fn stroke(ink: Ink, width: f64) -> String {
+    format!("fill=\"none\" stroke=\"{}\" stroke-width=\"{}\"", ink.hex(), tenths(width))
+}

@@ -1,0 +1,192 @@
+//! What a campaign amounts to: every attempt with the level it stood on, and the two staircases.
+//!
+//! The level of an attempt is the start times the gains merged before it, because each gain was measured beside its own base;
+//! raw throughputs of different hours are not comparable and are never chained.
+
+use outpace_record::{Attempt, Campaign, Kind, Track, Verdict};
+
+/// Levels stay inside this, so that a damaged record cannot blow up a scale.
+const LEVEL_LIMIT: f64 = 1e15;
+
+/// The same for the factor of one attempt.
+const FACTOR_LIMIT: f64 = 1e3;
+
+/// How a patch ended, as pictures and tables show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fate {
+    /// Proven faster and merged.
+    Merged,
+    /// Proven faster, not merged.
+    Faster,
+    /// Not settled.
+    NotProven,
+    /// The same artefact, or a difference below the minimum.
+    Same,
+    /// Proven slower.
+    Slower,
+    /// Refused before or instead of a judgement.
+    Rejected,
+}
+
+impl Fate {
+    /// All of them, in the order in which they are counted.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Merged, Self::Faster, Self::NotProven, Self::Same, Self::Slower, Self::Rejected];
+
+    pub(crate) fn of(attempt: &Attempt) -> Self {
+        if attempt.merged.is_some() { Self::Merged } else { Self::of_kind(attempt.verdict) }
+    }
+
+    pub(crate) fn of_kind(kind: Kind) -> Self {
+        match kind {
+            Kind::Faster => Self::Faster,
+            Kind::Slower => Self::Slower,
+            Kind::Same => Self::Same,
+            Kind::NotProven => Self::NotProven,
+            Kind::Rejected => Self::Rejected,
+        }
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Merged => "merged",
+            Self::Faster => "faster",
+            Self::NotProven => "not proven",
+            Self::Same => "same",
+            Self::Slower => "slower",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    /// The word as a class name.
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            Self::NotProven => "not-proven",
+            other => other.word(),
+        }
+    }
+}
+
+/// What levels are counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Tokens trained per second.
+    TokensPerS,
+    /// The start is 1.
+    Relative,
+}
+
+/// One attempt and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Step<'a> {
+    pub(crate) attempt: &'a Attempt,
+    pub(crate) fate: Fate,
+    /// Estimated level of the base it was measured against.
+    pub(crate) base: f64,
+    /// Its own estimated level; the base's where nothing was timed.
+    pub(crate) level: f64,
+    /// Whether a gain was measured at all.
+    pub(crate) is_timed: bool,
+    /// The proven level after it.
+    pub(crate) proven: f64,
+    /// The estimated level after it.
+    pub(crate) estimate: f64,
+}
+
+/// A campaign's figures.
+#[derive(Debug, Clone)]
+pub(crate) struct Story<'a> {
+    pub(crate) unit: Unit,
+    pub(crate) start: f64,
+    pub(crate) steps: Vec<Step<'a>>,
+}
+
+impl<'a> Story<'a> {
+    pub(crate) fn new(campaign: &Campaign, attempts: &'a [Attempt]) -> Self {
+        let (unit, start) = match start_tokens_per_s(campaign, attempts) {
+            Some(tokens_per_s) => (Unit::TokensPerS, tokens_per_s),
+            None => (Unit::Relative, 1.0),
+        };
+        let (mut proven, mut estimate) = (start, start);
+        let steps = attempts.iter().map(|attempt| step(attempt, &mut proven, &mut estimate)).collect();
+        Self { unit, start, steps }
+    }
+
+    pub(crate) fn count(&self, fate: Fate) -> usize {
+        self.steps.iter().filter(|s| s.fate == fate).count()
+    }
+
+    pub(crate) fn merged(&self) -> impl Iterator<Item = &Step<'a>> {
+        self.steps.iter().filter(|s| s.fate == Fate::Merged)
+    }
+
+    /// The estimated level at the end.
+    pub(crate) fn estimate(&self) -> f64 {
+        self.steps.last().map_or(self.start, |s| s.estimate)
+    }
+
+    /// The proven level at the end.
+    pub(crate) fn proven(&self) -> f64 {
+        self.steps.last().map_or(self.start, |s| s.proven)
+    }
+
+    /// Estimated gain since the start.
+    pub(crate) fn estimated_gain(&self) -> f64 {
+        self.estimate() / self.start - 1.0
+    }
+
+    /// Proven gain since the start.
+    pub(crate) fn proven_gain(&self) -> f64 {
+        self.proven() / self.start - 1.0
+    }
+
+    /// A gain relative to the start.
+    pub(crate) fn gain_of(&self, level: f64) -> f64 {
+        level / self.start - 1.0
+    }
+
+    /// A level with its unit left out: `41,210`, or `1.03` where the unit is the start.
+    pub(crate) fn level_text(&self, level: f64) -> String {
+        match self.unit {
+            Unit::TokensPerS => crate::format::count(level),
+            Unit::Relative => format!("{level:.2}"),
+        }
+    }
+
+    pub(crate) fn unit_text(&self) -> &'static str {
+        match self.unit {
+            Unit::TokensPerS => "tokens/s",
+            Unit::Relative => "x the start",
+        }
+    }
+}
+
+fn step<'a>(attempt: &'a Attempt, proven: &mut f64, estimate: &mut f64) -> Step<'a> {
+    let fate = Fate::of(attempt);
+    let verdict = attempt.main_verdict();
+    let gain = verdict.and_then(|v| v.speedup).filter(|g| g.is_finite());
+    let base = *estimate;
+    let level = bounded(base * factor(gain));
+    if fate == Fate::Merged {
+        *estimate = level;
+        *proven = bounded(*proven * factor(verdict.and_then(|v| v.at_least)));
+    }
+    Step { attempt, fate, base, level, is_timed: gain.is_some(), proven: *proven, estimate: *estimate }
+}
+
+fn start_tokens_per_s(campaign: &Campaign, attempts: &[Attempt]) -> Option<f64> {
+    let verdicts = || attempts.iter().filter_map(Attempt::main_verdict);
+    if verdicts().any(|v| v.track == Track::TimeToLoss) {
+        return None; // tokens/s do not say how fast a loss is reached
+    }
+    let first = || verdicts().find_map(|v: &Verdict| v.tokens_per_s).map(|t| t.base);
+    campaign.start_tokens_per_s.or_else(first).filter(|t| *t > 0.0 && *t < LEVEL_LIMIT)
+}
+
+fn factor(gain: Option<f64>) -> f64 {
+    gain.filter(|g| g.is_finite()).map_or(1.0, |g| (1.0 + g).clamp(1.0 / FACTOR_LIMIT, FACTOR_LIMIT))
+}
+
+fn bounded(level: f64) -> f64 {
+    level.clamp(1.0 / LEVEL_LIMIT, LEVEL_LIMIT)
+}

@@ -1,0 +1,39 @@
+//! From the pairs of one block to the one number that counts as evidence.
+
+use crate::StatsError;
+use crate::describe::median_in_place;
+
+/// Seconds of one turn of the base and of one turn of the candidate, in this order.
+pub type Pair = [f64; 2];
+
+/// Median over the pairs of `ln(t_base / t_candidate)`; positive means that the candidate is faster.
+///
+/// Swapping base and candidate flips the sign; the unit of time and the order of the pairs do not matter.
+///
+/// # Errors
+/// [`StatsError::EmptyBlock`] without pairs, [`StatsError::BadPair`] with the index of the first pair that has a time that is not
+/// finite and above 0.
+pub fn block_log_ratio(pairs: &[Pair]) -> Result<f64, StatsError> {
+    if pairs.is_empty() {
+        return Err(StatsError::EmptyBlock);
+    }
+    let mut ratios = pairs
+        .iter()
+        .enumerate()
+        .map(|(i, pair)| log_ratio(i, *pair))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(median_in_place(&mut ratios))
+}
+
+fn log_ratio(index: usize, [base_s, candidate_s]: Pair) -> Result<f64, StatsError> {
+    let ratio = (base_s / candidate_s).ln();
+    // One check for infinities, NaN and ratios beyond f64; the signs need their own, as two negative times cancel.
+    if base_s > 0.0 && candidate_s > 0.0 && ratio.is_finite() {
+        return Ok(ratio);
+    }
+    Err(StatsError::BadPair {
+        pair: index,
+        base_s,
+        candidate_s,
+    })
+}

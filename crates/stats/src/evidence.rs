@@ -1,0 +1,123 @@
+//! The state of a trial between blocks.
+
+use crate::wealth::Wealth;
+use crate::{Decision, Reason, Rule, SCREEN_BLOCKS, SCREEN_E_BELOW, SCREEN_LOG_E};
+use crate::{StatsError, Summary, lower_bound, median, upper_bound};
+
+/// Evidence that grows block by block; looking after each one does not weaken it (Ville 1939).
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    rule: Rule,
+    log_ratios: Vec<f64>,
+    decision: Option<Decision>,
+    /// Against "gain at most the minimum".
+    gain: Wealth,
+    /// Against "not slower than the base".
+    loss: Wealth,
+    /// Against "slower by the minimum or more".
+    above: Wealth,
+    /// Against "faster by the minimum or more".
+    below: Wealth,
+}
+
+impl Evidence {
+    /// No blocks yet.
+    ///
+    /// # Errors
+    /// Those of [`Rule::validate`].
+    pub fn new(rule: &Rule) -> Result<Self, StatsError> {
+        rule.validate()?;
+        Ok(Self {
+            rule: *rule,
+            log_ratios: Vec::new(),
+            decision: None,
+            gain: Wealth::new(),
+            loss: Wealth::new(),
+            above: Wealth::new(),
+            below: Wealth::new(),
+        })
+    }
+
+    /// Adds the log ratio of one block ([`crate::block_log_ratio`]) and judges; `None` means go on.
+    ///
+    /// Once decided, later blocks are not read and the decision stands. An infinite `x` is a block that one side never finished;
+    /// a NaN proves nothing, then or later.
+    pub fn push(&mut self, x: f64) -> Option<Decision> {
+        if self.decision.is_none() {
+            let m = self.rule.min_log_ratio();
+            self.log_ratios.push(x);
+            self.gain.bet(x - m);
+            self.loss.bet(-x);
+            self.above.bet(x + m);
+            self.below.bet(m - x);
+            self.decision = self.reason().map(Decision::from);
+        }
+        self.decision
+    }
+
+    /// The decision, once there is one.
+    pub fn decision(&self) -> Option<Decision> {
+        self.decision
+    }
+
+    /// ln of the e-value against "the gain is at most `min_speedup`".
+    pub fn log_e(&self) -> f64 {
+        self.gain.log_e()
+    }
+
+    /// Blocks so far.
+    pub fn n_blocks(&self) -> usize {
+        self.log_ratios.len()
+    }
+
+    /// The blocks' log ratios so far, in order.
+    pub fn log_ratios(&self) -> &[f64] {
+        &self.log_ratios
+    }
+
+    /// The figures so far. Inverts the e-value for the bounds, so it costs more than [`Evidence::push`].
+    pub fn summary(&self) -> Summary {
+        let x = &self.log_ratios;
+        Summary {
+            speedup: median(x).exp_m1(),
+            at_least: lower_bound(x, self.rule.alpha).map(f64::exp_m1),
+            at_most: upper_bound(x, self.rule.alpha).map(f64::exp_m1),
+            log_e: self.log_e(),
+            n_blocks: x.len(),
+        }
+    }
+
+    fn reason(&self) -> Option<Reason> {
+        let need = -self.rule.alpha.ln();
+        if self.log_e() >= self.rule.threshold_value().ln() {
+            Some(Reason::GainProven)
+        } else if self.loss.log_e() >= need {
+            Some(Reason::SlowerProven)
+        } else if self.below.log_e() >= need && self.above.log_e() >= need {
+            Some(Reason::DifferenceBelowMinimum)
+        } else if self.rule.screen && self.is_hopeless() {
+            Some(Reason::ScreenedOut)
+        } else if self.n_blocks() >= self.rule.max_blocks {
+            Some(Reason::BlocksExhausted)
+        } else {
+            None
+        }
+    }
+
+    fn is_hopeless(&self) -> bool {
+        self.n_blocks() >= SCREEN_BLOCKS
+            && (self.log_e() <= SCREEN_LOG_E || self.below.log_e() >= SCREEN_E_BELOW.ln())
+    }
+}
+
+/// ln of the e-value after each block of `x`, for the rule's `min_speedup`; it does not stop at a decision.
+pub fn trajectory(x: &[f64], rule: &Rule) -> Vec<f64> {
+    let m = rule.min_log_ratio();
+    let mut wealth = Wealth::new();
+    x.iter()
+        .map(|v| {
+            wealth.bet(v - m);
+            wealth.log_e()
+        })
+        .collect()
+}

@@ -1,0 +1,49 @@
+//! Numbers in, verdict out: the proof rule of outpace as pure functions.
+//!
+//! A trial is a sequence of blocks, each a fresh base process against a fresh candidate process. A block becomes one number
+//! ([`block_log_ratio`]), the numbers become evidence ([`Evidence`], an e-value that may be looked at after every block), and the
+//! evidence becomes an outcome with one-sided bounds ([`judge`], [`Summary`]). Over a campaign the threshold rises with every
+//! candidate that is tested ([`e_lond_threshold`]).
+//!
+//! Why it holds: labels are assigned at random, so if the candidate is no faster than a factor `e^m`, each block's log ratio is
+//! symmetric about a centre of at most `m`, whatever the noise. Bets on its sign and size then make a non-negative
+//! supermartingale, and Ville's inequality (J. Ville, *Étude critique de la notion de collectif*, 1939) bounds the chance that it
+//! ever reaches `1/alpha` by `alpha`.
+//!
+//! This crate never reads a file, a clock or the environment, never prints, and draws no random numbers except the seeded ones
+//! of [`forecast`]: the same numbers give the same verdict everywhere.
+//!
+//! ```
+//! use outpace_stats::{Outcome, Rule, judge};
+//!
+//! let block = [[0.0520, 0.0500], [0.0530, 0.0508], [0.0525, 0.0505]]; // seconds of base, candidate
+//! let judged = judge(&vec![block; 12], &Rule::default())?;
+//! assert_eq!(judged.outcome, Outcome::Faster);
+//! assert!(judged.summary.at_least.is_some_and(|gain| gain > 0.005));
+//! # Ok::<(), outpace_stats::StatsError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod block;
+mod bounds;
+mod campaign;
+mod describe;
+mod error;
+mod evidence;
+mod forecast;
+mod judge;
+mod rule;
+mod verdict;
+mod wealth;
+
+pub use block::{Pair, block_log_ratio};
+pub use bounds::{lower_bound, upper_bound};
+pub use campaign::{GAMMA_SUM, e_lond_threshold, gamma};
+pub use describe::{NORMAL_PER_MAD, median, robust_deviation, standard_deviation};
+pub use error::StatsError;
+pub use evidence::{Evidence, trajectory};
+pub use forecast::{FORECAST_TRIALS, forecast};
+pub use judge::judge;
+pub use rule::{Rule, SCREEN_BLOCKS, SCREEN_E_BELOW, SCREEN_LOG_E};
+pub use verdict::{Decision, Judgement, Outcome, Reason, Summary};
+pub use wealth::{SCALES, STAKES, log_e, log_e_limit};

@@ -1,0 +1,73 @@
+//! What a trial has to show: the least gain, the error rate, the threshold, and when to give up.
+
+use crate::StatsError;
+
+/// Blocks before screening may stop a candidate (proof rule: a useless one then stops after 5-8 blocks).
+pub const SCREEN_BLOCKS: usize = 4;
+
+/// A candidate whose `log_e` has fallen to this is screened out (proof rule; costs 0-2 % of true wins, simulated).
+pub const SCREEN_LOG_E: f64 = -1.0;
+
+/// A candidate whose e-value for "gain below the minimum" reaches this is screened out (proof rule).
+pub const SCREEN_E_BELOW: f64 = 5.0;
+
+/// What a trial has to show. The default is the single gate: 0.5 % at an error rate of 1 %, at most 100 blocks, no screening.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rule {
+    /// Least gain worth merging, as a share: 0.005 is 0.5 %. Finite, at least 0.
+    pub min_speedup: f64,
+    /// Chance of a false verdict that a single trial may run, and the level of its bounds. In (0, 1).
+    pub alpha: f64,
+    /// E-value that `faster` needs; `None` is `1 / alpha`. A campaign sets it to [`crate::e_lond_threshold`]. At least 1.
+    pub threshold: Option<f64>,
+    /// Whether to stop a candidate that is going nowhere. This can only lose wins, never add false ones.
+    pub screen: bool,
+    /// Blocks after which a trial is `not_proven`. At least 1.
+    pub max_blocks: usize,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self {
+            min_speedup: 0.005,
+            alpha: 0.01,
+            threshold: None,
+            screen: false,
+            max_blocks: 100,
+        }
+    }
+}
+
+impl Rule {
+    /// Checks every field against its range.
+    ///
+    /// # Errors
+    /// Names the first field that is out of range, with its value.
+    pub fn validate(&self) -> Result<(), StatsError> {
+        if !(self.min_speedup.is_finite() && self.min_speedup >= 0.0) {
+            return Err(StatsError::BadMinSpeedup(self.min_speedup));
+        }
+        if !(self.alpha > 0.0 && self.alpha < 1.0) {
+            return Err(StatsError::BadAlpha(self.alpha));
+        }
+        if let Some(threshold) = self.threshold
+            && !(threshold.is_finite() && threshold >= 1.0)
+        {
+            return Err(StatsError::BadThreshold(threshold));
+        }
+        if self.max_blocks == 0 {
+            return Err(StatsError::NoMaxBlocks);
+        }
+        Ok(())
+    }
+
+    /// The e-value that `faster` needs: `threshold`, or `1 / alpha` where none is set.
+    pub fn threshold_value(&self) -> f64 {
+        self.threshold.unwrap_or(1.0 / self.alpha)
+    }
+
+    /// `ln(1 + min_speedup)`: the centre that a block's log ratio has to lie above.
+    pub(crate) fn min_log_ratio(&self) -> f64 {
+        self.min_speedup.ln_1p()
+    }
+}

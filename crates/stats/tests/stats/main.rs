@@ -1,0 +1,8 @@
+//! Tests of outpace-stats: the vectors of the proof rule, properties, error rates, power and refusals.
+
+mod false_rate;
+mod power;
+mod properties;
+mod refusals;
+mod simulate;
+mod vectors;

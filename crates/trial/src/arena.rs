@@ -1,0 +1,82 @@
+//! The narrow view of programs that scheduling needs, so that it is tested with a fake clock and fake programs.
+
+use crate::PeerError;
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// The revision that stands.
+    Base,
+    /// The one that wants to replace it.
+    Candidate,
+}
+
+impl Side {
+    /// Both, base first.
+    pub const BOTH: [Self; 2] = [Self::Base, Self::Candidate];
+
+    /// 0 for the base, 1 for the candidate.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The word for messages.
+    pub fn as_str(self) -> &'static str {
+        ["base", "candidate"][self.index()]
+    }
+}
+
+/// A monotonic clock in seconds.
+pub trait Clock {
+    /// Seconds since some fixed moment.
+    fn now_s(&self) -> f64;
+}
+
+/// One measured turn.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Turn {
+    /// Seconds from the request to the answer.
+    pub seconds: f64,
+    /// Loss of each step; `NaN` where it was not finite.
+    pub losses: Vec<f64>,
+}
+
+/// What is known of a program after its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Closed {
+    /// Wall seconds from start to exit.
+    pub wall_s: f64,
+    /// Peak resident memory in MiB, where the system says so.
+    pub peak_mib: Option<f64>,
+}
+
+/// A started, ready program.
+pub trait Session {
+    /// Seconds from its start to ready.
+    fn ready_s(&self) -> f64;
+    /// Tokens that one step trains on, if it says so.
+    fn tokens_per_step(&self) -> Option<u64>;
+    /// Runs one turn.
+    ///
+    /// # Errors
+    /// The program died, hung, or broke the protocol.
+    fn turn(&mut self, steps: u32) -> Result<Turn, PeerError>;
+    /// CPU seconds that it has used, where the system says so.
+    fn cpu_s(&mut self) -> Option<f64>;
+    /// Ends it in good order.
+    ///
+    /// # Errors
+    /// It does not end, or not with 0.
+    fn close(self: Box<Self>) -> Result<Closed, PeerError>;
+}
+
+/// Starts programs of both sides.
+pub trait Arena {
+    /// Starts a fresh process of `side` and makes it ready to train.
+    ///
+    /// # Errors
+    /// It does not start or does not speak the protocol.
+    fn open(&mut self, side: Side, model_seed: u64, data_seed: u64) -> Result<Box<dyn Session>, PeerError>;
+    /// The clock that blocks are timed with.
+    fn clock(&self) -> &dyn Clock;
+}

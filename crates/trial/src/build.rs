@@ -1,0 +1,320 @@
+//! Builds revisions: always at the same place, with the target folder of the base as cache.
+//!
+//! `<area>/<key>/tree` holds the sources, `target` the build at work, `cache` the target folder after the last build of a
+//! base. A candidate's build begins with a copy of `cache` and is never kept: what a candidate leaves in a target folder can
+//! reach no other build. Files that are as in the cache's tree carry an old time, all others a new one, so that a build
+//! tool that goes by times (cargo, make, ninja) rebuilds exactly what the patch changed. One place for all builds makes
+//! equal sources equal artefacts, even where paths are compiled in.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use outpace_record::WorkloadConfig;
+use sha2::{Digest, Sha256};
+
+use crate::artefact::identity_of_file;
+use crate::tree::{copy_file, copy_tree, files_below, remove_tree};
+use crate::{Context, LaunchError, LaunchSpec, Limits, Subject};
+
+/// Where sources come from: git, elsewhere.
+pub trait Sources {
+    /// Makes `dir` hold the files of `tree` that match `only`. A file that is as in the tree `pristine` gets an old, fixed
+    /// time, any other the present one; a file that is already right is left alone.
+    ///
+    /// # Errors
+    /// Says what could not be written.
+    fn export(&self, tree: &str, dir: &Path, only: &[String], pristine: Option<&str>) -> Result<(), String>;
+}
+
+/// A built revision, ready to be started.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// What `run` starts.
+    pub run: Subject,
+    /// What `evaluate` starts, if the workload has an evaluator.
+    pub evaluate: Option<Subject>,
+    /// What `profile` starts.
+    pub profile: Option<Subject>,
+    /// What `verify` starts.
+    pub verify: Option<Subject>,
+    /// Hash over everything that it consists of when it runs.
+    pub identity: String,
+    /// Wall seconds of the build command.
+    pub build_s: f64,
+    folder: PathBuf,
+}
+
+impl Built {
+    /// Deletes its files; for candidates that were judged.
+    pub fn discard(self) {
+        // What cannot be deleted now is deleted with the area.
+        let _ = remove_tree(&self.folder);
+    }
+}
+
+/// Why there is no build.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The build command failed: the compiler's message.
+    #[error("the build failed (exit code {code})\n{log}")]
+    Failed {
+        /// Exit code.
+        code: i32,
+        /// The last lines of its log.
+        log: String,
+    },
+    /// The build command could not be run to its end.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// It said that all is well but left no artefact.
+    #[error("the build left no {0}. Hint: is `run` the path that `build` writes to?")]
+    NoArtefact(String),
+    /// The sources could not be written.
+    #[error("cannot write the sources: {0}")]
+    Sources(String),
+    /// The disk failed us.
+    #[error("{path}: {source}")]
+    Disk {
+        /// Where.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl BuildError {
+    /// Whether this is the user's Ctrl-C.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Launch(LaunchError::Cancelled))
+    }
+
+    /// Whether the patch is to blame (the compiler refused it, or it never ended) and not the machine.
+    pub fn is_patch(&self) -> bool {
+        matches!(self, Self::Failed { .. } | Self::NoArtefact(_) | Self::Launch(LaunchError::Timeout { .. }))
+    }
+}
+
+/// Builds revisions of one repository.
+pub struct Builder<'a> {
+    area: PathBuf,
+    sources: &'a dyn Sources,
+    context: &'a Context,
+    bases: BTreeMap<(String, String), Built>,
+}
+
+impl<'a> Builder<'a> {
+    /// `area` is a folder of ours; what is in it survives between calls of outpace.
+    pub fn new(area: PathBuf, sources: &'a dyn Sources, context: &'a Context) -> Self {
+        Self { area, sources, context, bases: BTreeMap::new() }
+    }
+
+    /// Builds the base: fetches what it needs, updates the cache. Repeated calls for one tree are free.
+    ///
+    /// # Errors
+    /// See [`BuildError`].
+    pub fn base(&mut self, workload: &str, config: &WorkloadConfig, tree: &str) -> Result<Built, BuildError> {
+        let key = (workload.to_owned(), tree.to_owned());
+        if let Some(built) = self.bases.get(&key) {
+            return Ok(built.clone());
+        }
+        let place = Place::of(&self.area, config);
+        let mut build_s = 0.0;
+        if config.build.is_empty() {
+            self.lay_sources(&place, tree, Some(tree))?;
+        } else {
+            place.begin_from_cache()?;
+            self.lay_sources(&place, tree, place.cached_tree().as_deref().or(Some(tree)))?;
+            self.fetch(config, &place)?;
+            build_s = self.command(config, &place)?;
+            place.keep_as_cache(tree)?;
+        }
+        let target = if config.build.is_empty() { &place.target } else { &place.cache };
+        let built = self.collect(workload, config, tree, &place, target, build_s)?;
+        self.bases.insert(key, built.clone());
+        Ok(built)
+    }
+
+    /// Builds a candidate from a copy of the base's cache; nothing of its target folder is kept but its artefacts.
+    ///
+    /// # Errors
+    /// See [`BuildError`].
+    pub fn candidate(&self, workload: &str, config: &WorkloadConfig, tree: &str) -> Result<Built, BuildError> {
+        let place = Place::of(&self.area, config);
+        let mut build_s = 0.0;
+        place.begin_from_cache()?;
+        self.lay_sources(&place, tree, place.cached_tree().as_deref())?;
+        if !config.build.is_empty() {
+            build_s = self.command(config, &place)?;
+        }
+        let built = self.collect(workload, config, tree, &place, &place.target, build_s);
+        remove_tree(&place.target).map_err(disk(&place.target))?;
+        built
+    }
+
+    fn lay_sources(&self, place: &Place, tree: &str, pristine: Option<&str>) -> Result<(), BuildError> {
+        fs::create_dir_all(&place.tree).map_err(disk(&place.tree))?;
+        self.sources.export(tree, &place.tree, &["**".into()], pristine).map_err(BuildError::Sources)
+    }
+
+    fn fetch(&self, config: &WorkloadConfig, place: &Place) -> Result<(), BuildError> {
+        if config.fetch.is_empty() {
+            return Ok(());
+        }
+        self.launch(&config.fetch, config, place, true).map(|_| ())
+    }
+
+    fn command(&self, config: &WorkloadConfig, place: &Place) -> Result<f64, BuildError> {
+        self.launch(&config.build, config, place, false)
+    }
+
+    fn launch(&self, command: &[String], config: &WorkloadConfig, place: &Place, online: bool) -> Result<f64, BuildError> {
+        let scratch = self.context.fresh_scratch().map_err(disk(&place.tree))?;
+        let mut env: BTreeMap<String, OsString> = config.env.iter().map(|(k, v)| (k.clone(), v.into())).collect();
+        env.insert("CARGO_TARGET_DIR".into(), place.target.clone().into());
+        if !online {
+            env.insert("CARGO_NET_OFFLINE".into(), "true".into());
+        }
+        let spec = LaunchSpec {
+            command: command.iter().map(|arg| fill(arg, &place.target, &place.tree)).collect(),
+            cwd: place.tree.clone(),
+            scratch,
+            env,
+            // Fetching is the base's own command and may need the user's proxy and certificates.
+            inherit_env: online,
+            limits: Limits::default(),
+        };
+        let finished = self.context.launcher.run(&spec, config.build_timeout)?;
+        if finished.code != 0 {
+            return Err(BuildError::Failed { code: finished.code, log: finished.log_tail() });
+        }
+        Ok(finished.seconds)
+    }
+
+    /// Copies what runs to a place of its own: the artefacts that the commands name, and the files that the program reads.
+    fn collect(
+        &self,
+        workload: &str,
+        config: &WorkloadConfig,
+        tree: &str,
+        place: &Place,
+        target: &Path,
+        build_s: f64,
+    ) -> Result<Built, BuildError> {
+        // Equal lengths of all names: the size of arguments and environment moves the stack, and that moves timings.
+        let name = hex::encode(Sha256::digest(format!("{workload}\n{tree}\n{}", place.key)));
+        let folder = self.area.join("run").join(&name[..16]);
+        remove_tree(&folder).map_err(disk(&folder))?;
+        let (own_target, own_tree) = (folder.join("target"), folder.join("tree"));
+        fs::create_dir_all(&own_target).map_err(disk(&own_target))?;
+        fs::create_dir_all(&own_tree).map_err(disk(&own_tree))?;
+        for path in artefacts(config) {
+            copy_artefact(&target.join(&path), &own_target.join(&path))?;
+        }
+        self.sources.export(tree, &own_tree, &config.reads, Some(tree)).map_err(BuildError::Sources)?;
+        let subject = |command: &[String]| {
+            (!command.is_empty()).then(|| Subject {
+                command: command.iter().map(|arg| fill(arg, &own_target, &own_tree)).collect(),
+                cwd: own_tree.clone(),
+                env: config.env.clone(),
+                limits: Limits { memory_mib: config.memory_mib, file_mib: None },
+                timeout: config.timeout,
+                inherit_env: false,
+            })
+        };
+        Ok(Built {
+            run: subject(&config.run).expect("a workload without `run` is no valid configuration"),
+            evaluate: subject(&config.evaluate),
+            profile: subject(&config.profile),
+            verify: subject(&config.verify),
+            identity: identity_of_folder(&folder)?,
+            build_s,
+            folder,
+        })
+    }
+}
+
+/// The folders of one build command.
+struct Place {
+    key: String,
+    tree: PathBuf,
+    target: PathBuf,
+    cache: PathBuf,
+    cached: PathBuf,
+}
+
+impl Place {
+    fn of(area: &Path, config: &WorkloadConfig) -> Self {
+        let commands = format!("{:?} {:?} {:?}", config.fetch, config.build, config.env);
+        let key = hex::encode(Sha256::digest(commands))[..12].to_owned();
+        let root = area.join("build").join(&key);
+        let at = |name: &str| root.join(name);
+        Self { tree: at("tree"), target: at("target"), cache: at("cache"), cached: at("cached-tree"), key }
+    }
+
+    fn cached_tree(&self) -> Option<String> {
+        fs::read_to_string(&self.cached).ok().filter(|_| self.cache.is_dir())
+    }
+
+    fn begin_from_cache(&self) -> Result<(), BuildError> {
+        remove_tree(&self.target).map_err(disk(&self.target))?;
+        if self.cached_tree().is_some() {
+            return copy_tree(&self.cache, &self.target).map_err(disk(&self.target));
+        }
+        fs::create_dir_all(&self.target).map_err(disk(&self.target))
+    }
+
+    /// The note of the tree is removed first and written last, so that a kill in between leaves no cache with a wrong note.
+    fn keep_as_cache(&self, tree: &str) -> Result<(), BuildError> {
+        match fs::remove_file(&self.cached) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(disk(&self.cached)(error)),
+            _ => {}
+        }
+        remove_tree(&self.cache).map_err(disk(&self.cache))?;
+        fs::rename(&self.target, &self.cache).map_err(disk(&self.cache))?;
+        fs::write(&self.cached, tree).map_err(disk(&self.cached))
+    }
+}
+
+fn fill(arg: &str, target: &Path, tree: &Path) -> String {
+    arg.replace("{target}", &target.to_string_lossy()).replace("{tree}", &tree.to_string_lossy())
+}
+
+/// Paths below `{target}` that the workload's commands name.
+fn artefacts(config: &WorkloadConfig) -> Vec<String> {
+    let commands = [&config.run, &config.evaluate, &config.profile, &config.verify];
+    let named = commands.into_iter().flatten().filter_map(|arg| arg.strip_prefix("{target}/"));
+    let mut paths: Vec<String> = named.map(str::to_owned).collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+fn copy_artefact(from: &Path, to: &Path) -> Result<(), BuildError> {
+    let copied = if from.is_dir() { copy_tree(from, to) } else { copy_file(from, to) };
+    copied.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => BuildError::NoArtefact(from.display().to_string()),
+        _ => disk(from)(error),
+    })
+}
+
+/// Hash over names and identities of all files: what the program consists of and what it can read.
+fn identity_of_folder(folder: &Path) -> Result<String, BuildError> {
+    let mut hash = Sha256::new();
+    for path in files_below(folder).map_err(disk(folder))? {
+        let full = folder.join(&path);
+        let identity = match fs::read_link(&full) {
+            Ok(target) => format!("link {}", target.display()),
+            Err(_) => identity_of_file(&full).map_err(disk(&full))?,
+        };
+        hash.update(format!("{}\n{identity}\n", path.display()));
+    }
+    Ok(hex::encode(hash.finalize()))
+}
+
+fn disk(path: &Path) -> impl Fn(io::Error) -> BuildError {
+    let path = path.display().to_string();
+    move |source| BuildError::Disk { path: path.clone(), source }
+}

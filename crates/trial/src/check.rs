@@ -1,0 +1,303 @@
+//! "Same model": at fresh seeds, base and candidate train K steps; every loss, the final parameters and the validation loss
+//! are compared. What divergence is innocent is measured: the base against itself with its initial weights moved by one
+//! unit in the last place.
+
+use std::path::{Path, PathBuf};
+
+use outpace_record::{Check, plain};
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+
+use crate::checkpoint::{self, Tensors, distance, structure_difference};
+use crate::peer::Peer;
+use crate::trial::{at_most, seed};
+use crate::{Context, Event, Observer, PeerError, Side, SideError, Subject, evaluate};
+
+/// The candidate may diverge this many times as much as the base does from itself (proof.md) ...
+const ENVELOPE: f64 = 4.0;
+/// ... and never by more than 1 % of the loss (proof.md).
+const LARGEST_RELATIVE: f64 = 0.01;
+/// Below this a difference is rounding of the reported number: 8 units in the last place of an f32.
+const ROUNDING: f64 = 8.0 * f32::EPSILON as f64;
+/// Allowed relative difference where the workload cannot perturb its weights, so that no envelope is known.
+const WITHOUT_ENVELOPE: f64 = 1e-4;
+/// Parameters may differ by this share of their update even if the envelope is smaller: sums in another order.
+const PARAMETER_ROUNDING: f64 = 1e-4;
+/// And never by more than this share of their update.
+const LARGEST_PARAMETER: f64 = 0.25;
+/// A validation loss below the entropy of the text is proof of cheating; this many standard errors of slack, at one nat
+/// standard deviation a token.
+const FLOOR_ERRORS: f64 = 5.0;
+/// Sums of probabilities and losses of the past may be off by this much.
+const PROBE: f64 = 1e-3;
+
+/// What the check found.
+#[derive(Debug, Clone, Default)]
+pub struct CheckOutcome {
+    /// Every check with its figures.
+    pub checks: Vec<Check>,
+    /// Model seeds it drew.
+    pub model_seeds: Vec<u64>,
+    /// Data seeds it drew.
+    pub data_seeds: Vec<u64>,
+}
+
+impl CheckOutcome {
+    /// The first check that failed.
+    pub fn fault(&self) -> Option<&Check> {
+        self.checks.iter().find(|check| !check.passed)
+    }
+}
+
+struct Trained {
+    losses: Vec<f64>,
+    checkpoint: Option<PathBuf>,
+}
+
+/// Trains base, perturbed base and candidate for `steps` steps and compares them.
+///
+/// # Errors
+/// A side failed; see [`SideError::is_candidate`]. Wrong results are no error but a check that did not pass.
+pub fn check_same_model(
+    context: &Context,
+    [base, candidate]: [&Subject; 2],
+    evaluator: Option<&Subject>,
+    workload: &str,
+    steps: u32,
+    seed_of_check: u64,
+    observer: &mut dyn Observer,
+) -> Result<CheckOutcome, SideError> {
+    observer.on(&Event::Checking { workload, steps });
+    let mut rng = ChaCha20Rng::seed_from_u64(seed_of_check);
+    let (model, data, validation) = (seed(&mut rng), seed(&mut rng), seed(&mut rng));
+    let of_base = |error| SideError::Side { side: Side::Base, error };
+    let of_candidate = |error| SideError::Side { side: Side::Candidate, error };
+
+    let (plain_run, initial, can_perturb) = train_base(context, base, steps, [model, data]).map_err(of_base)?;
+    let perturbed = can_perturb.then(|| train(context, base, steps, [model, data], Some(1))).transpose().map_err(of_base)?;
+    let tried = train(context, candidate, steps, [model, data], None).map_err(of_candidate)?;
+
+    let mut checks = vec![compare_losses(&plain_run.losses, perturbed.as_ref().map(|p| &p.losses[..]), &tried.losses)];
+    checks.extend(compare_parameters(initial.as_deref(), &plain_run, perturbed.as_ref(), &tried));
+    if let (Some(evaluator), Some(ours), Some(theirs)) = (evaluator, &plain_run.checkpoint, &tried.checkpoint) {
+        let perturbed = perturbed.as_ref().and_then(|p| p.checkpoint.as_deref());
+        let paths = [Some(ours.as_path()), perturbed, Some(theirs.as_path())];
+        checks.extend(compare_validation(context, evaluator, paths, validation)?);
+    }
+    Ok(CheckOutcome { checks, model_seeds: vec![model], data_seeds: vec![data, validation] })
+}
+
+/// The base's run, with a checkpoint of its first moment.
+fn train_base(
+    context: &Context,
+    subject: &Subject,
+    steps: u32,
+    seeds: [u64; 2],
+) -> Result<(Trained, Option<PathBuf>, bool), PeerError> {
+    let mut peer = Peer::start(context, subject)?;
+    let can_perturb = peer.can("perturb");
+    peer.begin(seeds[0], seeds[1], None)?;
+    let initial = save(context, &mut peer)?;
+    let trained = finish(context, peer, steps)?;
+    Ok((trained, initial, can_perturb))
+}
+
+fn train(
+    context: &Context,
+    subject: &Subject,
+    steps: u32,
+    seeds: [u64; 2],
+    perturb: Option<u32>,
+) -> Result<Trained, PeerError> {
+    let mut peer = Peer::start(context, subject)?;
+    peer.begin(seeds[0], seeds[1], perturb)?;
+    finish(context, peer, steps)
+}
+
+fn finish(context: &Context, mut peer: Peer, steps: u32) -> Result<Trained, PeerError> {
+    let mut losses = Vec::new();
+    for _ in 0..steps {
+        losses.extend(peer.step(1)?.1);
+    }
+    let checkpoint = save(context, &mut peer)?;
+    peer.stop()?;
+    Ok(Trained { losses, checkpoint })
+}
+
+fn save(context: &Context, peer: &mut Peer) -> Result<Option<PathBuf>, PeerError> {
+    if !peer.can("save") {
+        return Ok(None);
+    }
+    let folder = context
+        .fresh_scratch()
+        .map_err(|source| PeerError::System { what: "cannot make a scratch folder", source })?;
+    let path = folder.join("checkpoint.safetensors");
+    peer.save(&path)?;
+    Ok(Some(path))
+}
+
+/// Compares step by step; reports the step that is furthest from what is allowed.
+fn compare_losses(base: &[f64], perturbed: Option<&[f64]>, candidate: &[f64]) -> Check {
+    let mut envelope = 0.0_f64;
+    let (mut worst, mut worst_share) = ((0, 0.0, 0.0), -1.0);
+    for (step, (b, c)) in base.iter().zip(candidate).enumerate() {
+        let allowed = match perturbed {
+            Some(p) => {
+                // What diverged once may stay diverged: the envelope never shrinks.
+                envelope = envelope.max((p[step] - b).abs());
+                (ENVELOPE * envelope).max(ROUNDING * b.abs())
+            }
+            None => WITHOUT_ENVELOPE * b.abs(),
+        };
+        let allowed = allowed.min(LARGEST_RELATIVE * b.abs());
+        let difference = (b - c).abs();
+        let share = difference / allowed;
+        if share.is_nan() || share > worst_share {
+            (worst, worst_share) = ((step + 1, difference, allowed), share);
+        }
+        if difference.is_nan() || difference > allowed {
+            break;
+        }
+    }
+    let (step, difference, allowed) = worst;
+    Check {
+        name: "losses".into(),
+        passed: difference <= allowed,
+        value: difference.is_finite().then_some(difference),
+        allowed: Some(allowed),
+        detail: format!("loss differs by {difference:.1e} at step {step} of {} (allowed {allowed:.1e})", base.len()),
+    }
+}
+
+fn compare_parameters(
+    initial: Option<&Path>,
+    base: &Trained,
+    perturbed: Option<&Trained>,
+    candidate: &Trained,
+) -> Option<Check> {
+    let start = checkpoint::read(initial?)?;
+    let ours = checkpoint::read(base.checkpoint.as_deref()?)?;
+    let moved = perturbed.and_then(|p| checkpoint::read(p.checkpoint.as_deref()?));
+    let theirs = candidate.checkpoint.as_deref().and_then(checkpoint::read);
+    let broken = |detail: String| {
+        Some(Check { name: "parameters".into(), passed: false, value: None, allowed: None, detail: plain(&detail, 200) })
+    };
+    let Some(theirs) = theirs else { return broken("the checkpoint of the candidate cannot be read".into()) };
+    if let Some(difference) = structure_difference(&ours, &theirs) {
+        return broken(format!("checkpoint: {difference}"));
+    }
+    Some(worst_parameter(&start, &ours, moved.as_ref(), &theirs))
+}
+
+/// Distance of each tensor from the base's, as a share of how far training moved it.
+fn worst_parameter(start: &Tensors, ours: &Tensors, moved: Option<&Tensors>, theirs: &Tensors) -> Check {
+    let (mut worst, mut worst_share) = ((String::new(), 0.0, PARAMETER_ROUNDING), -1.0);
+    for (name, tensor) in ours {
+        let zeros = vec![0.0; tensor.values.len()];
+        let from = start.get(name).map_or(&zeros, |t| &t.values);
+        let update = distance(&tensor.values, from).max(f64::MIN_POSITIVE);
+        // A tensor that hardly moves is compared with the rounding of its own values instead.
+        let update = update.max(f64::from(f32::EPSILON) * distance(&tensor.values, &zeros) / PARAMETER_ROUNDING);
+        let envelope = match moved.and_then(|m| m.get(name)) {
+            Some(m) if m.values.len() == tensor.values.len() => ENVELOPE * distance(&tensor.values, &m.values) / update,
+            _ => 10.0 * PARAMETER_ROUNDING,
+        };
+        let allowed = envelope.clamp(PARAMETER_ROUNDING, LARGEST_PARAMETER);
+        let value = distance(&tensor.values, &theirs[name].values) / update;
+        if (value / allowed).is_nan() || value / allowed > worst_share {
+            (worst, worst_share) = ((name.clone(), value, allowed), value / allowed);
+        }
+    }
+    let (name, value, allowed) = worst;
+    Check {
+        name: "parameters".into(),
+        passed: value <= allowed,
+        value: value.is_finite().then_some(value),
+        allowed: Some(allowed),
+        detail: plain(&format!("{name} differs by {value:.1e} of its update (allowed {allowed:.1e})"), 200),
+    }
+}
+
+fn compare_validation(
+    context: &Context,
+    evaluator: &Subject,
+    [base, perturbed, candidate]: [Option<&Path>; 3],
+    data_seed: u64,
+) -> Result<Vec<Check>, SideError> {
+    let run = |path: &Path, side| {
+        evaluate(context, evaluator, path, data_seed).map_err(|error| SideError::Side { side, error })
+    };
+    let (Some(base), Some(candidate)) = (base, candidate) else { return Ok(Vec::new()) };
+    let ours = run(base, Side::Base)?;
+    // The evaluator is the base's, but a checkpoint that it cannot evaluate is the candidate's fault.
+    let theirs = run(candidate, Side::Candidate)?;
+    let envelope = match perturbed {
+        Some(path) => ENVELOPE * (run(path, Side::Base)?.loss - ours.loss).abs(),
+        None => WITHOUT_ENVELOPE * ours.loss,
+    };
+    let allowed = envelope.max(ROUNDING * ours.loss).min(LARGEST_RELATIVE * ours.loss);
+    let difference = (ours.loss - theirs.loss).abs();
+    let mut checks = vec![Check {
+        name: "validation".into(),
+        passed: difference <= allowed,
+        value: Some(difference),
+        allowed: Some(allowed),
+        detail: format!(
+            "validation {:.4} against {:.4} nats a token: differs by {difference:.1e} (allowed {allowed:.1e})",
+            theirs.loss, ours.loss
+        ),
+    }];
+    if let Some(floor) = theirs.entropy_floor {
+        let lowest = floor - FLOOR_ERRORS / (theirs.tokens as f64).sqrt();
+        checks.push(Check {
+            name: "entropy floor".into(),
+            passed: theirs.loss >= lowest,
+            value: Some(theirs.loss),
+            allowed: Some(lowest),
+            detail: format!("validation {:.4} nats, entropy of the text {floor:.4}", theirs.loss),
+        });
+    }
+    let probes = [
+        ("probabilities", theirs.probability_sum_error, "largest distance of a sum of probabilities from 1"),
+        ("causality", theirs.causality_error, "largest change of a past loss when the future changes"),
+    ];
+    checks.extend(probes.into_iter().filter_map(|(name, value, what)| Some(at_most(name, value?, PROBE, what))));
+    Ok(checks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_held_against_the_envelope() {
+        let base = [5.0, 4.0, 3.0];
+        let moved = [5.0, 4.00001, 3.0];
+        let check = |candidate: [f64; 3], passes: bool| {
+            let check = compare_losses(&base, Some(&moved), &candidate);
+            assert_eq!(check.passed, passes, "{candidate:?}: {}", check.detail);
+        };
+        check(base, true);
+        check([5.000001, 4.00003, 3.00003], true);
+        check([5.00001, 4.0, 3.0], false);
+        check([5.0, 4.0, 3.0001], false);
+        check([5.0, f64::NAN, 3.0], false);
+        check([5.0, 4.0, f64::INFINITY], false);
+        assert!(!compare_losses(&base, Some(&[9.0, 9.0, 9.0]), &[5.0, 4.1, 3.0]).passed, "1 % is the most");
+        assert!(compare_losses(&base, None, &[5.0001, 4.0, 3.0]).passed);
+        assert!(!compare_losses(&base, None, &[5.01, 4.0, 3.0]).passed);
+    }
+
+    #[test]
+    fn a_frozen_tensor_is_found() {
+        let tensors = |a: f64, b: f64| -> Tensors {
+            [("a", a), ("b", b)].map(|(n, v)| (n.to_owned(), Tensor { shape: vec![2], values: vec![v; 2] })).into()
+        };
+        use crate::checkpoint::Tensor;
+        let (start, ours, moved) = (tensors(1.0, 1.0), tensors(1.1, 0.9), tensors(1.1 + 1e-7, 0.9));
+        assert!(worst_parameter(&start, &ours, Some(&moved), &tensors(1.1 + 2e-7, 0.9)).passed);
+        let frozen = worst_parameter(&start, &ours, Some(&moved), &tensors(1.1, 1.0));
+        assert!(!frozen.passed && frozen.detail.starts_with("b differs"), "{}", frozen.detail);
+        assert!(!worst_parameter(&start, &ours, None, &tensors(f64::NAN, 0.9)).passed);
+    }
+}

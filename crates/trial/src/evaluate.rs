@@ -1,0 +1,44 @@
+//! The base's evaluator and profiler, each in a process of its own.
+
+use outpace_record::protocol::Evaluation;
+use outpace_record::{Document, Profile, plain};
+use std::path::Path;
+
+use crate::{Context, PeerError, Subject};
+
+/// Evaluates a checkpoint on text drawn from `data_seed`.
+///
+/// # Errors
+/// The evaluator fails or prints no evaluation.
+pub fn evaluate(context: &Context, evaluator: &Subject, checkpoint: &Path, data_seed: u64) -> Result<Evaluation, PeerError> {
+    let path = checkpoint.to_string_lossy().into_owned();
+    let text = output(context, evaluator, &["--checkpoint".into(), path, "--data-seed".into(), data_seed.to_string()])?;
+    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let evaluation: Evaluation =
+        serde_json::from_str(line).map_err(|_| PeerError::Garbage { line: plain(line, 80) })?;
+    if evaluation.loss.is_finite() && evaluation.tokens > 0 {
+        return Ok(evaluation);
+    }
+    Err(PeerError::Said(format!("the evaluation is {} nats over {} tokens", evaluation.loss, evaluation.tokens)))
+}
+
+/// Where a step's time goes, as the workload's own profiler says. For people and agents; nothing is judged by it.
+///
+/// # Errors
+/// The profiler fails or prints no profile.
+pub fn profile(context: &Context, profiler: &Subject) -> Result<Profile, PeerError> {
+    let text = output(context, profiler, &[])?;
+    Profile::from_json(&text).map_err(|_| PeerError::Garbage { line: plain(&text, 80) })
+}
+
+fn output(context: &Context, subject: &Subject, more: &[String]) -> Result<String, PeerError> {
+    let scratch = context
+        .fresh_scratch()
+        .map_err(|source| PeerError::System { what: "cannot make a scratch folder", source })?;
+    let finished = context.launcher.run(&context.spec(subject, more, &[], &scratch), subject.timeout)?;
+    if finished.code != 0 {
+        let when = format!("while `{}` ran", subject.command.join(" "));
+        return Err(PeerError::Exited { when: plain(&when, 200), code: finished.code, log: finished.log_tail() });
+    }
+    Ok(finished.stdout_text())
+}

@@ -1,0 +1,306 @@
+//! The one way to start a program: clean environment, own session, limits, fresh scratch, whole tree ended.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use outpace_record::plain;
+
+use crate::supervise::{CANNOT_START, descendants};
+
+/// Largest file that a started program may write, in MiB, if nothing else is said: checkpoints fit, a flood does not.
+const FILE_MIB: u64 = 4096;
+/// How much of the end of a log is shown when a program fails.
+const LOG_TAIL_LINES: usize = 20;
+const LOG_TAIL_BYTES: u64 = 16 << 10;
+/// How often a wait looks whether it was cancelled.
+const POLL: Duration = Duration::from_millis(5);
+
+/// What a started program may use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Address space in MiB.
+    pub memory_mib: Option<u64>,
+    /// Largest file in MiB.
+    pub file_mib: Option<u64>,
+}
+
+/// A program to be started.
+#[derive(Debug, Clone)]
+pub struct LaunchSpec {
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Its working folder.
+    pub cwd: PathBuf,
+    /// Its scratch: HOME and TMPDIR lie in it, and its `stdout` and `stderr` files.
+    pub scratch: PathBuf,
+    /// Variables on top of the clean environment.
+    pub env: BTreeMap<String, OsString>,
+    /// Keep the environment of outpace; only for commands of the base that fetch, and for agents.
+    pub inherit_env: bool,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// Why a program did not run to a good end.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// There is no such program, or the scratch cannot be written.
+    #[error("cannot start `{program}`: {message}")]
+    Start {
+        /// The program.
+        program: String,
+        /// Why.
+        message: String,
+    },
+    /// It took too long and was ended.
+    #[error("`{program}` was ended after {seconds:.0} s\n{log}")]
+    Timeout {
+        /// The program.
+        program: String,
+        /// The limit.
+        seconds: f64,
+        /// The last lines of its log.
+        log: String,
+    },
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Cancelled,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// Exit code; 128 + n if signal n ended it.
+    pub code: i32,
+    /// Wall seconds.
+    pub seconds: f64,
+    /// Where its standard output is.
+    pub stdout: PathBuf,
+    /// Where its standard error is.
+    pub stderr: PathBuf,
+}
+
+impl Finished {
+    /// The last lines of both logs, made safe to show.
+    pub fn log_tail(&self) -> String {
+        log_tail(&[&self.stdout, &self.stderr])
+    }
+
+    /// Its standard output, at most 1 MiB.
+    pub fn stdout_text(&self) -> String {
+        let mut text = Vec::new();
+        if let Ok(file) = File::open(&self.stdout) {
+            // A short read leaves a short text, which the reader of it will complain about.
+            let _ = file.take(1 << 20).read_to_end(&mut text);
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+/// Starts programs through the supervisor.
+#[derive(Debug, Clone)]
+pub struct Launcher {
+    supervisor: Vec<OsString>,
+    cancel: Arc<AtomicBool>,
+}
+
+impl Launcher {
+    /// `supervisor` is the command that runs [`crate::supervise::main`]; `cancel` becomes true when everything shall end.
+    pub fn new(supervisor: Vec<OsString>, cancel: Arc<AtomicBool>) -> Self {
+        Self { supervisor, cancel }
+    }
+
+    /// Whether the user asked to stop.
+    pub fn cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+
+    /// Starts a program and returns at once.
+    ///
+    /// # Errors
+    /// Its scratch cannot be written or the supervisor cannot be started. A missing program shows as exit code 127.
+    pub fn spawn(&self, spec: &LaunchSpec) -> Result<Running, LaunchError> {
+        let program = spec.command.first().cloned().unwrap_or_default();
+        let fail = |error: std::io::Error| LaunchError::Start { program: program.clone(), message: error.to_string() };
+        let (home, temp) = (spec.scratch.join("home"), spec.scratch.join("tmp"));
+        std::fs::create_dir_all(&home).map_err(fail)?;
+        std::fs::create_dir_all(&temp).map_err(fail)?;
+        let (stdout, stderr) = (spec.scratch.join("stdout"), spec.scratch.join("stderr"));
+        let mut command = Command::new(&self.supervisor[0]);
+        command.args(&self.supervisor[1..]).args(limit_arguments(spec.limits)).arg("--").args(&spec.command);
+        if !spec.inherit_env {
+            command.env_clear().envs(clean_environment(&home, &temp));
+        }
+        command
+            .envs(&spec.env)
+            .current_dir(&spec.cwd)
+            .stdin(Stdio::piped())
+            .stdout(File::create(&stdout).map_err(fail)?)
+            .stderr(File::create(&stderr).map_err(fail)?);
+        let started = Instant::now();
+        let child = command.spawn().map_err(fail)?;
+        Ok(Running { program, child, started, stdout, stderr })
+    }
+
+    /// Starts a program and waits for its end.
+    ///
+    /// # Errors
+    /// It cannot be started, takes longer than `timeout`, or the user asked to stop.
+    pub fn run(&self, spec: &LaunchSpec, timeout: Duration) -> Result<Finished, LaunchError> {
+        let mut running = self.spawn(spec)?;
+        loop {
+            if let Some(finished) = running.poll() {
+                return running.check_started(finished);
+            }
+            if self.cancelled() {
+                running.end();
+                return Err(LaunchError::Cancelled);
+            }
+            if running.started.elapsed() > timeout {
+                running.end();
+                let log = log_tail(&[&running.stdout, &running.stderr]);
+                return Err(LaunchError::Timeout { program: running.program.clone(), seconds: timeout.as_secs_f64(), log });
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+}
+
+/// A started program. Dropping it ends its whole tree.
+#[derive(Debug)]
+pub struct Running {
+    program: String,
+    child: Child,
+    started: Instant,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Running {
+    /// The process id of its supervisor, under which the whole tree hangs.
+    pub fn supervisor_pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Seconds since it was started.
+    pub fn age_s(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// How it ended, if it did.
+    pub fn poll(&mut self) -> Option<Finished> {
+        let status = self.child.try_wait().ok()??;
+        Some(self.finished(status.code().unwrap_or(-1)))
+    }
+
+    /// Waits up to `patience` for its end, then ends it.
+    pub fn wait(&mut self, patience: Duration) -> Option<Finished> {
+        let begin = Instant::now();
+        while begin.elapsed() < patience {
+            if let Some(finished) = self.poll() {
+                return Some(finished);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.end();
+        None
+    }
+
+    /// Ends the whole tree and waits until it is gone.
+    pub fn end(&mut self) {
+        drop(self.child.stdin.take());
+        // The supervisor exits when its tree is gone, at the latest after its own patience.
+        let _ = self.child.wait();
+    }
+
+    /// The last lines of its logs.
+    pub fn log_tail(&self) -> String {
+        log_tail(&[&self.stdout, &self.stderr])
+    }
+
+    /// The processes of its tree, without the supervisor.
+    pub fn processes(&self) -> Vec<u32> {
+        descendants(self.child.id())
+    }
+
+    fn finished(&self, code: i32) -> Finished {
+        Finished { code, seconds: self.age_s(), stdout: self.stdout.clone(), stderr: self.stderr.clone() }
+    }
+
+    fn check_started(&self, finished: Finished) -> Result<Finished, LaunchError> {
+        if finished.code == i32::from(CANNOT_START) {
+            let message = log_tail(&[&self.stderr]);
+            if message.contains("outpace: cannot start") {
+                return Err(LaunchError::Start { program: self.program.clone(), message });
+            }
+        }
+        Ok(finished)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn limit_arguments(limits: Limits) -> Vec<String> {
+    let mut args = vec!["--file-mib".to_owned(), limits.file_mib.unwrap_or(FILE_MIB).to_string()];
+    if let Some(mib) = limits.memory_mib {
+        args.extend(["--memory-mib".to_owned(), mib.to_string()]);
+    }
+    args
+}
+
+/// What every program sees: enough to find compilers and interpreters, nothing of the user's secrets.
+fn clean_environment(home: &Path, temp: &Path) -> BTreeMap<&'static str, OsString> {
+    let mut env = BTreeMap::new();
+    env.insert("HOME", home.into());
+    env.insert("TMPDIR", temp.into());
+    env.insert("LANG", "C.UTF-8".into());
+    for name in ["PATH", "CUDA_HOME", "CUDA_PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "RUSTUP_TOOLCHAIN"] {
+        if let Some(value) = std::env::var_os(name) {
+            env.insert(name, value);
+        }
+    }
+    // Compilers that live in the user's home are found although HOME is a scratch folder.
+    let user_home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup"), ("PYENV_ROOT", ".pyenv")] {
+        let default = Some(user_home.join(folder)).filter(|path| path.is_dir()).map(Into::into);
+        if let Some(value) = std::env::var_os(name).or(default) {
+            env.insert(name, value);
+        }
+    }
+    env
+}
+
+/// The last lines of some logs, control characters removed.
+fn log_tail(files: &[&Path]) -> String {
+    let mut lines = Vec::new();
+    for path in files {
+        let Ok(mut file) = File::open(path) else { continue };
+        let length = file.metadata().map_or(0, |m| m.len());
+        let mut bytes = Vec::new();
+        let read = file
+            .seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL_BYTES)))
+            .and_then(|_| file.take(LOG_TAIL_BYTES).read_to_end(&mut bytes));
+        if read.is_ok() {
+            lines.extend(String::from_utf8_lossy(&bytes).lines().map(indented));
+        }
+    }
+    let from = lines.len().saturating_sub(LOG_TAIL_LINES);
+    lines[from..].join("\n")
+}
+
+/// Keeps the indentation of a line: compilers point at columns.
+fn indented(line: &str) -> String {
+    let blanks = line.chars().take_while(|c| *c == ' ').count().min(40);
+    format!("{}{}", " ".repeat(blanks), plain(line, 200))
+}

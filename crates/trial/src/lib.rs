@@ -1,0 +1,44 @@
+//! Turns two revisions into evidence: builds them, starts them, checks that they train the same model, and times them
+//! beside each other with a clock that they cannot reach.
+//!
+//! Every child process goes through [`Launcher`]. Nothing here knows git (sources come through [`Sources`]), writes records
+//! to a repository, or talks to a terminal (progress goes to an [`Observer`]).
+
+mod arena;
+mod artefact;
+mod block;
+mod build;
+mod check;
+mod checkpoint;
+mod event;
+mod evaluate;
+mod launch;
+mod lock;
+mod machine;
+mod peer;
+mod plan;
+mod process_mode;
+mod run;
+mod session;
+mod subject;
+pub mod supervise;
+mod trial;
+mod tree;
+
+pub use arena::{Arena, Clock, Closed, Session, Side, Turn};
+pub use artefact::identity_of_file;
+pub use block::{BlockPlan, run_block};
+pub use build::{BuildError, Builder, Built, Sources};
+pub use check::{CheckOutcome, check_same_model};
+pub use event::{Event, NoObserver, Observer};
+pub use evaluate::{evaluate, profile};
+pub use launch::{Finished, LaunchError, LaunchSpec, Launcher, Limits, Running};
+pub use lock::MeasureLock;
+pub use machine::{machine, sandbox_tier};
+pub use peer::PeerError;
+pub use plan::{Plan, pilot};
+pub use process_mode::{CommandArena, PAIRS_OF_COMMANDS};
+pub use run::{Measured, measure_run};
+pub use session::ProcessArena;
+pub use subject::{Context, Subject};
+pub use trial::{Settings, SideError, Trial, run_trial};

@@ -1,0 +1,307 @@
+//! One workload process behind its socket. What it sends is hostile until proven otherwise: length, order, type and time
+//! of every message are checked.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::{Duration, Instant};
+
+use outpace_record::plain;
+use outpace_record::protocol::{Hello, MAX_MESSAGE_BYTES, Reply, Request, SOCKET_VARIABLE, VERSION};
+
+use crate::{Context, LaunchError, Running, Subject};
+
+/// How often a wait looks whether it was cancelled or the program died.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// What a workload did wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    /// It ended although it was needed.
+    #[error("it ended {when} (exit code {code})\n{log}")]
+    Exited {
+        /// What it was asked.
+        when: String,
+        /// Exit code; 128 + n for signal n.
+        code: i32,
+        /// Last lines of its log.
+        log: String,
+    },
+    /// It did not answer in time.
+    #[error("no answer to `{asked}` within {seconds:.0} s (key `timeout`)\n{log}")]
+    Silent {
+        /// What it was asked.
+        asked: String,
+        /// The limit.
+        seconds: f64,
+        /// Last lines of its log.
+        log: String,
+    },
+    /// It never connected to the socket.
+    #[error(
+        "it did not connect to the socket in OUTPACE_SOCKET within {seconds:.0} s. Hint: does it speak the step protocol? \
+         If not, set protocol = \"process\"\n{log}"
+    )]
+    NoConnection {
+        /// The limit.
+        seconds: f64,
+        /// Last lines of its log.
+        log: String,
+    },
+    /// It sent something that is no message.
+    #[error("it sent something that is not in the step protocol: `{line}`")]
+    Garbage {
+        /// The beginning of it.
+        line: String,
+    },
+    /// It sent a line that does not end.
+    #[error("it sent a message of more than {} KiB", MAX_MESSAGE_BYTES >> 10)]
+    TooLong,
+    /// It sent the wrong message.
+    #[error("it answered `{got}` to `{asked}`")]
+    Unexpected {
+        /// What it was asked.
+        asked: String,
+        /// What came.
+        got: String,
+    },
+    /// It speaks another version.
+    #[error("it speaks version {0} of the step protocol; this outpace speaks {VERSION}")]
+    Version(u32),
+    /// It said so itself.
+    #[error("it reports: {0}")]
+    Said(String),
+    /// A loss is not finite.
+    #[error("the loss of step {0} is not a finite number")]
+    NonFinite(u64),
+    /// It could not be started at all.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Cancelled,
+    /// The system failed us.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+impl PeerError {
+    /// Whether this is the user's Ctrl-C and nobody's fault.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled | Self::Launch(LaunchError::Cancelled))
+    }
+}
+
+/// A connected workload.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) running: Running,
+    pub(crate) hello: Hello,
+    stream: UnixStream,
+    buffer: Vec<u8>,
+    timeout: Duration,
+    context: Context,
+}
+
+impl Peer {
+    /// Starts the program and waits for its `hello`.
+    pub(crate) fn start(context: &Context, subject: &Subject) -> Result<Self, PeerError> {
+        let system = |what| move |source| PeerError::System { what, source };
+        let scratch = context.fresh_scratch().map_err(system("cannot make a scratch folder"))?;
+        let path = scratch.join("s");
+        let listener = UnixListener::bind(&path).map_err(system("cannot make a socket"))?;
+        listener.set_nonblocking(true).map_err(system("cannot prepare the socket"))?;
+        let spec = context.spec(subject, &[], &[(SOCKET_VARIABLE, path.into())], &scratch);
+        let mut running = context.launcher.spawn(&spec)?;
+        let stream = accept(context, subject, &listener, &mut running)?;
+        stream.set_nonblocking(false).map_err(system("cannot prepare the socket"))?;
+        stream.set_read_timeout(Some(SLICE)).map_err(system("cannot prepare the socket"))?;
+        stream.set_write_timeout(Some(subject.timeout)).map_err(system("cannot prepare the socket"))?;
+        let mut peer = Self {
+            running,
+            hello: Hello::default(),
+            stream,
+            buffer: Vec::new(),
+            timeout: subject.timeout,
+            context: context.clone(),
+        };
+        match peer.receive("hello")? {
+            Reply::Hello(hello) if hello.protocol == VERSION => peer.hello = hello,
+            Reply::Hello(hello) => return Err(PeerError::Version(hello.protocol)),
+            other => return Err(unexpected("hello", &other)),
+        }
+        Ok(peer)
+    }
+
+    /// Whether it has an optional ability.
+    pub(crate) fn can(&self, ability: &str) -> bool {
+        self.hello.can.iter().any(|a| a == ability)
+    }
+
+    /// Begins training afresh.
+    pub(crate) fn begin(&mut self, model_seed: u64, data_seed: u64, perturb_ulps: Option<u32>) -> Result<(), PeerError> {
+        match self.ask(&Request::Start { model_seed, data_seed, perturb_ulps }, "start")? {
+            Reply::Ready => Ok(()),
+            other => Err(unexpected("start", &other)),
+        }
+    }
+
+    /// Trains `n` steps; returns seconds and losses.
+    pub(crate) fn step(&mut self, n: u32) -> Result<(f64, Vec<f64>), PeerError> {
+        let begin = Instant::now();
+        let reply = self.ask(&Request::Step { n }, "step")?;
+        let seconds = begin.elapsed().as_secs_f64();
+        match reply {
+            Reply::Done { step, losses } if losses.len() == n as usize => {
+                if let Some(at) = losses.iter().position(|loss| !loss.is_some_and(f64::is_finite)) {
+                    return Err(PeerError::NonFinite((step + 1 + at as u64).saturating_sub(u64::from(n))));
+                }
+                Ok((seconds, losses.into_iter().flatten().collect()))
+            }
+            Reply::Done { losses, .. } => {
+                Err(PeerError::Unexpected { asked: format!("step, n = {n}"), got: format!("done with {} losses", losses.len()) })
+            }
+            other => Err(unexpected("step", &other)),
+        }
+    }
+
+    /// Writes a checkpoint.
+    pub(crate) fn save(&mut self, path: &std::path::Path) -> Result<(), PeerError> {
+        match self.ask(&Request::Save { path: path.to_string_lossy().into_owned() }, "save")? {
+            Reply::Saved => Ok(()),
+            other => Err(unexpected("save", &other)),
+        }
+    }
+
+    /// Asks it to exit and waits for that.
+    pub(crate) fn stop(mut self) -> Result<f64, PeerError> {
+        self.send(&Request::Stop)?;
+        let patience = self.timeout;
+        match self.running.wait(patience) {
+            Some(finished) if finished.code == 0 => Ok(finished.seconds),
+            Some(finished) => {
+                Err(PeerError::Exited { when: "after `stop`".into(), code: finished.code, log: finished.log_tail() })
+            }
+            None => Err(PeerError::Silent {
+                asked: "stop".into(),
+                seconds: patience.as_secs_f64(),
+                log: self.running.log_tail(),
+            }),
+        }
+    }
+
+    fn ask(&mut self, request: &Request, name: &str) -> Result<Reply, PeerError> {
+        self.send(request)?;
+        self.receive(name)
+    }
+
+    fn send(&mut self, request: &Request) -> Result<(), PeerError> {
+        let mut line = serde_json::to_vec(request).expect("requests are plain data");
+        line.push(b'\n');
+        match self.stream.write_all(&line) {
+            Ok(()) => Ok(()),
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                Err(self.gone("when it was asked to go on"))
+            }
+            Err(source) => Err(PeerError::System { what: "cannot write to the workload", source }),
+        }
+    }
+
+    fn receive(&mut self, asked: &str) -> Result<Reply, PeerError> {
+        let begin = Instant::now();
+        loop {
+            if let Some(end) = self.buffer.iter().position(|&b| b == b'\n') {
+                let line: Vec<u8> = self.buffer.drain(..=end).collect();
+                return parse(&line);
+            }
+            if self.buffer.len() > MAX_MESSAGE_BYTES {
+                return Err(PeerError::TooLong);
+            }
+            if begin.elapsed() > self.timeout {
+                let log = self.running.log_tail();
+                return Err(PeerError::Silent { asked: asked.into(), seconds: self.timeout.as_secs_f64(), log });
+            }
+            self.read_some(asked)?;
+        }
+    }
+
+    fn read_some(&mut self, asked: &str) -> Result<(), PeerError> {
+        let mut chunk = [0_u8; 64 << 10];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => Err(self.gone(&format!("before it answered `{asked}`"))),
+            Ok(n) => {
+                self.buffer.extend_from_slice(&chunk[..n]);
+                Ok(())
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
+                if self.context.launcher.cancelled() { Err(PeerError::Cancelled) } else { Ok(()) }
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Err(self.gone("in the middle of an answer")),
+            Err(source) => Err(PeerError::System { what: "cannot read from the workload", source }),
+        }
+    }
+
+    fn gone(&mut self, when: &str) -> PeerError {
+        // The socket closes a moment before the process is reaped.
+        let finished = self.running.wait(Duration::from_secs(2));
+        let code = finished.map_or(-1, |f| f.code);
+        PeerError::Exited { when: when.to_owned(), code, log: self.running.log_tail() }
+    }
+}
+
+fn accept(
+    context: &Context,
+    subject: &Subject,
+    listener: &UnixListener,
+    running: &mut Running,
+) -> Result<UnixStream, PeerError> {
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => return Ok(stream),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(source) => return Err(PeerError::System { what: "cannot accept the workload's connection", source }),
+        }
+        if let Some(finished) = running.poll() {
+            let when = "before it connected to the socket in OUTPACE_SOCKET".to_owned();
+            return Err(PeerError::Exited { when, code: finished.code, log: finished.log_tail() });
+        }
+        if context.launcher.cancelled() {
+            return Err(PeerError::Cancelled);
+        }
+        if running.age_s() > subject.timeout.as_secs_f64() {
+            return Err(PeerError::NoConnection { seconds: subject.timeout.as_secs_f64(), log: running.log_tail() });
+        }
+        wait_readable(listener);
+    }
+}
+
+/// Sleeps until somebody connects, at most a moment.
+fn wait_readable(listener: &UnixListener) {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut fds = [PollFd::new(listener, PollFlags::IN)];
+    // An interrupted wait is only a shorter one.
+    let _ = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 20_000_000 }));
+}
+
+fn parse(line: &[u8]) -> Result<Reply, PeerError> {
+    match serde_json::from_slice(line) {
+        Ok(Reply::Error { message }) => Err(PeerError::Said(plain(&message, 400))),
+        Ok(reply) => Ok(reply),
+        Err(_) => Err(PeerError::Garbage { line: plain(&String::from_utf8_lossy(line), 80) }),
+    }
+}
+
+fn unexpected(asked: &str, reply: &Reply) -> PeerError {
+    let got = match reply {
+        Reply::Hello(_) => "hello",
+        Reply::Ready => "ready",
+        Reply::Done { .. } => "done",
+        Reply::Saved => "saved",
+        Reply::Error { .. } => "error",
+    };
+    PeerError::Unexpected { asked: asked.to_owned(), got: got.to_owned() }
+}

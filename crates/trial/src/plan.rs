@@ -1,0 +1,109 @@
+//! How long a turn, a warm-up and a block are, chosen from what the workload shows.
+
+use outpace_stats::median;
+
+use crate::{Arena, PeerError, Side};
+
+/// The pilot looks at single steps for this long, ...
+const PILOT_S: f64 = 1.0;
+/// ... but at no fewer and no more than so many, unless they are very long.
+const PILOT_STEPS: std::ops::RangeInclusive<usize> = 12..=100;
+const PILOT_PATIENCE_S: f64 = 20.0;
+/// A process is warm when three steps in a row have a median within this factor of the settled time.
+const WARM_FACTOR: f64 = 1.03;
+/// Turns that are thrown away at least and at most.
+const WARMUP_TURNS: std::ops::RangeInclusive<u32> = 2..=16;
+/// A block of very long steps takes fewer pairs, so that it lasts about this long ...
+const LONGEST_BLOCK_S: f64 = 30.0;
+/// ... with at least so many pairs.
+const FEWEST_PAIRS: usize = 5;
+/// Steps that the candidate takes in the pilot: both sides' files are read once before anything counts.
+const GREETING_STEPS: usize = 3;
+
+/// How a trial's blocks are laid out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Plan {
+    /// Training steps in a turn.
+    pub steps_per_turn: u32,
+    /// Turns of each side before the first pair.
+    pub warmup_turns: u32,
+    /// Pairs in a block.
+    pub pairs: usize,
+    /// Settled seconds of one turn of the base.
+    pub turn_s: f64,
+    /// Expected seconds of one block.
+    pub block_s: f64,
+}
+
+/// Looks at a base process for about a second and plans; starts the candidate once too, so that neither side is cold.
+///
+/// # Errors
+/// A side does not start or does not train.
+pub fn pilot(
+    arena: &mut dyn Arena,
+    sides: &[Side],
+    min_turn_s: f64,
+    pairs: usize,
+    seeds: [u64; 2],
+) -> Result<Plan, (Side, PeerError)> {
+    let mut plan = None;
+    for &side in sides {
+        let (times, ready_s) = look(arena, side, seeds).map_err(|error| (side, error))?;
+        if side == Side::Base {
+            plan = Some(lay_out(&times, ready_s, min_turn_s, pairs));
+        }
+    }
+    Ok(plan.expect("the base is among the sides of every trial"))
+}
+
+fn look(arena: &mut dyn Arena, side: Side, [model, data]: [u64; 2]) -> Result<(Vec<f64>, f64), PeerError> {
+    let mut session = arena.open(side, model, data)?;
+    let mut times = Vec::new();
+    loop {
+        times.push(session.turn(1)?.seconds);
+        let total: f64 = times.iter().sum();
+        let enough = match side {
+            Side::Base => total > PILOT_S && times.len() >= *PILOT_STEPS.start(),
+            Side::Candidate => times.len() >= GREETING_STEPS,
+        };
+        if enough || times.len() >= *PILOT_STEPS.end() || total > PILOT_PATIENCE_S {
+            break;
+        }
+    }
+    let ready_s = session.ready_s();
+    session.close()?;
+    Ok((times, ready_s))
+}
+
+fn lay_out(times: &[f64], ready_s: f64, min_turn_s: f64, pairs: usize) -> Plan {
+    let settled = median(&times[times.len() / 2..]).max(1e-9);
+    let steps_per_turn = (min_turn_s / settled).ceil().clamp(1.0, 1e6) as u32;
+    let warm_after = times.windows(3).position(|w| median(w) <= WARM_FACTOR * settled).unwrap_or(times.len());
+    let warmup_turns = u32::try_from(warm_after.div_ceil(steps_per_turn as usize)).unwrap_or(u32::MAX).saturating_add(1);
+    let warmup_turns = warmup_turns.clamp(*WARMUP_TURNS.start(), *WARMUP_TURNS.end());
+    let turn_s = settled * f64::from(steps_per_turn);
+    let fitting = (LONGEST_BLOCK_S / (2.0 * turn_s)) as usize;
+    let pairs = pairs.min(fitting.max(FEWEST_PAIRS));
+    let block_s = 2.0 * (ready_s + turn_s * (f64::from(warmup_turns) + pairs as f64));
+    Plan { steps_per_turn, warmup_turns, pairs, turn_s, block_s }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plan_follows_the_workload() {
+        let check = |times: &[f64], expect: (u32, u32, usize)| {
+            let plan = lay_out(times, 0.1, 0.020, 40);
+            assert_eq!((plan.steps_per_turn, plan.warmup_turns, plan.pairs), expect, "{times:?}");
+        };
+        check(&[0.025; 40], (1, 2, 40));
+        check(&[0.004; 100], (5, 2, 40));
+        let mut slow_start = vec![0.080; 6];
+        slow_start.extend([0.030; 30]);
+        check(&slow_start, (1, 7, 40));
+        check(&[1.5; 14], (1, 2, 10));
+        check(&[30.0], (1, 2, 5));
+    }
+}

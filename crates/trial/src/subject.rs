@@ -1,0 +1,72 @@
+//! What is timed: a command, where it runs, and with what.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::{LaunchSpec, Launcher, Limits};
+
+/// One side's program.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Folder it starts in.
+    pub cwd: PathBuf,
+    /// Variables on top of the clean environment.
+    pub env: BTreeMap<String, String>,
+    /// What it may use.
+    pub limits: Limits,
+    /// Longest time for one answer, or for a whole command.
+    pub timeout: Duration,
+    /// Keep the environment of outpace: commands that the user typed, never a candidate of a gate.
+    pub inherit_env: bool,
+}
+
+/// Where programs are started and how.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Starts them.
+    pub launcher: Launcher,
+    scratch: Arc<tempfile::TempDir>,
+    next: Arc<AtomicU64>,
+}
+
+impl Context {
+    /// A context whose scratch is deleted with it.
+    ///
+    /// # Errors
+    /// The temporary folder cannot be written.
+    pub fn new(launcher: Launcher) -> std::io::Result<Self> {
+        // Short, because a socket's path has at most 108 bytes.
+        let scratch = tempfile::Builder::new().prefix("outpace-").tempdir()?;
+        Ok(Self { launcher, scratch: Arc::new(scratch), next: Arc::default() })
+    }
+
+    /// A folder that did not exist before. The names are equally long, so that both sides see environments of one size.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn fresh_scratch(&self) -> std::io::Result<PathBuf> {
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.scratch.path().join(format!("{n:06}"));
+        std::fs::create_dir(&path)?;
+        Ok(path)
+    }
+
+    /// The launch of `subject` with further arguments and variables.
+    pub fn spec(&self, subject: &Subject, more: &[String], env: &[(&str, OsString)], scratch: &Path) -> LaunchSpec {
+        let own = subject.env.iter().map(|(k, v)| (k.clone(), OsString::from(v)));
+        LaunchSpec {
+            command: subject.command.iter().chain(more).cloned().collect(),
+            cwd: subject.cwd.clone(),
+            scratch: scratch.to_owned(),
+            env: own.chain(env.iter().map(|(k, v)| ((*k).to_owned(), v.clone()))).collect(),
+            inherit_env: subject.inherit_env,
+            limits: subject.limits,
+        }
+    }
+}

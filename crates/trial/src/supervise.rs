@@ -1,0 +1,149 @@
+//! The process between outpace and every program that it starts.
+//!
+//! It makes a session of its own, sets the limits, adopts orphans (child subreaper), and ends the whole tree when the
+//! program ends or when outpace does: outpace holds the other end of its standard input, so that even a SIGKILL of
+//! outpace is noticed as end of file. It never reads what the program writes.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, getpid, kill_process, setrlimit, setsid};
+
+/// Exit code when the program could not be started.
+pub const CANNOT_START: u8 = 127;
+/// Exit code when the tree was ended because outpace closed the control pipe.
+pub const ENDED: u8 = 137;
+/// How long the supervisor goes on trying to end what the program left behind.
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Runs `[--memory-mib N] [--file-mib N] -- PROGRAM ARGS...` and returns its exit code, 128 + n if signal n ended it.
+pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let Some((limits, command)) = parse(args) else {
+        eprintln!("outpace supervise: expected [--memory-mib N] [--file-mib N] -- PROGRAM ARGS...");
+        return ExitCode::from(2);
+    };
+    if let Err(error) = confine(limits) {
+        eprintln!("outpace supervise: cannot set limits: {error}");
+        return ExitCode::from(CANNOT_START);
+    }
+    ExitCode::from(supervise(&command))
+}
+
+#[derive(Default, Clone, Copy)]
+struct Caps {
+    memory_mib: Option<u64>,
+    file_mib: Option<u64>,
+}
+
+fn parse(mut args: impl Iterator<Item = OsString>) -> Option<(Caps, Vec<OsString>)> {
+    let mut caps = Caps::default();
+    loop {
+        let arg = args.next()?;
+        let mut number = || args.next()?.to_str()?.parse().ok();
+        match arg.to_str()? {
+            "--" => break,
+            "--memory-mib" => caps.memory_mib = Some(number()?),
+            "--file-mib" => caps.file_mib = Some(number()?),
+            _ => return None,
+        }
+    }
+    let command: Vec<OsString> = args.collect();
+    if command.is_empty() { None } else { Some((caps, command)) }
+}
+
+fn confine(caps: Caps) -> io::Result<()> {
+    // Fails only where this process already leads a session.
+    let _ = setsid();
+    rustix::process::set_child_subreaper(Some(getpid()))?;
+    let limit = |resource, value: u64| setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) });
+    limit(Resource::Core, 0)?;
+    if let Some(mib) = caps.memory_mib {
+        limit(Resource::As, mib << 20)?;
+    }
+    if let Some(mib) = caps.file_mib {
+        limit(Resource::Fsize, mib << 20)?;
+    }
+    Ok(())
+}
+
+fn supervise(command: &[OsString]) -> u8 {
+    let mut program = Command::new(&command[0]);
+    program.args(&command[1..]).stdin(Stdio::null()).process_group(0);
+    let mut child = match program.spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            eprintln!("outpace: cannot start {}: {error}", command[0].to_string_lossy());
+            return CANNOT_START;
+        }
+    };
+    std::thread::spawn(|| {
+        wait_for_end_of_file();
+        end_descendants();
+        std::process::exit(i32::from(ENDED));
+    });
+    let code = match child.wait() {
+        Ok(status) => status.code().or_else(|| status.signal().map(|s| 128 + s)).unwrap_or(1),
+        Err(_) => i32::from(ENDED),
+    };
+    end_descendants();
+    u8::try_from(code).unwrap_or(1)
+}
+
+fn wait_for_end_of_file() {
+    let mut sink = [0_u8; 64];
+    while matches!(io::stdin().read(&mut sink), Ok(n) if n > 0) {}
+}
+
+/// Ends everything below this process, also what has left its session or whose parent is gone.
+fn end_descendants() {
+    let begin = Instant::now();
+    while begin.elapsed() < KILL_PATIENCE {
+        let found = descendants(std::process::id());
+        if found.is_empty() {
+            return;
+        }
+        for pid in found {
+            if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+        while matches!(rustix::process::wait(WaitOptions::NOHANG), Ok(Some(_))) {}
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Process ids of all living processes below `root`, parents first. Zombies count until they are reaped.
+pub fn descendants(root: u32) -> Vec<u32> {
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (pid, parent) in processes() {
+        children.entry(parent).or_default().push(pid);
+    }
+    let mut found = Vec::new();
+    let mut open = vec![root];
+    while let Some(pid) = open.pop() {
+        for &child in children.get(&pid).into_iter().flatten() {
+            found.push(child);
+            open.push(child);
+        }
+    }
+    found
+}
+
+/// All (process, parent) pairs of the system.
+fn processes() -> Vec<(u32, u32)> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pid_of = |entry: io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse::<u32>().ok();
+    entries
+        .filter_map(pid_of)
+        .filter_map(|pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            // The command's name stands in parentheses and may hold anything; fields count from the last one.
+            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+            Some((pid, parent))
+        })
+        .collect()
+}

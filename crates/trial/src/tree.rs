@@ -1,0 +1,75 @@
+//! Copying folders with their times: a build cache is only worth something if the build tool believes it.
+
+use std::fs::{self, File, FileTimes};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Copies a folder with permissions and modification times; links are copied as links.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub(crate) fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            copy_tree(&source, &target)?;
+        } else if kind.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&source)?, &target)?;
+        } else if kind.is_file() {
+            copy_file(&source, &target)?;
+        }
+    }
+    copy_time(from, to)
+}
+
+/// Copies one file with permissions and modification time; makes its folder.
+///
+/// # Errors
+/// It cannot be read or written.
+pub(crate) fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::copy(from, to)?;
+    copy_time(from, to)
+}
+
+fn copy_time(from: &Path, to: &Path) -> io::Result<()> {
+    let modified = fs::metadata(from)?.modified()?;
+    File::open(to)?.set_times(FileTimes::new().set_modified(modified))
+}
+
+/// Deletes a folder; one that is not there is no error.
+///
+/// # Errors
+/// It cannot be deleted.
+pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// All regular files and links below a folder, relative to it, in order.
+///
+/// # Errors
+/// A folder cannot be read.
+pub(crate) fn files_below(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                open.push(entry.path());
+            } else {
+                found.push(entry.path().strip_prefix(root).expect("it lies below its root").to_owned());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,223 @@
+//! The trial: blocks until the evidence settles it.
+
+use outpace_record::{Block, Check, TokensPerS};
+use outpace_stats::{Decision, Evidence, Rule, StatsError, block_log_ratio, median};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+
+use crate::block::{BlockPlan, BlockResult, measure};
+use crate::{Arena, Event, Observer, PeerError, Plan, Side, pilot};
+
+/// Losses of the same timed step may differ by 1 %, the most that the correctness check ever allows (proof.md).
+const TIMED_LOSS_GAP: f64 = 0.01;
+/// A waiting process may use CPU for 10 % of the other's turns: thread pools spin for a moment before they sleep.
+const WAITING_CPU: f64 = 0.10;
+/// Start-up may take half as long again as the base's plus a quarter of a second: work must not hide there.
+const READY_FACTOR: f64 = 1.5;
+const READY_SLACK_S: f64 = 0.25;
+
+/// What a trial is run with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Name of the workload, for messages.
+    pub workload: String,
+    /// The rule of proof.
+    pub rule: Rule,
+    /// Pairs in a block.
+    pub pairs: usize,
+    /// Shortest turn in seconds.
+    pub min_turn_s: f64,
+    /// Seed of every draw.
+    pub seed: u64,
+}
+
+/// A side that failed in the middle of a trial.
+#[derive(Debug, thiserror::Error)]
+pub enum SideError {
+    /// A program failed.
+    #[error("the {} failed: {error}", side.as_str())]
+    Side {
+        /// Whose.
+        side: Side,
+        /// How.
+        error: PeerError,
+    },
+    /// The rule cannot be used, or a time is impossible.
+    #[error(transparent)]
+    Stats(#[from] StatsError),
+}
+
+impl From<(Side, PeerError)> for SideError {
+    fn from((side, error): (Side, PeerError)) -> Self {
+        Self::Side { side, error }
+    }
+}
+
+impl SideError {
+    /// Whether this is the user's Ctrl-C.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Side { error, .. } if error.is_cancelled())
+    }
+
+    /// Whether the candidate is to blame.
+    pub fn is_candidate(&self) -> bool {
+        matches!(self, Self::Side { side: Side::Candidate, .. }) && !self.is_cancelled()
+    }
+}
+
+/// What a trial found.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// The decision; absent when it was interrupted or something watched was not in order ([`Trial::fault`]).
+    pub decision: Option<Decision>,
+    /// Raw samples.
+    pub blocks: Vec<Block>,
+    /// The evidence in numbers.
+    pub evidence: Evidence,
+    /// How the blocks were laid out.
+    pub plan: Plan,
+    /// What was watched during the timing.
+    pub checks: Vec<Check>,
+    /// Throughput, where the workload says what a step trains on.
+    pub tokens_per_s: Option<TokensPerS>,
+    /// Share of the blocks' wall time in which no measured turn ran.
+    pub overhead: f64,
+    /// Wall seconds of the blocks and the pilot.
+    pub trial_s: f64,
+}
+
+impl Trial {
+    /// The first thing that was not in order, if any.
+    pub fn fault(&self) -> Option<&Check> {
+        self.checks.iter().find(|check| !check.passed)
+    }
+}
+
+/// Runs blocks until the rule decides. Ctrl-C ends it with what was measured so far.
+///
+/// # Errors
+/// A side failed; see [`SideError::is_candidate`].
+pub fn run_trial(arena: &mut dyn Arena, settings: &Settings, observer: &mut dyn Observer) -> Result<Trial, SideError> {
+    let mut rng = ChaCha20Rng::seed_from_u64(settings.seed);
+    let begin_s = arena.clock().now_s();
+    let plan = pilot(arena, &Side::BOTH, settings.min_turn_s, settings.pairs, [seed(&mut rng), seed(&mut rng)])?;
+    observer.on(&Event::Planned {
+        workload: &settings.workload,
+        steps_per_turn: plan.steps_per_turn,
+        warmup_turns: plan.warmup_turns,
+        pairs: plan.pairs,
+        block_s: plan.block_s,
+    });
+    let mut evidence = Evidence::new(&settings.rule)?;
+    let mut results: Vec<BlockResult> = Vec::new();
+    let mut decision = None;
+    while decision.is_none() {
+        let block = BlockPlan { plan, model_seed: seed(&mut rng), data_seed: seed(&mut rng) };
+        let result = match measure(arena, &block, &mut rng) {
+            Ok(result) => result,
+            Err((_, error)) if error.is_cancelled() => break,
+            Err(failed) => return Err(failed.into()),
+        };
+        decision = evidence.push(block_log_ratio(&result.block.pairs)?);
+        results.push(result);
+        tell(settings, &evidence, &results, observer);
+        if watch(&results).iter().any(|check| !check.passed) {
+            decision = None;
+            break;
+        }
+    }
+    let trial_s = arena.clock().now_s() - begin_s;
+    Ok(conclude(plan, evidence, decision, results, trial_s))
+}
+
+/// Seeds stay below 2^53, so that every JSON reader keeps them exactly.
+pub(crate) fn seed(rng: &mut ChaCha20Rng) -> u64 {
+    rng.random::<u64>() >> 11
+}
+
+fn tell(settings: &Settings, evidence: &Evidence, results: &[BlockResult], observer: &mut dyn Observer) {
+    let summary = evidence.summary();
+    let threshold = settings.rule.threshold_value();
+    let (n, log_e) = (results.len() as f64, summary.log_e);
+    let blocks_left = (threshold.ln() - log_e) * n / log_e;
+    let block_s = results.iter().map(|r| r.wall_s).sum::<f64>() / n;
+    observer.on(&Event::Block {
+        workload: &settings.workload,
+        n_blocks: results.len(),
+        log_e,
+        threshold,
+        speedup: summary.speedup,
+        at_least: summary.at_least,
+        left_s: (log_e > 0.0).then(|| blocks_left.ceil().max(0.0) * block_s),
+    });
+}
+
+fn conclude(
+    plan: Plan,
+    evidence: Evidence,
+    decision: Option<Decision>,
+    results: Vec<BlockResult>,
+    trial_s: f64,
+) -> Trial {
+    let checks = watch(&results);
+    let wall_s: f64 = results.iter().map(|r| r.wall_s).sum();
+    let turns_s: f64 = results.iter().map(|r| r.turns_s).sum();
+    let tokens_per_step = results.first().and_then(|r| r.tokens_per_step[0]);
+    let throughput = |side: usize, tokens: u64| {
+        let times: Vec<f64> = results.iter().flat_map(|r| &r.block.pairs).map(|pair| pair[side]).collect();
+        tokens as f64 * f64::from(plan.steps_per_turn) / median(&times)
+    };
+    let tokens_per_s = tokens_per_step.map(|t| TokensPerS { base: throughput(0, t), candidate: throughput(1, t) });
+    Trial {
+        decision,
+        blocks: results.into_iter().map(|r| r.block).collect(),
+        evidence,
+        plan,
+        checks,
+        tokens_per_s,
+        overhead: if wall_s > 0.0 { 1.0 - turns_s / wall_s } else { 0.0 },
+        trial_s,
+    }
+}
+
+/// What a candidate could do to look fast while it is timed.
+fn watch(results: &[BlockResult]) -> Vec<Check> {
+    let Some(first) = results.first() else { return Vec::new() };
+    let mut checks = Vec::new();
+    if let [Some(base), candidate] = first.tokens_per_step {
+        checks.push(Check {
+            name: "tokens".into(),
+            passed: candidate == Some(base),
+            value: candidate.map(|n| n as f64),
+            allowed: Some(base as f64),
+            detail: format!("tokens a step: base {base}, candidate {}", candidate.map_or("unsaid".into(), |n| n.to_string())),
+        });
+    }
+    let gap = results.iter().map(|r| r.loss_gap).fold(0.0, f64::max);
+    checks.push(at_most("timed losses", gap, TIMED_LOSS_GAP, "largest relative difference of a loss while timed"));
+    let sum = |f: fn(&Block) -> Option<[f64; 2]>, side: usize| -> Option<f64> {
+        results.iter().map(|r| f(&r.block).map(|v| v[side])).sum()
+    };
+    let base_turns: f64 = results.iter().flat_map(|r| &r.block.pairs).map(|pair| pair[0]).sum();
+    if let Some(idle) = sum(|b| b.idle_cpu_s, 1) {
+        let what = "CPU time of the candidate during the base's turns, as a share of them";
+        checks.push(at_most("waiting", idle / base_turns, WAITING_CPU, what));
+    }
+    if let (Some(base), Some(candidate)) = (sum(|b| b.ready_s, 0), sum(|b| b.ready_s, 1)) {
+        let n = results.len() as f64;
+        let allowed = READY_FACTOR * base / n + READY_SLACK_S;
+        checks.push(at_most("start-up", candidate / n, allowed, "mean seconds from start to ready"));
+    }
+    checks
+}
+
+pub(crate) fn at_most(name: &str, value: f64, allowed: f64, what: &str) -> Check {
+    Check {
+        name: name.into(),
+        // Written so that a value that is no number fails.
+        passed: value <= allowed,
+        value: value.is_finite().then_some(value),
+        allowed: Some(allowed),
+        detail: format!("{what}: {value:.3e} (allowed {allowed:.1e})"),
+    }
+}

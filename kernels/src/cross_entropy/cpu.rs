@@ -1,0 +1,57 @@
+//! Cross-entropy on the CPU: rows in parallel; the exponentials are computed again in the backward rather than kept.
+
+use crate::real::{Real, largest};
+use rayon::prelude::*;
+
+/// Rows of logits that one task handles. A row is `symbols` wide: 16 rows of 256 f32 are 16 KiB.
+pub const CROSS_ENTROPY_ROWS_PER_TASK: usize = 32;
+
+/// The loss of each row, in nats.
+pub fn forward<T: Real>(logits: &[T], columns: usize, targets: &[u32]) -> Vec<f64> {
+    let mut losses = vec![0.0; targets.len()];
+    losses
+        .par_chunks_mut(CROSS_ENTROPY_ROWS_PER_TASK)
+        .zip(logits.par_chunks(CROSS_ENTROPY_ROWS_PER_TASK * columns))
+        .zip(targets.par_chunks(CROSS_ENTROPY_ROWS_PER_TASK))
+        .for_each(|((losses, logits), targets)| {
+            let mut exponentials = vec![T::zero(); columns];
+            let rows = logits.chunks(columns).zip(targets);
+            for (loss, (row, &target)) in losses.iter_mut().zip(rows) {
+                let (largest, sum) = exponentiate(row, &mut exponentials);
+                let chosen = row[target as usize].to_f64();
+                *loss = sum.to_f64().ln() + largest.to_f64() - chosen;
+            }
+        });
+    losses
+}
+
+/// `scale * (softmax(row) - one_hot(target))`, row by row.
+pub fn backward<T: Real>(logits: &[T], columns: usize, targets: &[u32], scale: T) -> Vec<T> {
+    let mut grad = vec![T::zero(); logits.len()];
+    grad.par_chunks_mut(CROSS_ENTROPY_ROWS_PER_TASK * columns)
+        .zip(logits.par_chunks(CROSS_ENTROPY_ROWS_PER_TASK * columns))
+        .zip(targets.par_chunks(CROSS_ENTROPY_ROWS_PER_TASK))
+        .for_each(|((grad, logits), targets)| {
+            let rows = logits.chunks(columns).zip(targets);
+            for (grad, (row, &target)) in grad.chunks_mut(columns).zip(rows) {
+                let (_, sum) = exponentiate(row, grad);
+                let factor = scale / sum;
+                for value in grad.iter_mut() {
+                    *value *= factor;
+                }
+                grad[target as usize] -= scale;
+            }
+        });
+    grad
+}
+
+/// Writes `exp(row - largest)`; returns the largest and the sum. Shifted, because exp overflows f32 at 89.
+fn exponentiate<T: Real>(row: &[T], out: &mut [T]) -> (T, T) {
+    let largest = largest(row);
+    let mut sum = T::zero();
+    for (out, &value) in out.iter_mut().zip(row) {
+        *out = (value - largest).exp();
+        sum += *out;
+    }
+    (largest, sum)
+}

@@ -29,7 +29,9 @@ pub(crate) fn input(shape: &[usize], data: Vec<f64>) -> Input {
 pub(crate) fn uniform(n: usize, seed: u64) -> Vec<f64> {
     (0..n as u64)
         .map(|i| {
-            let mut z = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(i.wrapping_mul(0xd1b5_4a32_d192_ed03));
+            let mut z = (seed + 1)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .wrapping_add(i.wrapping_mul(0xd1b5_4a32_d192_ed03));
             z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
@@ -46,7 +48,10 @@ pub(crate) fn assert_close(what: &str, actual: &[f64], expected: &[f64], toleran
         // Written so that a NaN fails.
         #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN must fail")]
         let wrong = !(difference <= tolerance);
-        assert!(!wrong, "{what}[{i}]: {a} instead of {e}, off by {difference:e}");
+        assert!(
+            !wrong,
+            "{what}[{i}]: {a} instead of {e}, off by {difference:e}"
+        );
     }
 }
 
@@ -68,10 +73,19 @@ pub(crate) fn check(
     for (dtype, forward, gradient) in tolerances {
         let one = with_threads(1, || evaluate(inputs, &weights, dtype, &operation));
         let three = with_threads(3, || evaluate(inputs, &weights, dtype, &operation));
-        assert_eq!(bits(&one), bits(&three), "{dtype:?}: threads change the result");
+        assert_eq!(
+            bits(&one),
+            bits(&three),
+            "{dtype:?}: threads change the result"
+        );
         assert_close(&format!("{dtype:?} forward"), &one[0], &expected, forward);
         for (i, (actual, expected)) in one[1..].iter().zip(&gradients).enumerate() {
-            assert_close(&format!("{dtype:?} gradient of input {i}"), actual, expected, gradient);
+            assert_close(
+                &format!("{dtype:?} gradient of input {i}"),
+                actual,
+                expected,
+                gradient,
+            );
         }
     }
 }
@@ -93,7 +107,7 @@ fn evaluate(
     let tensors: Vec<Tensor> = variables.iter().map(|v| v.as_tensor().clone()).collect();
     let output = operation(&tensors).unwrap();
     let weights = Tensor::from_slice(weights, output.shape(), &Device::Cpu).unwrap();
-    let loss = (&output * weights.to_dtype(dtype).unwrap()).unwrap();
+    let loss = (&output * weights.to_dtype(output.dtype()).unwrap()).unwrap();
     let grads = loss.sum_all().unwrap().backward().unwrap();
     let gradient = |v: &Var| flat(grads.get(v).expect("the gradient reaches every input"));
     std::iter::once(flat(&output))

@@ -65,7 +65,8 @@ pub(crate) fn add_scaled<T: Real>(y: &mut [T], scale: T, x: &[T]) {
 /// The largest element; negative infinity for an empty slice. NaN is skipped: callers exponentiate what they compare, so it comes back.
 pub(crate) fn largest<T: Real>(values: &[T]) -> T {
     let start = T::from_f64(f64::NEG_INFINITY);
-    values
-        .iter()
-        .fold(start, |best, &value| if value > best { value } else { best })
+    values.iter().fold(
+        start,
+        |best, &value| if value > best { value } else { best },
+    )
 }

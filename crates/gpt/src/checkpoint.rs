@@ -74,7 +74,9 @@ pub fn resume(trainer: &mut Trainer<'_>, model: &config::Model, path: &Path) -> 
 /// # Errors
 /// As [`resume`].
 pub fn load(network: &Model, model: &config::Model, path: &Path) -> Result<()> {
-    read(path, |tensors, metadata| restore(network, tensors, &metadata, model))
+    read(path, |tensors, metadata| {
+        restore(network, tensors, &metadata, model)
+    })
 }
 
 fn read(path: &Path, then: impl FnOnce(&SafeTensors<'_>, Metadata) -> Result<()>) -> Result<()> {
@@ -97,7 +99,10 @@ fn restore(
     model: &config::Model,
 ) -> Result<()> {
     if metadata.model != *model {
-        bail!("it holds the model {:?}, the config describes {model:?}", metadata.model);
+        bail!(
+            "it holds the model {:?}, the config describes {model:?}",
+            metadata.model
+        );
     }
     for parameter in network.parameters() {
         let value = &parameter.value;
@@ -108,23 +113,36 @@ fn restore(
 }
 
 fn floats(tensors: &SafeTensors<'_>, name: &str, n: usize) -> Result<Vec<f32>> {
-    let view = tensors.tensor(name).with_context(|| format!("tensor {name}"))?;
+    let view = tensors
+        .tensor(name)
+        .with_context(|| format!("tensor {name}"))?;
     if view.dtype() != Dtype::F32 || view.shape().iter().product::<usize>() != n {
-        bail!("tensor {name}: {:?} {:?} where {n} f32 belong", view.dtype(), view.shape());
+        bail!(
+            "tensor {name}: {:?} {:?} where {n} f32 belong",
+            view.dtype(),
+            view.shape()
+        );
     }
     let (words, _) = view.data().as_chunks();
     Ok(words.iter().map(|&word| f32::from_le_bytes(word)).collect())
 }
 
-/// All tensors of a checkpoint as (name, shape, bytes), sorted by name.
-fn collect(trainer: &Trainer<'_>) -> Result<Vec<(String, Vec<usize>, Vec<u8>)>> {
+/// A tensor as it is stored: name, shape, bytes.
+type Stored = (String, Vec<usize>, Vec<u8>);
+
+/// All tensors of a checkpoint, sorted by name.
+fn collect(trainer: &Trainer<'_>) -> Result<Vec<Stored>> {
     let mut tensors = Vec::new();
     for (parameter, moments) in trainer.model.parameters().iter().zip(&trainer.moments) {
         let dims = parameter.value.dims().to_vec();
         let values = parameter.value.flatten_all()?.to_vec1::<f32>()?;
         tensors.push((parameter.name.clone(), dims.clone(), to_bytes(&values)));
         for (prefix, values) in MOMENTS.iter().zip([&moments.m, &moments.v]) {
-            tensors.push((format!("{prefix}{}", parameter.name), dims.clone(), to_bytes(values)));
+            tensors.push((
+                format!("{prefix}{}", parameter.name),
+                dims.clone(),
+                to_bytes(values),
+            ));
         }
     }
     tensors.sort();

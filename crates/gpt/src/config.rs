@@ -279,7 +279,10 @@ impl Optimizer {
         ] {
             fraction(key, value)?;
         }
-        for (key, value) in [("optimizer.beta1", self.beta1), ("optimizer.beta2", self.beta2)] {
+        for (key, value) in [
+            ("optimizer.beta1", self.beta1),
+            ("optimizer.beta2", self.beta2),
+        ] {
             if !(0.0..1.0).contains(&value) {
                 return Err(format!("{key} = {value} must be at least 0 and below 1"));
             }
@@ -340,27 +343,75 @@ mod tests {
     #[test]
     fn every_mistake_is_named() {
         for (from, to, expected) in [
-            ("width = 8", "width = 0", "model.width = 0 must be at least 1"),
-            ("width = 8", "width = 6", "model.width = 6 must be a multiple of 2 x model.heads = 4"),
+            (
+                "width = 8",
+                "width = 0",
+                "model.width = 0 must be at least 1",
+            ),
+            (
+                "width = 8",
+                "width = 6",
+                "model.width = 6 must be a multiple of 2 x model.heads = 4",
+            ),
             ("width = 8", "widht = 8", "unknown field `widht`"),
             ("width = 8", "width = \"8\"", "invalid type"),
-            ("width = 8", "width = 80000", "model.width = 80000 must be at most 65536"),
-            ("width = 8\nlayers = 1", "width = 65536\nlayers = 9", "parameters are more than"),
+            (
+                "width = 8",
+                "width = 80000",
+                "model.width = 80000 must be at most 65536",
+            ),
+            (
+                "width = 8\nlayers = 1",
+                "width = 65536\nlayers = 9",
+                "parameters are more than",
+            ),
             ("width = 8\n", "", "missing field `width`"),
             ("batch = 2", "batch = -2", "invalid value"),
-            ("batch = 2", "batch = 2\npath = \"x\"", "only one can be learnt"),
-            ("seed = 1", "seed = 1, successors = 17", "data.language.successors = 17 must be at most 16"),
-            ("seed = 1", "seed = 1, smoothing = 0.0", "data.language.smoothing = 0 must be a positive"),
-            ("seed = 1", "seed = 1, smoothing = 1.5", "data.language.smoothing = 1.5 must be between"),
-            ("[optimizer]", "[optimizer]\nlearning_rate = nan", "optimizer.learning_rate = NaN"),
-            ("[optimizer]", "[optimizer]\nbeta1 = 1.0", "optimizer.beta1 = 1 must be"),
-            ("[optimizer]", "[optimizer]\nschedule = \"linear\"", "unknown variant `linear`"),
+            (
+                "batch = 2",
+                "batch = 2\npath = \"x\"",
+                "only one can be learnt",
+            ),
+            (
+                "seed = 1",
+                "seed = 1, successors = 17",
+                "data.language.successors = 17 must be at most 16",
+            ),
+            (
+                "seed = 1",
+                "seed = 1, smoothing = 0.0",
+                "data.language.smoothing = 0 must be a positive",
+            ),
+            (
+                "seed = 1",
+                "seed = 1, smoothing = 1.5",
+                "data.language.smoothing = 1.5 must be between",
+            ),
+            (
+                "[optimizer]",
+                "[optimizer]\nlearning_rate = nan",
+                "optimizer.learning_rate = NaN",
+            ),
+            (
+                "[optimizer]",
+                "[optimizer]\nbeta1 = 1.0",
+                "optimizer.beta1 = 1 must be",
+            ),
+            (
+                "[optimizer]",
+                "[optimizer]\nschedule = \"linear\"",
+                "unknown variant `linear`",
+            ),
             (
                 "[optimizer]",
                 "[optimizer]\nschedule = \"cosine\"\ntotal_steps = 5",
                 "optimizer.total_steps = 5 must be above optimizer.warmup_steps = 20",
             ),
-            ("[run]", "[run]\nthreads = 5000", "run.threads = 5000 must be at most 1024"),
+            (
+                "[run]",
+                "[run]\nthreads = 5000",
+                "run.threads = 5000 must be at most 1024",
+            ),
         ] {
             assert!(GOOD.contains(from));
             let error = Config::parse(&GOOD.replace(from, to)).unwrap_err();

@@ -31,7 +31,10 @@ pub struct Source {
 #[derive(Debug)]
 enum Text {
     Language(Language),
-    Bytes { training: Vec<u8>, validation: Vec<u8> },
+    Bytes {
+        training: Vec<u8>,
+        validation: Vec<u8>,
+    },
 }
 
 /// Which text a batch is from.
@@ -51,11 +54,10 @@ impl Source {
     pub fn open(config: &Config, path: Option<&Path>) -> Result<Self> {
         let text = match (path.or(config.data.path.as_deref()), &config.data.language) {
             (Some(path), _) => bytes(path, config)?,
-            (None, Some(language)) => {
-                Text::Language(Language::new(language, config.model.symbols))
-            }
+            (None, Some(language)) => Text::Language(Language::new(language, config.model.symbols)),
             (None, None) => {
-                let message = "no data: give data.language or data.path in the config, or --data PATH";
+                let message =
+                    "no data: give data.language or data.path in the config, or --data PATH";
                 return Err(ConfigError(message.to_owned()).into());
             }
         };
@@ -106,7 +108,10 @@ impl Source {
     fn passage(&self, split: Split, stream: &mut Stream, passage: &mut [u32]) {
         match &self.text {
             Text::Language(language) => language.write(stream, passage),
-            Text::Bytes { training, validation } => {
+            Text::Bytes {
+                training,
+                validation,
+            } => {
                 let text = match split {
                     Split::Training => training,
                     Split::Validation => validation,
@@ -131,7 +136,8 @@ fn bytes(path: &Path, config: &Config) -> Result<Text> {
     }
     let mut training = Vec::new();
     for file in files(path).with_context(|| format!("{}: cannot be listed", path.display()))? {
-        let text = std::fs::read(&file).with_context(|| format!("{}: cannot be read", file.display()))?;
+        let text =
+            std::fs::read(&file).with_context(|| format!("{}: cannot be read", file.display()))?;
         training.extend_from_slice(&text);
     }
     let kept = training.len() - (training.len() as f64 * VALIDATION_FRACTION) as usize;
@@ -145,7 +151,10 @@ fn bytes(path: &Path, config: &Config) -> Result<Text> {
         );
         return Err(ConfigError(message).into());
     }
-    Ok(Text::Bytes { training, validation })
+    Ok(Text::Bytes {
+        training,
+        validation,
+    })
 }
 
 /// A file itself, or all files below a folder in the order of their names. Links are not followed: they could form a circle.
@@ -189,7 +198,11 @@ mod tests {
         let folder = folder(&[("b/x", &[2; 50]), ("a", &[1; 50]), ("c", &[3; 12])]);
         let config = Config::parse(CONFIG).unwrap();
         let source = Source::open(&config, Some(folder.path())).unwrap();
-        let Text::Bytes { training, validation } = &source.text else {
+        let Text::Bytes {
+            training,
+            validation,
+        } = &source.text
+        else {
             panic!("expected text")
         };
         assert_eq!((training.len(), validation.len()), (101, 11));

@@ -80,7 +80,10 @@ impl Language {
         }
         let u = stream.uniform();
         let weights = &self.cumulative[state * self.successors..][..self.successors];
-        let choice = weights.iter().position(|&c| u < c).unwrap_or(self.successors - 1);
+        let choice = weights
+            .iter()
+            .position(|&c| u < c)
+            .unwrap_or(self.successors - 1);
         self.next[state % self.symbols * self.successors + choice] as usize
     }
 
@@ -96,7 +99,9 @@ impl Language {
 
     fn entropy_of(&self, state: usize) -> f64 {
         let uniform = self.smoothing / self.symbols as f64;
-        let likely = self.likely(state).map(|(_, p)| (1.0 - self.smoothing) * p + uniform);
+        let likely = self
+            .likely(state)
+            .map(|(_, p)| (1.0 - self.smoothing) * p + uniform);
         let rest = (self.symbols - self.successors) as f64;
         likely.map(surprise).sum::<f64>() + rest * surprise(uniform)
     }
@@ -218,6 +223,10 @@ mod tests {
         }
         let mean = total / (text.len() - 2) as f64;
         // The standard error is about 1 / sqrt(200,000) = 0.0022 nats.
-        assert!((mean - language.entropy()).abs() < 0.01, "{mean} {}", language.entropy());
+        assert!(
+            (mean - language.entropy()).abs() < 0.01,
+            "{mean} {}",
+            language.entropy()
+        );
     }
 }

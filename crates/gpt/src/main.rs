@@ -1,2 +1,11 @@
-//! Under construction.
-fn main() {}
+//! `outpace-gpt`: the reference workload of outpace.
+
+use std::process::ExitCode;
+
+/// Keeps freed pages and asks for large ones; `threads.rs` says why that matters.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    outpace_gpt::cli::main()
+}

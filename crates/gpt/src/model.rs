@@ -116,7 +116,11 @@ impl Model {
             let tensor = parameter.value.as_tensor();
             let mut values = tensor.flatten_all()?.to_vec1::<f32>()?;
             for value in &mut values {
-                *value = if stream.coin() { value.next_up() } else { value.next_down() };
+                *value = if stream.coin() {
+                    value.next_up()
+                } else {
+                    value.next_down()
+                };
             }
             let moved = Tensor::from_vec(values, tensor.shape(), &Device::Cpu)?;
             parameter.value.set(&moved)?;
@@ -172,9 +176,15 @@ fn initial(name: &str, dims: &[usize], layers: usize, seed: u64, index: u64) -> 
         return vec![1.0; n];
     }
     let into_residual = name.ends_with(".out") || name.ends_with(".down");
-    let shrink = if into_residual { (2.0 * layers as f64).sqrt() } else { 1.0 };
+    let shrink = if into_residual {
+        (2.0 * layers as f64).sqrt()
+    } else {
+        1.0
+    };
     let mut stream = Stream::new(Domain::Weights, seed, index);
-    (0..n).map(|_| INITIAL_SPREAD / shrink * stream.normal()).collect()
+    (0..n)
+        .map(|_| INITIAL_SPREAD / shrink * stream.normal())
+        .collect()
 }
 
 #[cfg(test)]
@@ -213,9 +223,14 @@ mod tests {
         for (index, parameter) in model.parameters().iter().enumerate() {
             let mut stream = Stream::new(Domain::Sample, 3, index as u64);
             let shape = parameter.value.as_tensor().shape();
-            let values: Vec<f64> = (0..shape.elem_count()).map(|_| 0.5 * stream.normal()).collect();
+            let values: Vec<f64> = (0..shape.elem_count())
+                .map(|_| 0.5 * stream.normal())
+                .collect();
             let tensor = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
-            parameter.value.set(&tensor.to_dtype(parameter.value.dtype()).unwrap()).unwrap();
+            parameter
+                .value
+                .set(&tensor.to_dtype(parameter.value.dtype()).unwrap())
+                .unwrap();
         }
     }
 
@@ -230,15 +245,26 @@ mod tests {
     fn every_gradient_of_the_whole_model_agrees_with_finite_differences() {
         let model = Model::new(&config(), 1, DType::F64).unwrap();
         lively(&model);
-        let gradients = model.loss(&tokens(1), &tokens(2)).unwrap().backward().unwrap();
+        let gradients = model
+            .loss(&tokens(1), &tokens(2))
+            .unwrap()
+            .backward()
+            .unwrap();
         for parameter in model.parameters() {
             let gradient = gradients.get(&parameter.value).expect(&parameter.name);
             let gradient = gradient.flatten_all().unwrap().to_vec1::<f64>().unwrap();
-            assert!(gradient.iter().any(|g| g.abs() > 1e-6), "{}: no slope", parameter.name);
+            assert!(
+                gradient.iter().any(|g| g.abs() > 1e-6),
+                "{}: no slope",
+                parameter.name
+            );
             let original = nudged(parameter, 0, 0.0);
             // Every element of the small ones, a spread of the large ones.
             for element in (0..gradient.len()).step_by(gradient.len().div_ceil(40)) {
-                let (above, below) = (nudged(parameter, element, STEP), nudged(parameter, element, -STEP));
+                let (above, below) = (
+                    nudged(parameter, element, STEP),
+                    nudged(parameter, element, -STEP),
+                );
                 parameter.value.set(&above).unwrap();
                 let above = loss(&model);
                 parameter.value.set(&below).unwrap();
@@ -263,14 +289,18 @@ mod tests {
         );
         lively(&single);
         lively(&double);
-        let gradients = [&single, &double].map(|m| m.loss(&tokens(1), &tokens(2)).unwrap().backward().unwrap());
+        let gradients =
+            [&single, &double].map(|m| m.loss(&tokens(1), &tokens(2)).unwrap().backward().unwrap());
         for (a, b) in single.parameters().iter().zip(double.parameters()) {
             let flat = |gradient: &Tensor| {
                 let gradient = gradient.to_dtype(DType::F64).unwrap();
                 gradient.flatten_all().unwrap().to_vec1::<f64>().unwrap()
             };
             let pairs = flat(gradients[0].get(&a.value).unwrap());
-            for (x, y) in pairs.into_iter().zip(flat(gradients[1].get(&b.value).unwrap())) {
+            for (x, y) in pairs
+                .into_iter()
+                .zip(flat(gradients[1].get(&b.value).unwrap()))
+            {
                 assert!((x - y).abs() <= 1e-4, "{}: {x} {y}", a.name);
             }
         }
@@ -295,7 +325,11 @@ mod tests {
             m.parameters().iter().flat_map(flat).collect()
         };
         let (a, b) = (values(&a), values(&b));
-        assert!(a.iter().zip(&b).all(|(x, y)| x.next_up() == *y || x.next_down() == *y));
+        assert!(
+            a.iter()
+                .zip(&b)
+                .all(|(x, y)| x.next_up() == *y || x.next_down() == *y)
+        );
         let ups = a.iter().zip(&b).filter(|(x, y)| x < y).count();
         assert!(ups > a.len() / 3 && ups < a.len() * 2 / 3);
     }

@@ -83,7 +83,10 @@ mod tests {
         let mean = normals.iter().sum::<f64>() / N as f64;
         let variance = normals.iter().map(|x| x * x).sum::<f64>() / N as f64;
         // Five standard errors.
-        assert!(mean.abs() < 0.025 && (variance - 1.0).abs() < 0.036, "{mean} {variance}");
+        assert!(
+            mean.abs() < 0.025 && (variance - 1.0).abs() < 0.036,
+            "{mean} {variance}"
+        );
         assert!((0..N).all(|_| stream.below(3) < 3));
     }
 }

@@ -2,7 +2,8 @@
 //! are compared to a percent, so that a process must be as fast as any other start of the same program, and use nothing while it waits:
 //!
 //! * exactly `threads` threads compute, the main thread one of them, each pinned to its own core of the process's mask; matrix products
-//!   use the same ones. A thread without work sleeps.
+//!   use the same ones. A thread without work sleeps. candle's own pool for element-wise operations is left without threads: they would
+//!   inherit the main thread's core, and they spin while they wait.
 //! * all allocation of a step happens on the main thread in the same order, so that heaps look alike from start to start.
 //! * the allocator keeps its pages: no page faults after the first steps. Large pages come from its arena (`madvise`).
 
@@ -11,11 +12,12 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-/// What must stand in the environment before `main`: candle asks it for the number of parts of a matrix product, the allocator whether
-/// it may give pages back (-1: never).
-fn environment(threads: usize) -> [(&'static str, String); 2] {
+/// What must stand in the environment before `main`: candle asks it for the number of parts of a matrix product and for the size of its
+/// own pool, the allocator whether it may give pages back (-1: never).
+fn environment(threads: usize) -> [(&'static str, String); 3] {
     [
         ("RAYON_NUM_THREADS", threads.to_string()),
+        ("CANDLE_NUM_THREADS", "1".to_owned()),
         ("MIMALLOC_PURGE_DELAY", "-1".to_owned()),
     ]
 }
@@ -26,7 +28,9 @@ fn environment(threads: usize) -> [(&'static str, String); 2] {
 /// What the system reports.
 pub fn cores() -> Result<Vec<usize>> {
     let mask = sched_getaffinity(None).context("the affinity mask cannot be read")?;
-    Ok((0..CpuSet::MAX_CPU).filter(|&core| mask.is_set(core)).collect())
+    Ok((0..CpuSet::MAX_CPU)
+        .filter(|&core| mask.is_set(core))
+        .collect())
 }
 
 /// Makes the process compute with `threads` threads (0: one a core) and returns how many those are. Replaces the process by itself when its
@@ -45,7 +49,11 @@ pub fn settle(threads: usize) -> Result<usize> {
         let program = std::env::current_exe().context("the program's own path")?;
         let mut arguments = std::env::args_os();
         let name = arguments.next().unwrap_or_default();
-        let error = Command::new(&program).arg0(name).args(arguments).envs(wanted).exec();
+        let error = Command::new(&program)
+            .arg0(name)
+            .args(arguments)
+            .envs(wanted)
+            .exec();
         bail!("{}: cannot be started again: {error}", program.display());
     }
     build_pool(threads, cores)?;
@@ -54,12 +62,15 @@ pub fn settle(threads: usize) -> Result<usize> {
 
 /// More threads than cores share them in turn.
 fn build_pool(threads: usize, cores: Vec<usize>) -> Result<()> {
+    let first = cores[0];
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .use_current_thread()
         .start_handler(move |index| pin(cores[index % cores.len()]))
         .build_global()
         .context("the thread pool")?;
+    // Last, because threads inherit the mask of the one that starts them, and its own start handler is never called.
+    pin(first);
     Ok(())
 }
 

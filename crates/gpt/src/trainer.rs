@@ -58,8 +58,10 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// A parameter that no gradient reaches, or what candle reports.
-    pub fn step(&mut self) -> Result<f32> {
-        let batch = self.source.batch(Split::Training, self.seeds.data_seed, self.step);
+    pub fn step(&mut self) -> Result<f64> {
+        let batch = self
+            .source
+            .batch(Split::Training, self.seeds.data_seed, self.step);
         let loss = self.model.loss(&batch.inputs, &batch.targets)?;
         let mut gradients = loss.backward()?;
         self.step += 1;
@@ -70,7 +72,10 @@ impl<'a> Trainer<'a> {
                 .with_context(|| format!("no gradient reaches {}", parameter.name))?;
             let is_matrix = parameter.value.rank() > 1;
             let weight_decay = if is_matrix { rule.weight_decay } else { 0.0 };
-            let rule = Rule { weight_decay, ..rule };
+            let rule = Rule {
+                weight_decay,
+                ..rule
+            };
             adamw::update(parameter.value.as_tensor(), &gradient, moments, rule)?;
         }
         Ok(loss.to_scalar()?)
@@ -134,7 +139,10 @@ mod tests {
             let actual = learning_rate(optimizer, step);
             assert!((actual - expected).abs() < 1e-12, "{step}: {actual}");
         }
-        let none = Optimizer { warmup_steps: 0, ..constant };
+        let none = Optimizer {
+            warmup_steps: 0,
+            ..constant
+        };
         assert_eq!(learning_rate(&none, 1), 0.1);
     }
 }

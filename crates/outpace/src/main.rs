@@ -1,2 +1,32 @@
-//! Under construction.
-fn main() {}
+//! The command `outpace`. One file a subcommand; each tells its whole story in one function.
+
+mod bar;
+mod cli;
+mod commands;
+mod exit;
+mod options;
+mod page;
+mod screen;
+mod setting;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // Before anything else: the supervisor must be a small, single-threaded process.
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|arg| arg == setting::SUPERVISE) {
+        return outpace_trial::supervise::main(args);
+    }
+    let cli = cli::Cli::parse();
+    let color = cli.options.paints(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    match commands::run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let label = screen::paint(color, screen::RED, "error:");
+            eprintln!("{label} {error:#}");
+            ExitCode::from(exit::code_of(&error))
+        }
+    }
+}

@@ -116,7 +116,10 @@ pub struct Attempt {
     /// The patch as text, cut at 64 KiB; untrusted.
     #[serde(default)]
     pub diff: String,
-    /// One verdict a workload; empty where nothing was built.
+    /// Ids of its verdicts in the history.
+    #[serde(default)]
+    pub verdict_ids: Vec<String>,
+    /// One verdict a workload; empty where nothing was built, and in the history, where they stand by themselves.
     #[serde(default)]
     pub verdicts: Vec<Verdict>,
     /// Seconds that the agent took.

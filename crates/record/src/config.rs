@@ -183,6 +183,15 @@ impl Tunable {
     pub fn name(&self) -> &str {
         self.key.as_deref().or(self.constant.as_deref()).unwrap_or_default()
     }
+
+    /// Its values as they are written in the file. For a constant, a string is the expression itself.
+    pub fn literals(&self) -> Vec<String> {
+        let literal = |value: &toml::Value| match value {
+            toml::Value::String(text) if self.constant.is_some() => text.clone(),
+            other => other.to_string(),
+        };
+        self.values.iter().map(literal).collect()
+    }
 }
 
 fn all_files() -> Vec<String> {

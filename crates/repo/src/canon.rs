@@ -48,7 +48,10 @@ pub(crate) fn canonical(changes: &mut [Change]) -> Result<Canonical, git2::Error
             hash.update(b"\0");
         }
     }
-    Ok(Canonical { sha256: hex::encode(hash.finalize()), only_comments })
+    Ok(Canonical {
+        sha256: hex::encode(hash.finalize()),
+        only_comments,
+    })
 }
 
 fn changed_lines(change: &Change, language: Language) -> Result<Vec<u8>, git2::Error> {
@@ -65,6 +68,8 @@ fn changed_lines(change: &Change, language: Language) -> Result<Vec<u8>, git2::E
     options.context_lines(0).interhunk_lines(0).force_text(true);
     let patch = git2::Patch::from_buffers(&old, None, &new, None, Some(&mut options))?;
     for hunk in 0..patch.num_hunks() {
+        // Where a hunk stands does not count, but what is removed here and added there is no replacement.
+        lines.extend_from_slice(b"@\n");
         for line in 0..patch.num_lines_in_hunk(hunk)? {
             let line = patch.line_in_hunk(hunk, line)?;
             if let sign @ ('-' | '+') = line.origin() {
@@ -78,7 +83,9 @@ fn changed_lines(change: &Change, language: Language) -> Result<Vec<u8>, git2::E
 
 /// Text becomes its code; anything else stays as it is.
 fn normal_form(version: Option<&Version>, language: Language) -> Vec<u8> {
-    let Some(version) = version else { return Vec::new() };
+    let Some(version) = version else {
+        return Vec::new();
+    };
     match std::str::from_utf8(&version.content) {
         Ok(text) => lexer::strip(text, language).into_bytes(),
         Err(_) => version.content.clone(),

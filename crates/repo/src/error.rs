@@ -59,7 +59,9 @@ pub enum RepoError {
         why: String,
     },
     /// A file that is too large to be taken in.
-    #[error("`{path}` has {bytes} bytes, more than the {limit} that a proposal may leave in a file. Hint: add it to .gitignore")]
+    #[error(
+        "`{path}` has {bytes} bytes, more than the {limit} that a proposal may leave in a file. Hint: add it to .gitignore"
+    )]
     TooLarge {
         /// The file.
         path: String,
@@ -69,7 +71,9 @@ pub enum RepoError {
         limit: u64,
     },
     /// Text that is no patch.
-    #[error("not a patch: {reason}. Hint: outpace reads unified diffs, as `git diff` and `git format-patch` write them")]
+    #[error(
+        "not a patch: {reason}. Hint: outpace reads unified diffs, as `git diff` and `git format-patch` write them"
+    )]
     NotAPatch {
         /// What the parser says.
         reason: String,
@@ -111,7 +115,10 @@ pub(crate) trait Doing<T> {
 
 impl<T> Doing<T> for Result<T, git2::Error> {
     fn doing(self, what: impl FnOnce() -> String) -> Result<T, RepoError> {
-        self.map_err(|error| RepoError::Git { doing: what(), message: error.message().to_owned() })
+        self.map_err(|error| RepoError::Git {
+            doing: what(),
+            message: error.message().to_owned(),
+        })
     }
 }
 
@@ -122,6 +129,9 @@ pub(crate) trait AtPath<T> {
 
 impl<T> AtPath<T> for io::Result<T> {
     fn at(self, path: &Path) -> Result<T, RepoError> {
-        self.map_err(|source| RepoError::Io { path: path.to_owned(), source })
+        self.map_err(|source| RepoError::Io {
+            path: path.to_owned(),
+            source,
+        })
     }
 }

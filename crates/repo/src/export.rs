@@ -6,15 +6,16 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
-use std::fs::{self, File, FileTimes, Metadata, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, File, FileTimes, OpenOptions};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Component, Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use globset::GlobSet;
 
+use crate::disk::{holds, make_parents, place_link, remove_any};
 use crate::error::{AtPath, Doing};
 use crate::trees::{MODE_EXECUTABLE, MODE_GITLINK, MODE_LINK, TreeFile, index_entry};
 use crate::{Repo, RepoError, paths};
@@ -35,7 +36,11 @@ pub struct ExportOptions {
 
 impl Default for ExportOptions {
     fn default() -> Self {
-        Self { only: vec!["**".into()], pristine: None, keep: Vec::new() }
+        Self {
+            only: vec!["**".into()],
+            pristine: None,
+            keep: Vec::new(),
+        }
     }
 }
 
@@ -58,7 +63,11 @@ impl Repo {
         prune(dir, Path::new(""), &wanted, &folders, &options.keep)?;
         let now = SystemTime::now();
         for (path, file) in &wanted {
-            let time = if pristine.get(path) == Some(file) { pristine_time() } else { now };
+            let time = if pristine.get(path) == Some(file) {
+                pristine_time()
+            } else {
+                now
+            };
             self.place(dir, path, file, time)?;
         }
         date_folders(dir, &folders, &wanted, &pristine, now)
@@ -70,18 +79,28 @@ impl Repo {
     /// As [`Repo::export`], or git cannot create the repository.
     pub fn scratch_worktree(&self, tree: &str, dir: &Path, title: &str) -> Result<(), RepoError> {
         self.export(tree, dir, &ExportOptions::default())?;
-        let files: Vec<TreeFile> = self.selected(tree, &paths::globs(&["**".into()])?)?.into_values().collect();
+        let files: Vec<TreeFile> = self
+            .selected(tree, &paths::globs(&["**".into()])?)?
+            .into_values()
+            .collect();
         self.init_scratch(dir, &files, &outpace_record::plain(title, 72))
             .doing(|| format!("making a repository in {}", dir.display()))
     }
 
     fn init_scratch(&self, dir: &Path, files: &[TreeFile], title: &str) -> Result<(), git2::Error> {
         let mut options = git2::RepositoryInitOptions::new();
-        options.external_template(false).initial_head("main").no_reinit(true);
+        options
+            .external_template(false)
+            .initial_head("main")
+            .no_reinit(true);
         let scratch = git2::Repository::init_opts(dir, &options)?;
         let mut config = scratch.config()?;
         // So that the agent may commit, and finds its files unchanged whatever the user's settings say.
-        for (key, value) in [("user.name", "agent"), ("user.email", "agent@localhost"), ("core.autocrlf", "false")] {
+        for (key, value) in [
+            ("user.name", "agent"),
+            ("user.email", "agent@localhost"),
+            ("core.autocrlf", "false"),
+        ] {
             config.set_str(key, value)?;
         }
         let mut index = scratch.index()?;
@@ -104,14 +123,23 @@ impl Repo {
                 continue;
             }
             if let Some(why) = paths::unsafe_path(&file.path) {
-                return Err(RepoError::BadPath { path: paths::shown(&file.path), why: why.into() });
+                return Err(RepoError::BadPath {
+                    path: paths::shown(&file.path),
+                    why: why.into(),
+                });
             }
             selected.insert(path, file);
         }
         Ok(selected)
     }
 
-    fn place(&self, dir: &Path, path: &Path, file: &TreeFile, time: SystemTime) -> Result<(), RepoError> {
+    fn place(
+        &self,
+        dir: &Path,
+        path: &Path,
+        file: &TreeFile,
+        time: SystemTime,
+    ) -> Result<(), RepoError> {
         let at = dir.join(path);
         make_parents(dir, path)?;
         let content = self.blob(file.id)?;
@@ -120,13 +148,22 @@ impl Repo {
         }
         if !holds(&at, &content) {
             remove_any(&at)?;
-            let mut out = OpenOptions::new().write(true).create_new(true).open(&at).at(&at)?;
+            let mut out = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(&at)
+                .at(&at)?;
             out.write_all(&content).at(&at)?;
         }
-        let mode = if file.mode == MODE_EXECUTABLE { 0o755 } else { 0o644 };
+        let mode = if file.mode == MODE_EXECUTABLE {
+            0o755
+        } else {
+            0o644
+        };
         let out = File::open(&at).at(&at)?;
         if out.metadata().at(&at)?.permissions().mode() & 0o777 != mode {
-            out.set_permissions(fs::Permissions::from_mode(mode)).at(&at)?;
+            out.set_permissions(fs::Permissions::from_mode(mode))
+                .at(&at)?;
         }
         out.set_times(FileTimes::new().set_modified(time)).at(&at)
     }
@@ -137,7 +174,11 @@ fn pristine_time() -> SystemTime {
 }
 
 fn folders_of(files: &Files) -> HashSet<PathBuf> {
-    files.keys().flat_map(|path| path.ancestors().skip(1)).map(Path::to_owned).collect()
+    files
+        .keys()
+        .flat_map(|path| path.ancestors().skip(1))
+        .map(Path::to_owned)
+        .collect()
 }
 
 /// Deletes everything in a folder that is not wanted there, without following links.
@@ -152,7 +193,8 @@ fn prune(
     for entry in fs::read_dir(&here).at(&here)? {
         let entry = entry.at(&here)?;
         let path = folder.join(entry.file_name());
-        let kept = folder.as_os_str().is_empty() && keep.iter().any(|name| entry.file_name() == name.as_str());
+        let kept = folder.as_os_str().is_empty()
+            && keep.iter().any(|name| entry.file_name() == name.as_str());
         let is_dir = entry.file_type().at(&entry.path())?.is_dir();
         if kept || (!is_dir && wanted.contains_key(&path)) {
             continue;
@@ -164,64 +206,6 @@ fn prune(
         }
     }
     Ok(())
-}
-
-/// Makes the folders of a path; none of them may be a link, which could lead anywhere.
-fn make_parents(dir: &Path, path: &Path) -> Result<(), RepoError> {
-    let mut at = dir.to_owned();
-    for part in path.parent().into_iter().flat_map(Path::components) {
-        at.push(part);
-        match kind(&at)? {
-            Some(meta) if meta.is_dir() => {}
-            Some(_) => return Err(RepoError::BadPath { path: at.display().to_string(), why: "it is no folder".into() }),
-            None => fs::create_dir(&at).at(&at)?,
-        }
-    }
-    Ok(())
-}
-
-fn kind(at: &Path) -> Result<Option<Metadata>, RepoError> {
-    match fs::symlink_metadata(at) {
-        Ok(meta) => Ok(Some(meta)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).at(at),
-    }
-}
-
-fn remove_any(at: &Path) -> Result<(), RepoError> {
-    match kind(at)? {
-        None => Ok(()),
-        Some(meta) if meta.is_dir() => fs::remove_dir_all(at).at(at),
-        Some(_) => fs::remove_file(at).at(at),
-    }
-}
-
-/// Whether a regular file with this content stands there; what cannot be read is written anew.
-fn holds(at: &Path, content: &[u8]) -> bool {
-    let same_size = |meta: Metadata| meta.is_file() && meta.len() == content.len() as u64;
-    fs::symlink_metadata(at).is_ok_and(same_size) && fs::read(at).is_ok_and(|have| have == content)
-}
-
-fn place_link(at: &Path, path: &Path, target: &OsStr) -> Result<(), RepoError> {
-    let target = Path::new(target);
-    if escapes(path, target) {
-        let why = format!("it is a link to `{}`, which leads out of the tree", paths::shown(target.as_os_str().as_bytes()));
-        return Err(RepoError::BadPath { path: path.display().to_string(), why });
-    }
-    if fs::read_link(at).is_ok_and(|have| have == target) {
-        return Ok(());
-    }
-    remove_any(at)?;
-    symlink(target, at).at(at)
-}
-
-/// Whether a link leads out of the tree. `..` may only stand in front: behind a name it could start from another link's target.
-fn escapes(path: &Path, target: &Path) -> bool {
-    let depth = path.components().count().saturating_sub(1);
-    let ups = target.components().take_while(|part| matches!(part, Component::ParentDir)).count();
-    let rest_is_plain =
-        target.components().skip(ups).all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    !rest_is_plain || ups > depth
 }
 
 /// Build scripts may watch whole folders, so their times follow the same rule: now where a file of the base is gone.
@@ -236,8 +220,14 @@ fn date_folders(
     let touched: HashSet<&Path> = gone.filter_map(|path| path.parent()).collect();
     for folder in folders {
         let at = dir.join(folder);
-        let time = if touched.contains(folder.as_path()) { now } else { pristine_time() };
-        File::open(&at).and_then(|open| open.set_times(FileTimes::new().set_modified(time))).at(&at)?;
+        let time = if touched.contains(folder.as_path()) {
+            now
+        } else {
+            pristine_time()
+        };
+        File::open(&at)
+            .and_then(|open| open.set_times(FileTimes::new().set_modified(time)))
+            .at(&at)?;
     }
     Ok(())
 }

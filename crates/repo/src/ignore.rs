@@ -21,7 +21,14 @@ impl IgnoreRules {
         let temp = std::env::temp_dir();
         let dir = tempfile::tempdir().map_err(|source| RepoError::Io { path: temp, source })?;
         let only = vec!["**/.gitignore".to_owned()];
-        repo.export(tree, dir.path(), &ExportOptions { only, ..ExportOptions::default() })?;
+        repo.export(
+            tree,
+            dir.path(),
+            &ExportOptions {
+                only,
+                ..ExportOptions::default()
+            },
+        )?;
         let git = init(dir.path()).doing(|| format!("reading the ignore rules of {tree}"))?;
         Ok(Self { git, _dir: dir })
     }
@@ -33,7 +40,9 @@ impl IgnoreRules {
             bytes.push(b'/');
         }
         let path = Path::new(OsStr::from_bytes(&bytes));
-        self.git.is_path_ignored(path).doing(|| format!("asking whether {} is ignored", path.display()))
+        self.git
+            .is_path_ignored(path)
+            .doing(|| format!("asking whether {} is ignored", path.display()))
     }
 }
 

@@ -31,8 +31,15 @@ impl Repo {
             repo: self,
             rules: IgnoreRules::of_tree(self, base_tree)?,
             folders: base.iter().flat_map(|file| folders(&file.path)).collect(),
-            files: base.iter().filter(|file| file.mode == MODE_GITLINK).cloned().collect(),
-            tracked: base.iter().map(|file| (file.path.as_slice(), file)).collect(),
+            files: base
+                .iter()
+                .filter(|file| file.mode == MODE_GITLINK)
+                .cloned()
+                .collect(),
+            tracked: base
+                .iter()
+                .map(|file| (file.path.as_slice(), file))
+                .collect(),
             new_bytes: 0,
         };
         walk.folder(dir, b"")?;
@@ -42,7 +49,10 @@ impl Repo {
 }
 
 fn folders(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at])
+    path.iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'/')
+        .map(|(at, _)| &path[..at])
 }
 
 struct Walk<'a> {
@@ -68,31 +78,55 @@ impl Walk<'_> {
     }
 
     fn entry(&mut self, at: &Path, path: Vec<u8>) -> Result<(), RepoError> {
+        if let Some(why) = paths::unsafe_path(&path) {
+            return Err(RepoError::BadPath {
+                path: paths::shown(&path),
+                why: why.into(),
+            });
+        }
         let meta = fs::symlink_metadata(at).at(at)?;
         if meta.is_dir() {
-            let submodule = self.tracked.get(path.as_slice()).is_some_and(|file| file.mode == MODE_GITLINK);
-            if submodule || (!self.folders.contains(path.as_slice()) && self.rules.ignored(&path, true)?) {
+            let submodule = self
+                .tracked
+                .get(path.as_slice())
+                .is_some_and(|file| file.mode == MODE_GITLINK);
+            if submodule
+                || (!self.folders.contains(path.as_slice()) && self.rules.ignored(&path, true)?)
+            {
                 return Ok(());
             }
             return self.folder(at, &[&path[..], b"/"].concat());
         }
         let known = self.tracked.get(path.as_slice()).copied();
-        if !(meta.is_file() || meta.is_symlink()) || (known.is_none() && self.rules.ignored(&path, false)?) {
+        if !(meta.is_file() || meta.is_symlink())
+            || (known.is_none() && self.rules.ignored(&path, false)?)
+        {
             return Ok(());
         }
-        if let Some(why) = paths::unsafe_path(&path) {
-            return Err(RepoError::BadPath { path: paths::shown(&path), why: why.into() });
-        }
         let id = self.content(at, &path, &meta, known)?;
-        self.files.push(TreeFile { path, id, mode: mode_of(&meta) });
+        self.files.push(TreeFile {
+            path,
+            id,
+            mode: mode_of(&meta),
+        });
         Ok(())
     }
 
-    fn content(&mut self, at: &Path, path: &[u8], meta: &Metadata, known: Option<&TreeFile>) -> Result<Oid, RepoError> {
+    fn content(
+        &mut self,
+        at: &Path,
+        path: &[u8],
+        meta: &Metadata,
+        known: Option<&TreeFile>,
+    ) -> Result<Oid, RepoError> {
         let hashing = || format!("hashing {}", at.display());
         if meta.is_symlink() {
             let target = fs::read_link(at).at(at)?;
-            return self.repo.git.blob(target.as_os_str().as_bytes()).doing(hashing);
+            return self
+                .repo
+                .git
+                .blob(target.as_os_str().as_bytes())
+                .doing(hashing);
         }
         if let Some(known) = known
             && Oid::hash_file(ObjectType::Blob, at).doing(hashing)? == known.id
@@ -100,9 +134,16 @@ impl Walk<'_> {
             return Ok(known.id);
         }
         self.new_bytes += meta.len();
-        for (bytes, limit) in [(meta.len(), MAX_FILE_BYTES), (self.new_bytes, MAX_TOTAL_BYTES)] {
+        for (bytes, limit) in [
+            (meta.len(), MAX_FILE_BYTES),
+            (self.new_bytes, MAX_TOTAL_BYTES),
+        ] {
             if bytes > limit {
-                return Err(RepoError::TooLarge { path: paths::shown(path), bytes, limit });
+                return Err(RepoError::TooLarge {
+                    path: paths::shown(path),
+                    bytes,
+                    limit,
+                });
             }
         }
         self.repo.git.blob(&fs::read(at).at(at)?).doing(hashing)

@@ -6,8 +6,10 @@
 //! prints and never starts a process. What an agent left behind (files, paths, patches, messages) is hostile data here.
 #![forbid(unsafe_code)]
 
+mod apply;
 mod audit;
 mod canon;
+mod disk;
 mod error;
 mod export;
 mod heads;

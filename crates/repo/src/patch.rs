@@ -1,17 +1,13 @@
 //! The difference between two trees as git sees it, and patches as text applied to a tree.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 
-use git2::{ApplyOptions, Delta, Diff, DiffDelta, DiffFile, DiffFindOptions, DiffFormat, DiffOptions, Tree};
+use git2::{Delta, Diff, DiffDelta, DiffFile, DiffFindOptions, DiffFormat, DiffOptions, Tree};
 
 use crate::canon::{Canonical, Change, Version, canonical};
 use crate::error::Doing;
 use crate::trees::MODE_GITLINK;
 use crate::{Repo, RepoError, paths};
-
-/// Longest text that is parsed as a patch. The policy's own limit is far below; this one guards the parser.
-const MAX_TEXT_BYTES: usize = 8 << 20;
 
 /// What a candidate changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,10 +81,18 @@ impl Repo {
         let (base, candidate) = (self.tree(base_tree)?, self.tree(candidate_tree)?);
         let doing = || format!("comparing {base_tree} with {candidate_tree}");
         let mut changes = self.changes(&self.diff(&base, &candidate, false).doing(doing)?)?;
-        let Canonical { sha256, only_comments } = canonical(&mut changes).doing(doing)?;
-        let all_text = changes.iter().flat_map(|c| [&c.old, &c.new]).flatten().all(|v| is_text(&v.content));
+        let Canonical {
+            sha256,
+            only_comments,
+        } = canonical(&mut changes).doing(doing)?;
+        let all_text = changes
+            .iter()
+            .flat_map(|c| [&c.old, &c.new])
+            .flatten()
+            .all(|v| is_text(&v.content));
         let mut diff = self.diff(&base, &candidate, all_text).doing(doing)?;
-        diff.find_similar(Some(DiffFindOptions::new().renames(true))).doing(doing)?;
+        diff.find_similar(Some(DiffFindOptions::new().renames(true)))
+            .doing(doing)?;
         let files = self.file_changes(&diff).doing(doing)?;
         Ok(Patch {
             text: text_of(&diff).doing(doing)?,
@@ -101,71 +105,18 @@ impl Repo {
         })
     }
 
-    /// Applies a patch to a tree and says which tree results. Text without any change gives the same tree back.
-    ///
-    /// # Errors
-    /// It is no patch, names a forbidden path, or does not apply; the message says which file and hunk.
-    pub fn apply(&self, base_tree: &str, patch_text: &str) -> Result<String, RepoError> {
-        let base = self.tree(base_tree)?;
-        if patch_text.trim().is_empty() {
-            return Ok(base.id().to_string());
-        }
-        let diff = parse(patch_text)?;
-        for delta in diff.deltas() {
-            self.refuse_path(&delta, &base)?;
-        }
-        self.apply_diff(&base, &diff)
-    }
-
-    fn apply_diff(&self, base: &Tree<'_>, diff: &Diff<'_>) -> Result<String, RepoError> {
-        let (path, hunk) = (RefCell::new(String::new()), RefCell::new(String::new()));
-        let mut options = ApplyOptions::new();
-        options.delta_callback(|delta| {
-            *path.borrow_mut() = delta.as_ref().map(shown_path).unwrap_or_default();
-            hunk.borrow_mut().clear();
-            true
-        });
-        options.hunk_callback(|at| {
-            *hunk.borrow_mut() = at.map(|h| paths::shown(h.header()).trim().to_owned()).unwrap_or_default();
-            true
-        });
-        let applied = self.git.apply_to_tree(base, diff, Some(&mut options));
-        drop(options);
-        let mut index = applied.map_err(|error| RepoError::DoesNotApply {
-            path: path.take(),
-            hunk: hunk.take().replace("\\n", ""),
-            reason: error.message().to_owned(),
-            base: base.id().to_string(),
-        })?;
-        let tree = index.write_tree_to(&self.git).doing(|| "writing the patched tree".into())?;
-        Ok(tree.to_string())
-    }
-
-    fn refuse_path(&self, delta: &DiffDelta<'_>, base: &Tree<'_>) -> Result<(), RepoError> {
-        for path in [delta.old_file(), delta.new_file()].iter().filter_map(DiffFile::path_bytes) {
-            let backslash = path.contains(&b'\\').then_some("it has a backslash");
-            if let Some(why) = paths::unsafe_path(path).or(backslash) {
-                return Err(RepoError::BadPath { path: paths::shown(path), why: why.into() });
-            }
-        }
-        let exists = || delta.new_file().path().is_some_and(|path| base.get_path(path).is_ok());
-        if delta.status() == Delta::Added && exists() {
-            return Err(RepoError::DoesNotApply {
-                path: shown_path(delta),
-                hunk: String::new(),
-                reason: "the file to add is already there".into(),
-                base: base.id().to_string(),
-            });
-        }
-        Ok(())
-    }
-
     fn diff(&self, old: &Tree<'_>, new: &Tree<'_>, text: bool) -> Result<Diff<'_>, git2::Error> {
         let mut options = DiffOptions::new();
         // Everything that a user's settings could change is set, so that a patch reads the same on every machine.
-        options.context_lines(3).interhunk_lines(0).id_abbrev(40).old_prefix("a").new_prefix("b");
+        options
+            .context_lines(3)
+            .interhunk_lines(0)
+            .id_abbrev(40)
+            .old_prefix("a")
+            .new_prefix("b");
         options.ignore_submodules(false).force_text(text);
-        self.git.diff_tree_to_tree(Some(old), Some(new), Some(&mut options))
+        self.git
+            .diff_tree_to_tree(Some(old), Some(new), Some(&mut options))
     }
 
     /// The changes without any guess at renames.
@@ -173,7 +124,11 @@ impl Repo {
         let mut by_path: HashMap<Vec<u8>, Change> = HashMap::new();
         for delta in diff.deltas() {
             let path = path_of(&delta).to_vec();
-            let change = by_path.entry(path.clone()).or_insert(Change { path, old: None, new: None });
+            let change = by_path.entry(path.clone()).or_insert(Change {
+                path,
+                old: None,
+                new: None,
+            });
             // A file that becomes a link is a deletion and an addition of the same path.
             change.old = change.old.take().or(self.version(&delta.old_file())?);
             change.new = change.new.take().or(self.version(&delta.new_file())?);
@@ -186,7 +141,11 @@ impl Repo {
         if mode == 0 || file.id().is_zero() {
             return Ok(None);
         }
-        let content = if mode == MODE_GITLINK { file.id().to_string().into_bytes() } else { self.blob(file.id())? };
+        let content = if mode == MODE_GITLINK {
+            file.id().to_string().into_bytes()
+        } else {
+            self.blob(file.id())?
+        };
         Ok(Some(Version { content, mode }))
     }
 
@@ -204,7 +163,9 @@ impl Repo {
                 old_mode: u32::from(delta.old_file().mode()),
                 new_mode: u32::from(delta.new_file().mode()),
                 status: status_of(delta.status()),
-                binary: [delta.old_file(), delta.new_file()].iter().any(|file| self.is_binary(file)),
+                binary: [delta.old_file(), delta.new_file()]
+                    .iter()
+                    .any(|file| self.is_binary(file)),
                 added,
                 removed,
             });
@@ -214,11 +175,17 @@ impl Repo {
     }
 
     fn is_binary(&self, file: &DiffFile<'_>) -> bool {
-        self.git.find_blob(file.id()).is_ok_and(|blob| !is_text(blob.content()))
+        self.git
+            .find_blob(file.id())
+            .is_ok_and(|blob| !is_text(blob.content()))
     }
 
     /// Two paths of the candidate that are one file where case does not count, if the patch brings in either.
-    fn case_clash(&self, files: &[FileChange], candidate: &Tree<'_>) -> Result<Option<(String, String)>, RepoError> {
+    fn case_clash(
+        &self,
+        files: &[FileChange],
+        candidate: &Tree<'_>,
+    ) -> Result<Option<(String, String)>, RepoError> {
         let fresh: HashMap<String, &str> = files
             .iter()
             .filter(|file| matches!(file.status, FileStatus::Added | FileStatus::Renamed))
@@ -227,37 +194,26 @@ impl Repo {
         if fresh.is_empty() {
             return Ok(None);
         }
-        let all = self.files_of(candidate)?.into_iter().map(|file| paths::shown(&file.path));
+        let all = self
+            .files_of(candidate)?
+            .into_iter()
+            .map(|file| paths::shown(&file.path));
         let clash = |path: String| {
-            let known = fresh.get(&path.to_lowercase()).filter(|known| **known != path)?;
+            let known = fresh
+                .get(&path.to_lowercase())
+                .filter(|known| **known != path)?;
             Some(((*known).to_owned(), path))
         };
         Ok(all.filter_map(clash).next())
     }
 }
 
-fn parse(text: &str) -> Result<Diff<'static>, RepoError> {
-    let not_a_patch = |reason: &str| RepoError::NotAPatch { reason: reason.to_owned() };
-    if text.len() > MAX_TEXT_BYTES {
-        return Err(not_a_patch("it has more than 8 MiB"));
-    }
-    let mut text = text.to_owned();
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    let diff = Diff::from_buffer(text.as_bytes()).map_err(|error| not_a_patch(error.message()))?;
-    match diff.deltas().len() {
-        0 => Err(not_a_patch("it names no file")),
-        _ => Ok(diff),
-    }
-}
-
-fn path_of<'a>(delta: &DiffDelta<'a>) -> &'a [u8] {
-    delta.new_file().path_bytes().or(delta.old_file().path_bytes()).unwrap_or_default()
-}
-
-fn shown_path(delta: &DiffDelta<'_>) -> String {
-    paths::shown(path_of(delta))
+pub(crate) fn path_of<'a>(delta: &DiffDelta<'a>) -> &'a [u8] {
+    delta
+        .new_file()
+        .path_bytes()
+        .or(delta.old_file().path_bytes())
+        .unwrap_or_default()
 }
 
 fn status_of(delta: Delta) -> FileStatus {

@@ -12,10 +12,14 @@ pub(crate) fn globs(patterns: &[String]) -> Result<GlobSet, RepoError> {
     };
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
-        let glob = GlobBuilder::new(pattern).literal_separator(true).case_insensitive(false).build();
+        let glob = GlobBuilder::new(pattern)
+            .literal_separator(true)
+            .case_insensitive(false)
+            .build();
         set.add(glob.map_err(|error| bad(pattern, &error))?);
     }
-    set.build().map_err(|error| bad(&patterns.join(", "), &error))
+    set.build()
+        .map_err(|error| bad(&patterns.join(", "), &error))
 }
 
 /// Why a path of a tree must never be written to a disk, if so.
@@ -73,5 +77,13 @@ fn is_invisible(c: char) -> bool {
 /// A path from git as text that is safe to show: not UTF-8 becomes U+FFFD, control characters are escaped.
 pub(crate) fn shown(path: &[u8]) -> String {
     let text = String::from_utf8_lossy(path);
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
+        .collect()
 }

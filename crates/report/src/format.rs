@@ -18,7 +18,11 @@ pub fn gain(gain: f64) -> String {
     } else if percent.abs() < WHOLE_PERCENT {
         format!("{percent:+.1} %")
     } else {
-        format!("{}{} %", if percent > 0.0 { "+" } else { "-" }, count(percent.abs()))
+        format!(
+            "{}{} %",
+            if percent > 0.0 { "+" } else { "-" },
+            count(percent.abs())
+        )
     }
 }
 
@@ -80,6 +84,7 @@ pub fn e_value(log_e: f64) -> String {
         e if e.is_infinite() => "more than 1e308".to_owned(),
         e if e >= 9.95 => count(e.round()),
         e if e >= 0.995 => format!("{e:.1}"),
+        e if e >= 0.1 => format!("{e:.2}"),
         e if e >= 0.001 => trim_zeros(&format!("{e:.3}")),
         _ => "below 0.001".to_owned(),
     }
@@ -114,7 +119,11 @@ pub fn short(id: &str) -> String {
 
 fn two_units(total: f64, per: f64, large: &str, small: &str) -> String {
     let (whole, rest) = ((total / per).floor(), total % per);
-    if rest == 0.0 { format!("{whole:.0} {large}") } else { format!("{whole:.0} {large} {rest:.0} {small}") }
+    if rest == 0.0 {
+        format!("{whole:.0} {large}")
+    } else {
+        format!("{whole:.0} {large} {rest:.0} {small}")
+    }
 }
 
 fn group_thousands(digits: &str) -> String {
@@ -130,7 +139,11 @@ fn group_thousands(digits: &str) -> String {
 }
 
 fn trim_zeros(text: &str) -> String {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text.to_owned() }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -193,15 +206,44 @@ mod tests {
 
     #[test]
     fn small_numbers_keep_their_digits() {
-        assert_eq!([share(0.005), share(0.011), share(0.0005), share(0.0)], ["0.5 %", "1.1 %", "0.05 %", "0 %"]);
-        assert_eq!([figure(3.1e-6), figure(0.31), figure(4.812), figure(f64::NAN)], ["3.1e-6", "0.31", "4.812", "not finite"]);
-        assert_eq!([e_value(0.0), e_value(100_f64.ln()), e_value(60.0), e_value(-3.0)], ["1.0", "100", "1e26", "0.05"]);
-        assert_eq!([e_value(-30.0), e_value(1e4), e_value(f64::NAN)], ["below 0.001", "more than 1e308", "-"]);
+        assert_eq!(
+            [share(0.005), share(0.011), share(0.0005), share(0.0)],
+            ["0.5 %", "1.1 %", "0.05 %", "0 %"]
+        );
+        assert_eq!(
+            [
+                figure(3.1e-6),
+                figure(0.31),
+                figure(4.812),
+                figure(f64::NAN)
+            ],
+            ["3.1e-6", "0.31", "4.812", "not finite"]
+        );
+        assert_eq!(
+            [
+                e_value(0.0),
+                e_value(100_f64.ln()),
+                e_value(60.0),
+                e_value(-3.0)
+            ],
+            ["1.0", "100", "1e26", "0.05"]
+        );
+        assert_eq!(
+            [e_value(-30.0), e_value(1e4), e_value(f64::NAN)],
+            ["below 0.001", "more than 1e308", "-"]
+        );
     }
 
     #[test]
     fn words_agree_with_their_number() {
-        assert_eq!([plural(1, "block"), plural(0, "block"), plural(1200, "block")], ["1 block", "0 blocks", "1,200 blocks"]);
+        assert_eq!(
+            [
+                plural(1, "block"),
+                plural(0, "block"),
+                plural(1200, "block")
+            ],
+            ["1 block", "0 blocks", "1,200 blocks"]
+        );
         assert_eq!([plural(2, "try"), plural(2, "day")], ["2 tries", "2 days"]);
         assert_eq!(short("8c1f0e2b7a6d5c4f3e2d1c0b"), "8c1f0e2");
         assert_eq!(short("python train.py"), "python train.py");

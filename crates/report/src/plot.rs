@@ -20,6 +20,24 @@ pub(crate) use marks::{Anchor, Marks};
 /// Units of a drawing in one pixel.
 pub(crate) const TENTHS: f64 = 10.0;
 
+/// Whether a picture is drawn for a wide window or for a phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    Wide,
+    Narrow,
+}
+
+impl Layout {
+    pub(crate) fn is_wide(self) -> bool {
+        self == Self::Wide
+    }
+
+    /// Size of the words in pixels: a narrow picture is shown smaller than it is drawn.
+    pub(crate) fn font(self) -> f64 {
+        if self.is_wide() { 13.0 } else { 15.0 }
+    }
+}
+
 /// A part of a picture that is being drawn.
 pub(crate) type Area<'b> = DrawingArea<SVGBackend<'b>, Shift>;
 
@@ -112,8 +130,14 @@ impl Picture {
     /// As a file of its own: light colours on white.
     pub(crate) fn standalone(&self) -> String {
         let (w, h) = self.size;
-        let head = self.head("", &format!(" xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\""));
-        let paper = format!("<rect width=\"100%\" height=\"100%\" fill=\"{}\"/>", Ink::Paper.hex());
+        let head = self.head(
+            "",
+            &format!(" xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\""),
+        );
+        let paper = format!(
+            "<rect width=\"100%\" height=\"100%\" fill=\"{}\"/>",
+            Ink::Paper.hex()
+        );
         format!("{head}{paper}\n{}</svg>\n", self.body)
     }
 
@@ -123,21 +147,38 @@ impl Picture {
         for ink in Ink::ALL {
             let (hex, class) = (ink.hex(), ink.class());
             body = body.replace(&format!("fill=\"{hex}\""), &format!("class=\"f-{class}\""));
-            body = body.replace(&format!("stroke=\"{hex}\""), &format!("class=\"s-{class}\""));
+            body = body.replace(
+                &format!("stroke=\"{hex}\""),
+                &format!("class=\"s-{class}\""),
+            );
         }
-        for idle in [" fill=\"none\"", " stroke=\"none\"", " font-family=\"sans-serif\""] {
+        for idle in [
+            " fill=\"none\"",
+            " stroke=\"none\"",
+            " font-family=\"sans-serif\"",
+        ] {
             body = body.replace(idle, "");
         }
         format!("{}{body}</svg>", self.head(id, ""))
     }
 
     fn head(&self, id: &str, more: &str) -> String {
-        let (w, h) = (f64::from(self.size.0) * TENTHS, f64::from(self.size.1) * TENTHS);
-        let (title, description) = (crate::text::xml(&self.title, 120), crate::text::xml(&self.description, 1000));
+        let (w, h) = (
+            f64::from(self.size.0) * TENTHS,
+            f64::from(self.size.1) * TENTHS,
+        );
+        let (title, description) = (
+            crate::text::xml(&self.title, 120),
+            crate::text::xml(&self.description, 1000),
+        );
         let (label, t, d) = if id.is_empty() {
             (String::new(), String::new(), String::new())
         } else {
-            (format!(" aria-labelledby=\"{id}-t {id}-d\""), format!(" id=\"{id}-t\""), format!(" id=\"{id}-d\""))
+            (
+                format!(" aria-labelledby=\"{id}-t {id}-d\""),
+                format!(" id=\"{id}-t\""),
+                format!(" id=\"{id}-d\""),
+            )
         };
         format!(
             "<svg{more} viewBox=\"0 0 {w} {h}\" role=\"img\"{label}><title{t}>{title}</title><desc{d}>{description}</desc>\n"
@@ -155,13 +196,24 @@ pub(crate) fn draw(
     let mut text = String::new();
     let mut marks = Marks::default();
     {
-        let backend = SVGBackend::with_string(&mut text, (tenths(size.0.into()) as u32, tenths(size.1.into()) as u32));
+        let backend = SVGBackend::with_string(
+            &mut text,
+            (tenths(size.0.into()) as u32, tenths(size.1.into()) as u32),
+        );
         let area = backend.into_drawing_area();
         let painted = paint(&area, &mut marks).and_then(|()| area.present());
-        painted.map_err(|error| ReportError::Draw { picture: name, reason: error.to_string() })?;
+        painted.map_err(|error| ReportError::Draw {
+            picture: name,
+            reason: error.to_string(),
+        })?;
     }
     let body = compact(&text) + &marks.into_svg();
-    Ok(Picture { size, title: title.to_owned(), description: description.to_owned(), body })
+    Ok(Picture {
+        size,
+        title: title.to_owned(),
+        description: description.to_owned(),
+        body,
+    })
 }
 
 /// An error of plotters; drawing into a string has no others.
@@ -176,5 +228,8 @@ pub(crate) fn tenths(px: f64) -> i32 {
 fn compact(svg: &str) -> String {
     let inner = svg.split_once('\n').map_or("", |(_, rest)| rest);
     let inner = inner.strip_suffix("</svg>\n").unwrap_or(inner);
-    inner.replace(" opacity=\"1\"", "").replace("\n</text>", "</text>").replace(" \"/>", "\"/>")
+    inner
+        .replace(" opacity=\"1\"", "")
+        .replace("\n</text>", "</text>")
+        .replace(" \"/>", "\"/>")
 }

@@ -30,11 +30,21 @@ pub(crate) enum Fate {
 
 impl Fate {
     /// All of them, in the order in which they are counted.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Merged, Self::Faster, Self::NotProven, Self::Same, Self::Slower, Self::Rejected];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Merged,
+        Self::Faster,
+        Self::NotProven,
+        Self::Same,
+        Self::Slower,
+        Self::Rejected,
+    ];
 
     pub(crate) fn of(attempt: &Attempt) -> Self {
-        if attempt.merged.is_some() { Self::Merged } else { Self::of_kind(attempt.verdict) }
+        if attempt.merged.is_some() {
+            Self::Merged
+        } else {
+            Self::of_kind(attempt.verdict)
+        }
     }
 
     pub(crate) fn of_kind(kind: Kind) -> Self {
@@ -108,7 +118,10 @@ impl<'a> Story<'a> {
             None => (Unit::Relative, 1.0),
         };
         let (mut proven, mut estimate) = (start, start);
-        let steps = attempts.iter().map(|attempt| step(attempt, &mut proven, &mut estimate)).collect();
+        let steps = attempts
+            .iter()
+            .map(|attempt| step(attempt, &mut proven, &mut estimate))
+            .collect();
         Self { unit, start, steps }
     }
 
@@ -171,7 +184,15 @@ fn step<'a>(attempt: &'a Attempt, proven: &mut f64, estimate: &mut f64) -> Step<
         *estimate = level;
         *proven = bounded(*proven * factor(verdict.and_then(|v| v.at_least)));
     }
-    Step { attempt, fate, base, level, is_timed: gain.is_some(), proven: *proven, estimate: *estimate }
+    Step {
+        attempt,
+        fate,
+        base,
+        level,
+        is_timed: gain.is_some(),
+        proven: *proven,
+        estimate: *estimate,
+    }
 }
 
 fn start_tokens_per_s(campaign: &Campaign, attempts: &[Attempt]) -> Option<f64> {
@@ -179,12 +200,20 @@ fn start_tokens_per_s(campaign: &Campaign, attempts: &[Attempt]) -> Option<f64> 
     if verdicts().any(|v| v.track == Track::TimeToLoss) {
         return None; // tokens/s do not say how fast a loss is reached
     }
-    let first = || verdicts().find_map(|v: &Verdict| v.tokens_per_s).map(|t| t.base);
-    campaign.start_tokens_per_s.or_else(first).filter(|t| *t > 0.0 && *t < LEVEL_LIMIT)
+    let first = || {
+        verdicts()
+            .find_map(|v: &Verdict| v.tokens_per_s)
+            .map(|t| t.base)
+    };
+    campaign
+        .start_tokens_per_s
+        .or_else(first)
+        .filter(|t| *t > 0.0 && *t < LEVEL_LIMIT)
 }
 
 fn factor(gain: Option<f64>) -> f64 {
-    gain.filter(|g| g.is_finite()).map_or(1.0, |g| (1.0 + g).clamp(1.0 / FACTOR_LIMIT, FACTOR_LIMIT))
+    gain.filter(|g| g.is_finite())
+        .map_or(1.0, |g| (1.0 + g).clamp(1.0 / FACTOR_LIMIT, FACTOR_LIMIT))
 }
 
 fn bounded(level: f64) -> f64 {

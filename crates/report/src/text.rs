@@ -57,10 +57,20 @@ pub(crate) fn source_line(text: &str, max: usize) -> String {
 
 /// A name for a file or an id: ASCII letters, digits, `.`, `-` and `_`, never empty, never a dot in front.
 pub(crate) fn slug(text: &str) -> String {
-    let keep = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let keep = |c: char| {
+        if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
     let slug: String = text.chars().take(40).map(keep).collect();
     let slug = slug.trim_matches(['.', '-']);
-    if slug.is_empty() { "unnamed".to_owned() } else { slug.to_owned() }
+    if slug.is_empty() {
+        "unnamed".to_owned()
+    } else {
+        slug.to_owned()
+    }
 }
 
 /// Characters that XML 1.0 has no way to write.
@@ -81,7 +91,10 @@ mod tests {
     fn markup_control_and_direction_characters_do_not_survive() {
         for (text, expect) in [
             ("a < b & c", "a &lt; b &amp; c"),
-            ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+            (
+                "<script>alert(1)</script>",
+                "&lt;script&gt;alert(1)&lt;/script&gt;",
+            ),
             ("]]> \" '", "]]&gt; &quot; &#39;"),
             ("a\u{0}\u{1b}[31m\nb", "a[31m b"),
             ("x\u{202e}y\u{ffff}\u{fffe}", "xy"),
@@ -94,13 +107,21 @@ mod tests {
 
     #[test]
     fn source_keeps_its_indentation_and_shows_what_hides() {
-        assert_eq!(source_line("\tif a \u{202e}{\u{7}\r", 99), "    if a \u{fffd}{\u{fffd}");
+        assert_eq!(
+            source_line("\tif a \u{202e}{\u{7}\r", 99),
+            "    if a \u{fffd}{\u{fffd}"
+        );
         assert_eq!(source_line("abcdef", 3), "abc…");
     }
 
     #[test]
     fn slugs_are_file_names() {
-        for (text, expect) in [("gpt-nano", "gpt-nano"), ("../../etc/passwd", "etc-passwd"), ("", "unnamed"), ("…", "unnamed")] {
+        for (text, expect) in [
+            ("gpt-nano", "gpt-nano"),
+            ("../../etc/passwd", "etc-passwd"),
+            ("", "unnamed"),
+            ("…", "unnamed"),
+        ] {
             assert_eq!(slug(text), expect, "{text:?}");
         }
     }

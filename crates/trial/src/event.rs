@@ -17,6 +17,20 @@ pub enum Event<'a> {
         /// Wall seconds.
         seconds: f64,
     },
+    /// Both are built; whether they are the same program.
+    Compared {
+        /// The artefacts are equal.
+        same: bool,
+    },
+    /// The correctness check is done.
+    Checked {
+        /// Name of the workload.
+        workload: &'a str,
+        /// Training steps it took.
+        steps: u32,
+        /// Its figures.
+        checks: &'a [outpace_record::Check],
+    },
     /// The correctness check began.
     Checking {
         /// Name of the workload.

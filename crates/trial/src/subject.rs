@@ -42,7 +42,8 @@ impl Context {
     /// The temporary folder cannot be written.
     pub fn new(launcher: Launcher) -> std::io::Result<Self> {
         // Short, because a socket's path has at most 108 bytes.
-        let scratch = tempfile::Builder::new().prefix("outpace-").tempdir()?;
+        // The process id in the name lets a later run find what a killed one left.
+        let scratch = tempfile::Builder::new().prefix(&format!("outpace-{}-", std::process::id())).tempdir()?;
         Ok(Self { launcher, scratch: Arc::new(scratch), next: Arc::default() })
     }
 

@@ -46,7 +46,13 @@ impl<T: Real> Constants<T> {
     }
 }
 
-fn update_task<T: Real>(parameter: &mut [T], grad: &[T], m: &mut [T], v: &mut [T], c: &Constants<T>) {
+fn update_task<T: Real>(
+    parameter: &mut [T],
+    grad: &[T],
+    m: &mut [T],
+    v: &mut [T],
+    c: &Constants<T>,
+) {
     let state = m.iter_mut().zip(v);
     for ((parameter, &grad), (m, v)) in parameter.iter_mut().zip(grad).zip(state) {
         *m = c.keep_m * *m + c.take_m * grad;

@@ -175,14 +175,22 @@ mod tests {
         update(parameter.as_tensor(), &grad, &mut moments, rule(1)).unwrap();
         let values = parameter.to_vec1::<f32>().unwrap();
         assert!((values[0] - 0.989).abs() <= 1e-6, "{values:?}");
-        assert!(values[1].is_nan(), "a non-finite gradient must not be hidden");
+        assert!(
+            values[1].is_nan(),
+            "a non-finite gradient must not be hidden"
+        );
     }
 
     #[test]
     fn lengths_that_differ_are_named() {
         let parameter = Var::new(&[1.0f32, -1.0], &Device::Cpu).unwrap();
         let grad = Tensor::new(&[0.5f32], &Device::Cpu).unwrap();
-        let error = update(parameter.as_tensor(), &grad, &mut Moments::zeros(2), rule(1));
+        let error = update(
+            parameter.as_tensor(),
+            &grad,
+            &mut Moments::zeros(2),
+            rule(1),
+        );
         let message = error.unwrap_err().to_string();
         assert!(message.contains("2 parameters, 1 gradients"), "{message}");
     }

@@ -19,10 +19,13 @@ pub const ATTENTION_TOKENS_PER_TASK: usize = 64;
 pub fn forward<T: Real>(qkv: &[T], shape: &Shape) -> Vec<T> {
     let size = shape.sequence * shape.head_dim;
     let mut by_head = vec![T::zero(); qkv.len() / 3];
-    by_head.par_chunks_mut(size).enumerate().for_each(|(index, out)| {
-        let head = Head::gather(qkv, shape, index);
-        head.forward(out);
-    });
+    by_head
+        .par_chunks_mut(size)
+        .enumerate()
+        .for_each(|(index, out)| {
+            let head = Head::gather(qkv, shape, index);
+            head.forward(out);
+        });
     to_token_order(&by_head, shape, 1)
 }
 
@@ -30,11 +33,14 @@ pub fn forward<T: Real>(qkv: &[T], shape: &Shape) -> Vec<T> {
 pub fn backward<T: Real>(qkv: &[T], grad: &[T], shape: &Shape) -> Vec<T> {
     let size = shape.sequence * shape.head_dim;
     let mut by_head = vec![T::zero(); qkv.len()];
-    by_head.par_chunks_mut(3 * size).enumerate().for_each(|(index, out)| {
-        let head = Head::gather(qkv, shape, index);
-        let grad = gather(grad, shape, index, 1, 0);
-        head.backward(&grad, out);
-    });
+    by_head
+        .par_chunks_mut(3 * size)
+        .enumerate()
+        .for_each(|(index, out)| {
+            let head = Head::gather(qkv, shape, index);
+            let grad = gather(grad, shape, index, 1, 0);
+            head.backward(&grad, out);
+        });
     to_token_order(&by_head, shape, 3)
 }
 
@@ -187,7 +193,11 @@ fn gather<T: Real>(packed: &[T], shape: &Shape, index: usize, parts: usize, part
 /// From (batch, heads, parts, sequence, head_dim) to (batch, sequence, parts, heads, head_dim). Heads write to their own memory first
 /// because tasks that share rows would need locks.
 fn to_token_order<T: Real>(by_head: &[T], shape: &Shape, parts: usize) -> Vec<T> {
-    let Shape { sequence, heads, head_dim } = *shape;
+    let Shape {
+        sequence,
+        heads,
+        head_dim,
+    } = *shape;
     let row = parts * heads * head_dim;
     let mut out = vec![T::zero(); by_head.len()];
     out.par_chunks_mut(ATTENTION_TOKENS_PER_TASK * row)

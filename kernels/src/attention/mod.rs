@@ -47,7 +47,10 @@ impl Attention {
             {
                 Ok((rows, width))
             }
-            dims => bail!("{NAME}: packed rows of shape {dims:?} do not fit {:?}", self.shape),
+            dims => bail!(
+                "{NAME}: packed rows of shape {dims:?} do not fit {:?}",
+                self.shape
+            ),
         }
     }
 
@@ -110,22 +113,36 @@ mod tests {
     use proptest::prelude::*;
 
     fn shape(sequence: usize, heads: usize, head_dim: usize) -> Shape {
-        Shape { sequence, heads, head_dim }
+        Shape {
+            sequence,
+            heads,
+            head_dim,
+        }
     }
 
     fn packed(batch: usize, shape: &Shape, seed: u64) -> Vec<f64> {
-        uniform(batch * shape.sequence * 3 * shape.heads * shape.head_dim, seed)
+        uniform(
+            batch * shape.sequence * 3 * shape.heads * shape.head_dim,
+            seed,
+        )
     }
 
     #[test]
     fn agrees_with_the_reference_and_its_gradients() {
-        for (batch, sequence, heads, head_dim) in
-            [(1, 1, 1, 1), (2, 3, 1, 2), (1, 17, 1, 3), (2, 19, 2, 5), (1, 7, 3, 4)]
-        {
+        for (batch, sequence, heads, head_dim) in [
+            (1, 1, 1, 1),
+            (2, 3, 1, 2),
+            (1, 17, 1, 3),
+            (2, 19, 2, 5),
+            (1, 7, 3, 4),
+        ] {
             let shape = shape(sequence, heads, head_dim);
             let rows = batch * sequence;
             check(
-                &[input(&[rows, 3 * heads * head_dim], packed(batch, &shape, 10))],
+                &[input(
+                    &[rows, 3 * heads * head_dim],
+                    packed(batch, &shape, 10),
+                )],
                 |t| attention(&t[0], shape),
                 |x| reference::forward(&x[0], &shape),
             );

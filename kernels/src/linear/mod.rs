@@ -98,7 +98,12 @@ mod tests {
         let zeros = |shape: (usize, usize)| {
             Tensor::zeros(shape, candle_core::DType::F32, &candle_core::Device::Cpu).unwrap()
         };
-        let message = linear(&zeros((2, 3)), &zeros((4, 5))).unwrap_err().to_string();
-        assert!(message.contains("3 inputs meet a weight of shape (4, 5)"), "{message}");
+        let message = linear(&zeros((2, 3)), &zeros((4, 5)))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("3 inputs meet a weight of shape (4, 5)"),
+            "{message}"
+        );
     }
 }

@@ -37,7 +37,11 @@ fn forward<T: Real>(storage: &CpuStorage, layout: &Layout) -> Result<CpuStorage>
 fn backward<T: Real>(x: &Tensor, grad: &Tensor) -> Result<Tensor> {
     let (x_host, grad_host) = (Host::of(x), Host::of(grad));
     let data = x_host.slice::<T>(NAME)?;
-    let _span = profile::span("relu_squared.backward", 3 * data.len(), 3 * size_of_val(data));
+    let _span = profile::span(
+        "relu_squared.backward",
+        3 * data.len(),
+        3 * size_of_val(data),
+    );
     let grad_x = cpu::backward(data, grad_host.slice(NAME)?);
     Tensor::from_vec(grad_x, x.shape(), x.device())
 }

@@ -17,11 +17,21 @@ pub enum Turn {
 
 /// Rotates the queries and keys of packed rows `qkv` (tokens, 3 x heads x head_dim); values are copied. `cos` and `sin` are
 /// (sequence, head_dim / 2).
-pub fn rotate<T: Real>(qkv: &[T], cos: &[T], sin: &[T], shape: &super::Shape, turn: Turn) -> Vec<T> {
+pub fn rotate<T: Real>(
+    qkv: &[T],
+    cos: &[T],
+    sin: &[T],
+    shape: &super::Shape,
+    turn: Turn,
+) -> Vec<T> {
     let half = shape.head_dim / 2;
     let width = shape.heads * shape.head_dim;
     let task = ROTARY_TOKENS_PER_TASK * 3 * width;
-    let sign = if turn == Turn::Forward { T::one() } else { -T::one() };
+    let sign = if turn == Turn::Forward {
+        T::one()
+    } else {
+        -T::one()
+    };
     let mut y = vec![T::zero(); qkv.len()];
     y.par_chunks_mut(task)
         .zip(qkv.par_chunks(task))

@@ -45,7 +45,11 @@ impl Table {
     /// # Errors
     /// An odd head width, or sizes of zero.
     pub fn new(shape: Shape, base: f64, dtype: DType) -> Result<Self> {
-        if shape.sequence == 0 || shape.heads == 0 || shape.head_dim == 0 || shape.head_dim % 2 != 0 {
+        if shape.sequence == 0
+            || shape.heads == 0
+            || shape.head_dim == 0
+            || !shape.head_dim.is_multiple_of(2)
+        {
             bail!("{NAME}: sizes must be positive and head_dim even, got {shape:?}");
         }
         let half = shape.head_dim / 2;
@@ -80,10 +84,17 @@ pub fn rotary(qkv: &Tensor, table: &Table) -> Result<Tensor> {
 
 impl Rotary {
     fn check(&self, layout: &Layout) -> Result<()> {
-        let Shape { sequence, heads, head_dim } = self.shape;
+        let Shape {
+            sequence,
+            heads,
+            head_dim,
+        } = self.shape;
         match layout.dims() {
             &[rows, width] if width == 3 * heads * head_dim && rows % sequence == 0 => Ok(()),
-            dims => bail!("{NAME}: packed rows of shape {dims:?} do not fit {:?}", self.shape),
+            dims => bail!(
+                "{NAME}: packed rows of shape {dims:?} do not fit {:?}",
+                self.shape
+            ),
         }
     }
 
@@ -152,7 +163,11 @@ mod tests {
     const BASE: f64 = 10_000.0;
 
     fn shape(sequence: usize, heads: usize, head_dim: usize) -> Shape {
-        Shape { sequence, heads, head_dim }
+        Shape {
+            sequence,
+            heads,
+            head_dim,
+        }
     }
 
     #[test]
@@ -184,7 +199,12 @@ mod tests {
 
     #[test]
     fn sizes_that_cannot_be_are_refused() {
-        for bad in [shape(0, 1, 2), shape(1, 0, 2), shape(1, 1, 3), shape(1, 1, 0)] {
+        for bad in [
+            shape(0, 1, 2),
+            shape(1, 0, 2),
+            shape(1, 1, 3),
+            shape(1, 1, 0),
+        ] {
             assert!(Table::new(bad, BASE, DType::F32).is_err(), "{bad:?}");
         }
         let table = Table::new(shape(4, 1, 2), BASE, DType::F32).unwrap();

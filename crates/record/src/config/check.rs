@@ -87,8 +87,9 @@ fn nearest_key(message: &str) -> Option<String> {
     let mut quoted = rest.split('`').skip(1).step_by(2);
     let wrong = quoted.next()?;
     let known: Vec<&str> = quoted.collect();
-    let best = known.iter().max_by(|a, b| strsim::jaro_winkler(wrong, a).total_cmp(&strsim::jaro_winkler(wrong, b)))?;
-    if strsim::jaro_winkler(wrong, best) > 0.75 {
+    let distance = |known: &&&str| strsim::damerau_levenshtein(wrong, known);
+    let best = known.iter().min_by_key(distance)?;
+    if distance(&best) <= (wrong.len() / 3).max(2) {
         return Some(format!("did you mean `{best}`?"));
     }
     Some(format!("known here: {}", known.join(", ")))

@@ -43,9 +43,16 @@ impl Language {
 pub(crate) fn strip(text: &str, language: Language) -> String {
     // The quotes of a here-document are no quotes, and `#` is no comment there.
     let here_document = language == Language::Shell && text.contains("<<");
-    let language = if here_document { Language::Unknown } else { language };
+    let language = if here_document {
+        Language::Unknown
+    } else {
+        language
+    };
     let mut lines = Lines::new(language.spacing());
-    let scan = Scan { text: text.chars().collect(), language };
+    let scan = Scan {
+        text: text.chars().collect(),
+        language,
+    };
     let mut at = 0;
     while at < scan.text.len() {
         at = if let Some(end) = scan.comment(at) {
@@ -53,7 +60,9 @@ pub(crate) fn strip(text: &str, language: Language) -> String {
             end
         } else if let Some(end) = scan.literal(at) {
             lines.code(scan.text[at]);
-            scan.text[at + 1..end].iter().for_each(|c| lines.literal(*c));
+            scan.text[at + 1..end]
+                .iter()
+                .for_each(|c| lines.literal(*c));
             end
         } else {
             lines.code(scan.text[at]);
@@ -75,7 +84,9 @@ impl Scan {
             Language::Rust | Language::C if self.has(at, "//") => Some(self.line_end(at)),
             Language::Rust | Language::C if self.has(at, "/*") => Some(self.block_end(at)),
             Language::Python | Language::Toml if self.has(at, "#") => Some(self.line_end(at)),
-            Language::Shell if self.has(at, "#") && self.opens_shell_comment(at) => Some(self.line_end(at)),
+            Language::Shell if self.has(at, "#") && self.opens_shell_comment(at) => {
+                Some(self.line_end(at))
+            }
             _ => None,
         }
     }
@@ -88,17 +99,25 @@ impl Scan {
             (Language::Rust, '\'') => self.rust_char(at),
             (Language::C, 'R') => self.c_raw(at),
             (Language::C, '\'') if self.before(at).is_some_and(|c| c.is_ascii_hexdigit()) => None,
-            (Language::C, quote @ ('"' | '\'')) => Some(self.closed(at + 1, &quote.to_string(), true, false)),
-            (Language::Python | Language::Toml, quote @ ('"' | '\'')) => Some(self.maybe_triple(at, quote)),
+            (Language::C, quote @ ('"' | '\'')) => {
+                Some(self.closed(at + 1, &quote.to_string(), true, false))
+            }
+            (Language::Python | Language::Toml, quote @ ('"' | '\'')) => {
+                Some(self.maybe_triple(at, quote))
+            }
             (Language::Shell, '\\') => Some((at + 2).min(self.text.len())),
             (Language::Shell, '"') => Some(self.closed(at + 1, "\"", true, true)),
-            (Language::Shell, '\'') => Some(self.closed(at + 1, "'", self.before(at) == Some('$'), true)),
+            (Language::Shell, '\'') => {
+                Some(self.closed(at + 1, "'", self.before(at) == Some('$'), true))
+            }
             _ => None,
         }
     }
 
     fn has(&self, at: usize, word: &str) -> bool {
-        word.chars().enumerate().all(|(i, c)| self.text.get(at + i) == Some(&c))
+        word.chars()
+            .enumerate()
+            .all(|(i, c)| self.text.get(at + i) == Some(&c))
     }
 
     fn before(&self, at: usize) -> Option<char> {
@@ -109,8 +128,14 @@ impl Scan {
     fn line_end(&self, from: usize) -> usize {
         let mut at = from;
         while at < self.text.len() {
-            let line = self.text[at..].iter().position(|c| *c == '\n').map_or(self.text.len(), |n| at + n);
-            let last = self.text[from..line].iter().rev().find(|c| !c.is_whitespace());
+            let line = self.text[at..]
+                .iter()
+                .position(|c| *c == '\n')
+                .map_or(self.text.len(), |n| at + n);
+            let last = self.text[from..line]
+                .iter()
+                .rev()
+                .find(|c| !c.is_whitespace());
             if self.language != Language::C || last != Some(&'\\') {
                 return line;
             }
@@ -176,9 +201,13 @@ impl Scan {
         if self.before(at).is_some_and(part_of_name) {
             return None;
         }
-        let hashes = self.text[at + 1..].iter().take_while(|c| **c == '#').count();
+        let hashes = self.text[at + 1..]
+            .iter()
+            .take_while(|c| **c == '#')
+            .count();
         let open = at + 1 + hashes;
-        self.has(open, "\"").then(|| self.closed(open + 1, &format!("\"{}", "#".repeat(hashes)), false, true))
+        self.has(open, "\"")
+            .then(|| self.closed(open + 1, &format!("\"{}", "#".repeat(hashes)), false, true))
     }
 
     /// `'x'` and `'\n'`; a lifetime is code.
@@ -194,8 +223,13 @@ impl Scan {
         if !self.has(at + 1, "\"") {
             return None;
         }
-        let name: String = self.text[at + 2..].iter().take_while(|c| **c != '(').take(17).collect();
+        let name: String = self.text[at + 2..]
+            .iter()
+            .take_while(|c| **c != '(')
+            .take(17)
+            .collect();
         let open = at + 2 + name.chars().count();
-        self.has(open, "(").then(|| self.closed(open + 1, &format!("){name}\""), false, true))
+        self.has(open, "(")
+            .then(|| self.closed(open + 1, &format!("){name}\""), false, true))
     }
 }

@@ -23,7 +23,10 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new(spacing: Spacing) -> Self {
-        Self { spacing, ..Self::default() }
+        Self {
+            spacing,
+            ..Self::default()
+        }
     }
 
     /// A character outside of string literals.

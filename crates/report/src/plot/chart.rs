@@ -45,7 +45,11 @@ pub(crate) struct Chart<'a, 'b> {
 
 impl<'a, 'b> Chart<'a, 'b> {
     /// Draws the frame.
-    pub(crate) fn new(area: &'a Area<'b>, marks: &mut Marks, frame: &Frame<'_>) -> Result<Self, PlotError> {
+    pub(crate) fn new(
+        area: &'a Area<'b>,
+        marks: &mut Marks,
+        frame: &Frame<'_>,
+    ) -> Result<Self, PlotError> {
         let [top, right, below, left] = frame.room.map(tenths);
         let mut context = ChartBuilder::on(area)
             .margin_top(top)
@@ -54,7 +58,8 @@ impl<'a, 'b> Chart<'a, 'b> {
             .y_label_area_size(left)
             .build_cartesian_2d(frame.x.clone(), frame.y.clone())?;
         let font = ("sans-serif", frame.font * FONT_FACTOR * TENTHS).into_font();
-        let label = TextStyle::from(font).color(&Ink::Muted.colour());
+        let muted = Ink::Muted.colour();
+        let label = TextStyle::from(font).color(&muted);
         context
             .configure_mesh()
             .disable_x_mesh()
@@ -69,7 +74,11 @@ impl<'a, 'b> Chart<'a, 'b> {
             .x_label_formatter(frame.x_text)
             .y_label_formatter(frame.y_text)
             .draw()?;
-        let chart = Self { context, x: frame.x.clone(), y: frame.y.clone() };
+        let chart = Self {
+            context,
+            x: frame.x.clone(),
+            y: frame.y.clone(),
+        };
         chart.name_axes(marks, frame);
         Ok(chart)
     }
@@ -77,10 +86,25 @@ impl<'a, 'b> Chart<'a, 'b> {
     fn name_axes(&self, marks: &mut Marks, frame: &Frame<'_>) {
         let (left, top) = self.at(self.x.start, self.y.end);
         let (right, bottom) = self.at(self.x.end, self.y.start);
-        let (above, below) = (top - tenths(8.0), bottom + tenths(frame.room[2]) - tenths(4.0));
+        let (above, below) = (
+            top - tenths(8.0),
+            bottom + tenths(frame.room[2]) - tenths(4.0),
+        );
         let names_left = left - tenths(frame.room[3]) + tenths(4.0);
-        marks.text(Ink::Muted, (names_left, above), Anchor::Start, frame.font, frame.y_name);
-        marks.text(Ink::Muted, ((left + right) / 2, below), Anchor::Middle, frame.font, frame.x_name);
+        marks.text(
+            Ink::Muted,
+            (names_left, above),
+            Anchor::Start,
+            frame.font,
+            frame.y_name,
+        );
+        marks.text(
+            Ink::Muted,
+            ((left + right) / 2, below),
+            Anchor::Middle,
+            frame.font,
+            frame.x_name,
+        );
     }
 
     /// Where a value lies in the drawing.
@@ -89,8 +113,15 @@ impl<'a, 'b> Chart<'a, 'b> {
     }
 
     /// A line through points.
-    pub(crate) fn line(&mut self, points: Vec<(f64, f64)>, ink: Ink, width: f64) -> Result<(), PlotError> {
-        self.context.draw_series([PathElement::new(points, line(ink, width))]).map(drop)
+    pub(crate) fn line(
+        &mut self,
+        points: Vec<(f64, f64)>,
+        ink: Ink,
+        width: f64,
+    ) -> Result<(), PlotError> {
+        self.context
+            .draw_series([PathElement::new(points, line(ink, width))])
+            .map(drop)
     }
 
     /// A horizontal line over the whole width.
@@ -105,14 +136,23 @@ impl<'a, 'b> Chart<'a, 'b> {
     }
 
     /// A tinted polygon.
-    pub(crate) fn tint(&mut self, points: Vec<(f64, f64)>, ink: Ink, opacity: f64) -> Result<(), PlotError> {
-        self.context.draw_series([Polygon::new(points, ink.colour().mix(opacity))]).map(drop)
+    pub(crate) fn tint(
+        &mut self,
+        points: Vec<(f64, f64)>,
+        ink: Ink,
+        opacity: f64,
+    ) -> Result<(), PlotError> {
+        self.context
+            .draw_series([Polygon::new(points, ink.colour().mix(opacity))])
+            .map(drop)
     }
 
     /// A tinted band between two values of x, over the whole height.
     pub(crate) fn band(&mut self, x: Range<f64>, ink: Ink, opacity: f64) -> Result<(), PlotError> {
         let corners = [(x.start, self.y.start), (x.end, self.y.end)];
-        self.context.draw_series([Rectangle::new(corners, ink.colour().mix(opacity).filled())]).map(drop)
+        self.context
+            .draw_series([Rectangle::new(corners, ink.colour().mix(opacity).filled())])
+            .map(drop)
     }
 
     /// Where an x lies, whatever its y.
@@ -133,5 +173,9 @@ pub(crate) fn span(low: f64, high: f64, least: f64) -> Range<f64> {
 
 /// Text for ticks that only make sense at whole numbers.
 pub(crate) fn whole(value: &f64) -> String {
-    if (value - value.round()).abs() < 1e-6 { crate::format::count(value.round()) } else { String::new() }
+    if (value - value.round()).abs() < 1e-6 {
+        crate::format::count(value.round())
+    } else {
+        String::new()
+    }
 }

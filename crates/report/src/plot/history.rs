@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use outpace_record::Run;
 
-use super::campaign::Layout;
 use super::chart::span;
 use super::labels::ends;
-use super::{Anchor, Area, Chart, Frame, Ink, Marks, Picture, PlotError, draw, tenths};
+use super::{Anchor, Area, Chart, Frame, Ink, Layout, Marks, Picture, PlotError, draw, tenths};
 use crate::format::{count, gain, share, short};
 use crate::text::{NAME, line};
 use crate::{ReportError, words};
@@ -15,8 +14,8 @@ use crate::{ReportError, words};
 /// The oldest runs are left out above this many: more dots than that are a smear.
 const MOST_RUNS: usize = 500;
 
-/// More machine changes than this are drawn without their names.
-const NAMED_CHANGES: usize = 6;
+/// More machine changes than this are drawn without their names: the names would touch.
+const NAMED_CHANGES: usize = 2;
 
 /// One run as it is drawn.
 pub(crate) struct Point<'a> {
@@ -45,7 +44,11 @@ pub(crate) fn points<'a>(runs: &'a [Run], workload: &str) -> Vec<Point<'a>> {
         let class = run.machine_class.as_str();
         let anchor = *first.entry(class).or_insert(speed);
         let is_new_machine = before.is_some_and(|b| b != class);
-        points.push(Point { run, gain: speed / anchor - 1.0, is_new_machine });
+        points.push(Point {
+            run,
+            gain: speed / anchor - 1.0,
+            is_new_machine,
+        });
         before = Some(class);
     }
     points.split_off(points.len().saturating_sub(MOST_RUNS))
@@ -57,30 +60,57 @@ fn speed(run: &Run) -> Option<f64> {
     (speed > 1e-12 && speed < 1e15).then_some(speed)
 }
 
-pub(crate) fn picture(runs: &[Run], workload: &str, layout: Layout) -> Result<Picture, ReportError> {
+pub(crate) fn picture(
+    runs: &[Run],
+    workload: &str,
+    layout: Layout,
+) -> Result<Picture, ReportError> {
     let points = points(runs, workload);
-    let size = if layout == Layout::Wide { (960, 320) } else { (400, 340) };
+    let size = if layout.is_wide() {
+        (960, 320)
+    } else {
+        (400, 340)
+    };
     let title = format!("Throughput of {} over commits", line(workload, NAME));
     let description = words::history(&points).join(" ");
-    draw("history", size, (&title, &description), |area, marks| paint(area, marks, &points, layout))
+    draw("history", size, (&title, &description), |area, marks| {
+        paint(area, marks, &points, layout)
+    })
 }
 
-fn paint(area: &Area<'_>, marks: &mut Marks, points: &[Point<'_>], layout: Layout) -> Result<(), PlotError> {
-    let is_wide = layout == Layout::Wide;
+fn paint(
+    area: &Area<'_>,
+    marks: &mut Marks,
+    points: &[Point<'_>],
+    layout: Layout,
+) -> Result<(), PlotError> {
+    let is_wide = layout.is_wide();
     let commit = |x: &f64| tick_commit(points, *x);
     let percent = |v: &f64| gain(*v);
     let frame = Frame {
         x: 0.5..points.len().max(1) as f64 + 0.5,
         y: y_range(points),
-        room: [46.0, if is_wide { 76.0 } else { 66.0 }, 44.0, 66.0],
-        ticks: (points.len().clamp(2, if is_wide { 10 } else { 4 }), 6),
+        room: [
+            if is_named(points) { 52.0 } else { 30.0 },
+            if is_wide { 76.0 } else { 66.0 },
+            44.0,
+            66.0,
+        ],
+        ticks: (points.len().clamp(1, if is_wide { 10 } else { 2 }), 6),
         x_text: &commit,
         y_text: &percent,
         y_name: "throughput against the first run on the same machine class",
         x_name: "commit, oldest first",
-        font: if is_wide { 13.0 } else { 15.0 },
+        font: layout.font(),
     };
-    let frame = if is_wide { frame } else { Frame { y_name: "against the first run", ..frame } };
+    let frame = if is_wide {
+        frame
+    } else {
+        Frame {
+            y_name: "against the first run",
+            ..frame
+        }
+    };
     let mut chart = Chart::new(area, marks, &frame)?;
     machine_changes(&mut chart, marks, points, frame.font)?;
     chart.level(0.0, Ink::Muted, 1.2)?;
@@ -88,7 +118,12 @@ fn paint(area: &Area<'_>, marks: &mut Marks, points: &[Point<'_>], layout: Layou
     dots(&chart, marks, points);
     if let Some(last) = points.last() {
         let end = chart.at(frame.x.end, last.gain);
-        ends(marks, end.0, frame.font, vec![(end.1, Ink::Good, gain(last.gain))]);
+        ends(
+            marks,
+            end.0,
+            frame.font,
+            vec![(end.1, Ink::Good, gain(last.gain))],
+        );
     }
     Ok(())
 }
@@ -107,12 +142,18 @@ fn y_range(points: &[Point<'_>]) -> std::ops::Range<f64> {
 /// Half of the whisker, as a gain; a spread that cannot be is not drawn.
 fn spread(point: &Point<'_>) -> f64 {
     let sd = point.run.process_sd;
-    if sd.is_finite() && (0.0..10.0).contains(&sd) { sd.exp_m1() * (1.0 + point.gain) } else { 0.0 }
+    if sd.is_finite() && (0.0..10.0).contains(&sd) {
+        sd.exp_m1() * (1.0 + point.gain)
+    } else {
+        0.0
+    }
 }
 
 fn tick_commit(points: &[Point<'_>], x: f64) -> String {
     let is_whole = (x - x.round()).abs() < 1e-6 && x >= 1.0;
-    let point = is_whole.then(|| points.get(x.round() as usize - 1)).flatten();
+    let point = is_whole
+        .then(|| points.get(x.round() as usize - 1))
+        .flatten();
     point.map_or_else(String::new, |p| line(&short(&p.run.commit), 9))
 }
 
@@ -132,9 +173,19 @@ fn dots(chart: &Chart<'_, '_>, marks: &mut Marks, points: &[Point<'_>]) {
     let r = if points.len() > 100 { 2.0 } else { 3.6 };
     for (i, point) in points.iter().enumerate() {
         let (run, x) = (point.run, (i + 1) as f64);
-        let (low, high) = (chart.at(x, point.gain - spread(point)), chart.at(x, point.gain + spread(point)));
-        marks.path(Ink::Good, &format!("M{} {}V{}", low.0, low.1, high.1), 1.2, "");
-        let speed = run.tokens_per_s.map_or_else(String::new, |t| format!(", {} tokens/s", count(t)));
+        let (low, high) = (
+            chart.at(x, point.gain - spread(point)),
+            chart.at(x, point.gain + spread(point)),
+        );
+        marks.path(
+            Ink::Good,
+            &format!("M{} {}V{}", low.0, low.1, high.1),
+            1.2,
+            "",
+        );
+        let speed = run
+            .tokens_per_s
+            .map_or_else(String::new, |t| format!(", {} tokens/s", count(t)));
         let hover = format!(
             "{} {}: {}{speed}, spread {} between processes",
             short(&run.commit),
@@ -146,19 +197,39 @@ fn dots(chart: &Chart<'_, '_>, marks: &mut Marks, points: &[Point<'_>]) {
     }
 }
 
+/// Whether the names of new machines are drawn.
+fn is_named(points: &[Point<'_>]) -> bool {
+    (1..=NAMED_CHANGES).contains(&points.iter().filter(|p| p.is_new_machine).count())
+}
+
 /// A shaded edge where the machine class changes, with the name of the new one.
-fn machine_changes(chart: &mut Chart<'_, '_>, marks: &mut Marks, points: &[Point<'_>], font: f64) -> Result<(), PlotError> {
-    let changes: Vec<usize> = (0..points.len()).filter(|&i| points[i].is_new_machine).collect();
+fn machine_changes(
+    chart: &mut Chart<'_, '_>,
+    marks: &mut Marks,
+    points: &[Point<'_>],
+    font: f64,
+) -> Result<(), PlotError> {
+    let changes: Vec<usize> = (0..points.len())
+        .filter(|&i| points[i].is_new_machine)
+        .collect();
     for &i in &changes {
         let x = i as f64 + 0.5;
         chart.band(x - 0.2..x + 0.2, Ink::Axis, 0.35)?;
-        if changes.len() <= NAMED_CHANGES {
+        if is_named(points) {
             let at = chart.top_at(x);
             let name = format!("now on {}", line(&points[i].run.machine_class, 28));
-            let is_left = i * 2 < points.len();
-            let anchor = if is_left { Anchor::Start } else { Anchor::End };
-            let side = if is_left { 1 } else { -1 };
-            marks.text(Ink::Need, (at.0 + side * tenths(6.0), at.1 + tenths(font)), anchor, font, &name);
+            let anchor = if i * 2 < points.len() {
+                Anchor::Start
+            } else {
+                Anchor::End
+            };
+            marks.text(
+                Ink::Need,
+                (at.0, at.1 - tenths(font * 2.1)),
+                anchor,
+                font,
+                &name,
+            );
         }
     }
     Ok(())

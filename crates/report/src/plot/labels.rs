@@ -23,23 +23,53 @@ pub(crate) struct Room<'r> {
     pub(crate) floor: &'r dyn Fn(f64) -> f64,
 }
 
-/// Degrees above the horizontal, to the right and to the left, in the order in which they are tried.
-const SLANTS: [(f64, bool); 4] = [(32.0, true), (32.0, false), (58.0, true), (58.0, false)];
+/// Degrees above the horizontal; the one that shows most of the names is taken for all of them.
+const SLANTS: [f64; 3] = [32.0, 45.0, 60.0];
 
 /// Lengths that a name is cut to until it fits; a name that does not is left to the table.
-const LENGTHS: [usize; 4] = [34, 24, 16, 11];
+const LENGTHS: [usize; 5] = [40, 30, 22, 15, 10];
 
 /// Draws those names that have room without touching each other or the line below them.
 pub(crate) fn names(marks: &mut Marks, mut names: Vec<Name>, room: &Room<'_>) {
     names.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-    let mut taken: Vec<(f64, f64)> = names.iter().map(|n| (f64::from(n.at.0), f64::from(n.at.1))).collect();
-    for name in &names {
-        let Some(place) = find(name, room, &taken) else { continue };
-        let degrees = if place.is_right { -place.slant } else { place.slant };
-        let anchor = if place.is_right { Anchor::Start } else { Anchor::End };
-        marks.slanted(Ink::Text, place.at, anchor, room.font, degrees as i32, &place.text);
-        taken.extend(place.points);
+    let shown = |places: &[Place]| places.iter().map(|p| p.text.chars().count()).sum::<usize>();
+    let tries = SLANTS.map(|slant| place_all(&names, slant, room));
+    let best = tries.into_iter().rev().max_by_key(|places| shown(places));
+    for place in best.unwrap_or_default() {
+        let degrees = if place.is_right {
+            -place.slant
+        } else {
+            place.slant
+        };
+        let anchor = if place.is_right {
+            Anchor::Start
+        } else {
+            Anchor::End
+        };
+        marks.slanted(
+            Ink::Text,
+            place.at,
+            anchor,
+            room.font,
+            degrees as i32,
+            &place.text,
+        );
     }
+}
+
+fn place_all(names: &[Name], slant: f64, room: &Room<'_>) -> Vec<Place> {
+    let mut taken: Vec<(f64, f64)> = names
+        .iter()
+        .map(|n| (f64::from(n.at.0), f64::from(n.at.1)))
+        .collect();
+    let mut places = Vec::new();
+    for name in names {
+        if let Some(place) = find(name, slant, room, &taken) {
+            taken.extend(&place.points);
+            places.push(place);
+        }
+    }
+    places
 }
 
 struct Place {
@@ -50,11 +80,11 @@ struct Place {
     points: Vec<(f64, f64)>,
 }
 
-fn find(name: &Name, room: &Room<'_>, taken: &[(f64, f64)]) -> Option<Place> {
+fn find(name: &Name, slant: f64, room: &Room<'_>, taken: &[(f64, f64)]) -> Option<Place> {
     LENGTHS.iter().find_map(|&length| {
         let text = crate::text::line(&name.text, length);
-        SLANTS.iter().find_map(|&slant| {
-            let place = try_place(name.at, slant, text.clone(), room.font);
+        [true, false].into_iter().find_map(|is_right| {
+            let place = try_place(name.at, (slant, is_right), text.clone(), room.font);
             fits(&place, room, taken).then_some(place)
         })
     })
@@ -68,9 +98,18 @@ fn try_place((x, y): At, (slant, is_right): (f64, bool), text: String, font: f64
     let steps = (text_width(&text, font) / (0.5 * size)).ceil();
     let points = (0..=steps as usize).map(|i| {
         let along = i as f64 * 0.5 * size;
-        (start.0 + side * along * cos, start.1 - along * sin - 0.3 * size)
+        (
+            start.0 + side * along * cos,
+            start.1 - along * sin - 0.3 * size,
+        )
     });
-    Place { at: (start.0 as i32, start.1 as i32), slant, is_right, text, points: points.collect() }
+    Place {
+        at: (start.0 as i32, start.1 as i32),
+        slant,
+        is_right,
+        text,
+        points: points.collect(),
+    }
 }
 
 fn fits(place: &Place, room: &Room<'_>, taken: &[(f64, f64)]) -> bool {
@@ -81,7 +120,11 @@ fn fits(place: &Place, room: &Room<'_>, taken: &[(f64, f64)]) -> bool {
             && y > f64::from(room.from.1) + 0.5 * size
             && y < (room.floor)(x) - 0.5 * size
     };
-    let is_free = |p: &(f64, f64)| taken.iter().all(|t| (t.0 - p.0).hypot(t.1 - p.1) > 1.05 * size);
+    let is_free = |p: &(f64, f64)| {
+        taken
+            .iter()
+            .all(|t| (t.0 - p.0).hypot(t.1 - p.1) > 1.05 * size)
+    };
     let (first, rest) = place.points.split_at(1);
     // The first point is beside its own dot.
     first.iter().all(is_inside) && rest.iter().skip(1).all(|p| is_inside(p) && is_free(p))
@@ -95,6 +138,12 @@ pub(crate) fn ends(marks: &mut Marks, x: i32, font: f64, mut words: Vec<(i32, In
         words[i].0 = words[i].0.max(words[i - 1].0 + gap);
     }
     for (y, ink, text) in words {
-        marks.text(ink, (x + tenths(7.0), y + tenths(font * 0.35)), Anchor::Start, font, &text);
+        marks.text(
+            ink,
+            (x + tenths(7.0), y + tenths(font * 0.35)),
+            Anchor::Start,
+            font,
+            &text,
+        );
     }
 }

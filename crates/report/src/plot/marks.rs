@@ -30,14 +30,25 @@ impl Marks {
 
     /// A filled dot. `r` in pixels.
     pub(crate) fn dot(&mut self, ink: Ink, at: At, r: f64, hover: &str) {
-        let shape = format!("circle cx=\"{}\" cy=\"{}\" r=\"{}\" fill=\"{}\"", at.0, at.1, tenths(r), ink.hex());
+        let shape = format!(
+            "circle cx=\"{}\" cy=\"{}\" r=\"{}\" fill=\"{}\"",
+            at.0,
+            at.1,
+            tenths(r),
+            ink.hex()
+        );
         self.shape("circle", &shape, hover);
     }
 
     /// An empty circle.
     pub(crate) fn ring(&mut self, ink: Ink, at: At, r: f64, hover: &str) {
         let stroke = stroke(ink, 1.6);
-        let shape = format!("circle cx=\"{}\" cy=\"{}\" r=\"{}\" {stroke}", at.0, at.1, tenths(r));
+        let shape = format!(
+            "circle cx=\"{}\" cy=\"{}\" r=\"{}\" {stroke}",
+            at.0,
+            at.1,
+            tenths(r)
+        );
         self.shape("circle", &shape, hover);
     }
 
@@ -51,18 +62,35 @@ impl Marks {
     /// A triangle that points down, or up.
     pub(crate) fn triangle(&mut self, ink: Ink, at: At, r: f64, is_down: bool, hover: &str) {
         let (r, sign) = (tenths(r), if is_down { 1 } else { -1 });
-        let path = format!("M{} {}h{}l-{r} {}z", at.0 - r, at.1 - sign * r / 2, 2 * r, sign * 3 * r / 2);
-        self.shape("path", &format!("path d=\"{path}\" fill=\"{}\"", ink.hex()), hover);
+        let path = format!(
+            "M{} {}h{}l-{r} {}z",
+            at.0 - r,
+            at.1 - sign * r / 2,
+            2 * r,
+            sign * 3 * r / 2
+        );
+        self.shape(
+            "path",
+            &format!("path d=\"{path}\" fill=\"{}\"", ink.hex()),
+            hover,
+        );
     }
 
     /// A line of `width` pixels along an SVG path.
     pub(crate) fn path(&mut self, ink: Ink, path: &str, width: f64, hover: &str) {
-        self.shape("path", &format!("path d=\"{path}\" {}", stroke(ink, width)), hover);
+        self.shape(
+            "path",
+            &format!("path d=\"{path}\" {}", stroke(ink, width)),
+            hover,
+        );
     }
 
     /// A dashed one.
     pub(crate) fn dashed(&mut self, ink: Ink, path: &str, width: f64) {
-        let dash = format!("path d=\"{path}\" {} stroke-dasharray=\"50 40\"", stroke(ink, width));
+        let dash = format!(
+            "path d=\"{path}\" {} stroke-dasharray=\"50 40\"",
+            stroke(ink, width)
+        );
         self.shape("path", &dash, "");
     }
 
@@ -72,8 +100,20 @@ impl Marks {
     }
 
     /// Text turned by `degrees` around its place.
-    pub(crate) fn slanted(&mut self, ink: Ink, (x, y): At, anchor: Anchor, size: f64, degrees: i32, text: &str) {
-        let turn = if degrees == 0 { String::new() } else { format!(" transform=\"rotate({degrees} {x} {y})\"") };
+    pub(crate) fn slanted(
+        &mut self,
+        ink: Ink,
+        (x, y): At,
+        anchor: Anchor,
+        size: f64,
+        degrees: i32,
+        text: &str,
+    ) {
+        let turn = if degrees == 0 {
+            String::new()
+        } else {
+            format!(" transform=\"rotate({degrees} {x} {y})\"")
+        };
         let anchor = match anchor {
             Anchor::Start => "",
             Anchor::Middle => " text-anchor=\"middle\"",
@@ -103,17 +143,30 @@ impl Marks {
         let _ = if hover.is_empty() {
             writeln!(self.out, "<{open}/>")
         } else {
-            writeln!(self.out, "<{open}><title>{}</title></{name}>", xml(hover, 300))
+            writeln!(
+                self.out,
+                "<{open}><title>{}</title></{name}>",
+                xml(hover, 300)
+            )
         };
     }
 }
 
-/// Roughly how wide a text is, in drawing units: the fonts that it may meet differ by a tenth.
+/// Roughly how wide a text is, in drawing units; as in DejaVu Sans, which is wider than most fonts that a browser takes.
 pub(crate) fn text_width(text: &str, size: f64) -> f64 {
-    let em: f64 = text.chars().map(|c| if c.is_ascii() { 0.56 } else { 0.8 }).sum();
-    em * size * TENTHS
+    let em = |c: char| match c {
+        ' ' | '.' | ',' | ':' | 'i' | 'l' | 'j' | '|' | '\'' => 0.31,
+        'm' | 'w' | 'M' | 'W' | '%' => 0.93,
+        c if c.is_ascii() => 0.61,
+        _ => 0.8,
+    };
+    text.chars().map(em).sum::<f64>() * size * TENTHS
 }
 
 fn stroke(ink: Ink, width: f64) -> String {
-    format!("fill=\"none\" stroke=\"{}\" stroke-width=\"{}\"", ink.hex(), tenths(width))
+    format!(
+        "fill=\"none\" stroke=\"{}\" stroke-width=\"{}\"",
+        ink.hex(),
+        tenths(width)
+    )
 }

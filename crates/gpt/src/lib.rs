@@ -1,0 +1,20 @@
+//! The reference workload of outpace: a GPT trained with candle on CPU.
+//!
+//! A program behind a socket: it speaks the step protocol (`session`), and can also be used by hand. It knows nothing of trials,
+//! verdicts or clocks that judge it. The operations are in `outpace-kernels`.
+
+pub mod checkpoint;
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod evaluate;
+pub mod figures;
+pub mod language;
+pub mod model;
+pub mod profile;
+pub mod random;
+pub mod sample;
+pub mod session;
+pub mod threads;
+pub mod train;
+pub mod trainer;

@@ -1,0 +1,87 @@
+//! Where a step's time goes. Measured inside the program, so it is advice for people and agents, never evidence.
+
+use crate::config::Config;
+use crate::data::Source;
+use crate::trainer::{Seeds, Trainer};
+use anyhow::Result;
+use outpace_kernels::profile;
+use serde::Serialize;
+use std::time::Instant;
+
+/// Steps before measuring: pages, caches and the allocator settle.
+const WARM_UP_STEPS: u64 = 5;
+
+/// What `profile` prints.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Profile {
+    /// `outpace.profile/1`.
+    pub schema: &'static str,
+    /// Mean wall time of a step.
+    pub step_time_s: f64,
+    /// Tokens trained on a second.
+    pub tokens_per_s: f64,
+    /// Most expensive first; `other` is what no operation claims.
+    pub operations: Vec<Operation>,
+}
+
+/// One operation's part of a step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Operation {
+    /// For example `attention.forward`.
+    pub name: String,
+    /// Wall time.
+    pub seconds_per_step: f64,
+    /// Of the step's time, between 0 and 1.
+    pub share: f64,
+    /// Floating-point operations a step, by the textbook count.
+    pub flops: f64,
+    /// Bytes of inputs and outputs a step, each counted once.
+    pub bytes: f64,
+}
+
+/// Trains a fresh model for a few steps and attributes the time of `steps` more.
+///
+/// # Errors
+/// A failure of the training.
+pub fn measure(config: &Config, source: &Source, steps: u64) -> Result<Profile> {
+    let seeds = Seeds {
+        model_seed: 1,
+        data_seed: 1,
+    };
+    let mut trainer = Trainer::new(config, source, seeds)?;
+    for _ in 0..WARM_UP_STEPS {
+        trainer.step()?;
+    }
+    profile::enable(true);
+    profile::take();
+    let start = Instant::now();
+    for _ in 0..steps {
+        trainer.step()?;
+    }
+    let step_time_s = start.elapsed().as_secs_f64() / steps as f64;
+    profile::enable(false);
+    Ok(Profile {
+        schema: "outpace.profile/1",
+        step_time_s,
+        tokens_per_s: config.tokens_per_step() as f64 / step_time_s,
+        operations: operations(step_time_s, steps as f64),
+    })
+}
+
+fn operations(step_time_s: f64, steps: f64) -> Vec<Operation> {
+    let operation = |name: &str, seconds: f64, flops: f64, bytes: f64| Operation {
+        name: name.to_owned(),
+        seconds_per_step: seconds,
+        share: seconds / step_time_s,
+        flops,
+        bytes,
+    };
+    let mut operations: Vec<Operation> = profile::take()
+        .into_iter()
+        .map(|(name, t)| operation(name, t.seconds / steps, t.flops / steps, t.bytes / steps))
+        .collect();
+    let claimed: f64 = operations.iter().map(|o| o.seconds_per_step).sum();
+    operations.push(operation("other", step_time_s - claimed, 0.0, 0.0));
+    operations.sort_by(|a, b| b.seconds_per_step.total_cmp(&a.seconds_per_step));
+    operations
+}

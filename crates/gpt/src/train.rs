@@ -1,0 +1,122 @@
+//! Training by hand: a live line of progress, a summary at the end.
+
+use crate::config::Config;
+use crate::data::Source;
+use crate::trainer::{Seeds, Trainer};
+use crate::{checkpoint, figures};
+use anyhow::Result;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How often the line is renewed on a terminal, and a line added to a log.
+const LIVE: Duration = Duration::from_millis(200);
+const LOG: Duration = Duration::from_secs(5);
+
+/// What to train.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// Steps to add.
+    pub steps: u64,
+    /// What a fresh run starts from.
+    pub seeds: Seeds,
+    /// Checkpoint to go on from.
+    pub checkpoint: Option<&'a Path>,
+    /// Checkpoint to write.
+    pub save: Option<&'a Path>,
+    /// Threads, for the summary.
+    pub threads: usize,
+}
+
+/// Trains, tells stderr how it goes and stdout how it went.
+///
+/// # Errors
+/// A checkpoint that cannot be read or written, or a failure of the training.
+pub fn by_hand(config: &Config, source: &Source, plan: &Plan<'_>) -> Result<()> {
+    let mut trainer = Trainer::new(config, source, plan.seeds)?;
+    if let Some(path) = plan.checkpoint {
+        checkpoint::resume(&mut trainer, &config.model, path)?;
+    }
+    let mut progress = Progress::new(config);
+    let mut loss = f64::NAN;
+    for _ in 0..plan.steps {
+        loss = trainer.step()?;
+        progress.step(trainer.step, loss);
+    }
+    progress.finish();
+    if let Some(path) = plan.save {
+        checkpoint::save(&trainer, &config.model, path)?;
+    }
+    println!("{}", progress.summary(trainer.step, loss, plan.threads));
+    Ok(())
+}
+
+struct Progress {
+    live: bool,
+    tokens_per_step: f64,
+    flops_per_token: f64,
+    start: Instant,
+    shown: Instant,
+    /// Steps since `start` and since `shown`.
+    steps: u64,
+    fresh: u64,
+}
+
+impl Progress {
+    fn new(config: &Config) -> Self {
+        let now = Instant::now();
+        Self {
+            live: std::io::stderr().is_terminal(),
+            tokens_per_step: config.tokens_per_step() as f64,
+            flops_per_token: figures::flops_per_token(config),
+            start: now,
+            shown: now,
+            steps: 0,
+            fresh: 0,
+        }
+    }
+
+    fn step(&mut self, step: u64, loss: f64) {
+        self.steps += 1;
+        self.fresh += 1;
+        let elapsed = self.shown.elapsed();
+        if elapsed < if self.live { LIVE } else { LOG } {
+            return;
+        }
+        let line = format!(
+            "step {step}  loss {loss:.4}  {}",
+            self.speed(self.fresh, elapsed)
+        );
+        let mut stderr = std::io::stderr();
+        // Progress that nobody can read is no reason to stop training.
+        let _ = if self.live {
+            write!(stderr, "\r{line}\x1b[K")
+        } else {
+            writeln!(stderr, "{line}")
+        };
+        let _ = stderr.flush();
+        self.shown = Instant::now();
+        self.fresh = 0;
+    }
+
+    fn finish(&self) {
+        if self.live {
+            eprint!("\r\x1b[K");
+        }
+    }
+
+    fn summary(&self, step: u64, loss: f64, threads: usize) -> String {
+        let elapsed = self.start.elapsed();
+        let step_time_ms = elapsed.as_secs_f64() * 1e3 / self.steps.max(1) as f64;
+        format!(
+            "step {step}  loss {loss:.4}  {}  {step_time_ms:.2} ms a step on {threads} threads",
+            self.speed(self.steps, elapsed)
+        )
+    }
+
+    fn speed(&self, steps: u64, elapsed: Duration) -> String {
+        let tokens_per_s = steps as f64 * self.tokens_per_step / elapsed.as_secs_f64();
+        let gflops = tokens_per_s * self.flops_per_token / 1e9;
+        format!("{tokens_per_s:.0} tokens/s  {gflops:.1} GFLOP/s")
+    }
+}

@@ -1,0 +1,63 @@
+//! `outpace baseline`.
+
+use anyhow::Result;
+use outpace_record::Document;
+use outpace_report::format::{count, gain};
+
+use crate::exit::OK;
+use crate::options::Options;
+use crate::page;
+use crate::screen::Screen;
+use crate::setting::{open_repo, short, surroundings};
+
+/// Show the stored baselines.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  outpace baseline show\n  outpace baseline show --rev outpace/main --json")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Show the baselines of a revision, this machine's first.
+    #[command(after_help = "Example:\n  outpace baseline show --rev outpace/main")]
+    Show {
+        /// Revision that holds them.
+        #[arg(long, default_value = "HEAD")]
+        rev: String,
+        /// Print them as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
+    let Verb::Show { rev, json } = &args.verb;
+    let repo = open_repo(options)?;
+    let commit = repo.resolve(rev)?;
+    let mut baselines = page::baselines(&repo, &commit.tree)?;
+    let class = surroundings().0.class();
+    baselines.sort_by_key(|b| (b.machine_class != class, b.machine_class.clone(), b.workload.clone()));
+    if *json {
+        let list: Vec<serde_json::Value> =
+            baselines.iter().map(|b| serde_json::from_str(&b.to_json())).collect::<Result<_, _>>()?;
+        println!("{}", serde_json::json!({"schema": "outpace.baselines/1", "machine_class": class, "baselines": list}));
+        return Ok(OK);
+    }
+    let mut screen = Screen::new(options);
+    if baselines.is_empty() {
+        screen.say("baseline", &format!("none in {}. Hint: the first proven merge writes one", short(&commit.id)));
+    }
+    for b in &baselines {
+        let here = if b.machine_class == class { "  (this machine)" } else { "" };
+        screen.result(&format!("{}  {}{here}", b.workload, b.machine_class));
+        let (merges, since) = (b.merges, short(&b.anchor.commit));
+        let from = count(b.anchor.tokens_per_s);
+        screen.result(&format!(
+            "    {} tokens/s   {} since {since} ({from} tokens/s), proven at least {}, {merges} merged   {}   proof {}",
+            count(b.tokens_per_s), gain(b.speedup), gain(b.at_least), b.updated.date(), short(&b.verdict)
+        ));
+    }
+    Ok(OK)
+}

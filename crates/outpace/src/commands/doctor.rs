@@ -1,0 +1,162 @@
+//! `outpace doctor`: what this machine is, how noisy, and what can be proven on it in how long.
+
+use anyhow::Result;
+use outpace_record::{Doctor, Document, Forecast, Machine};
+use outpace_report::format::{duration, gain};
+use outpace_research::{Noise, RepoSources, measure_noise};
+use outpace_stats::Rule;
+use outpace_trial::{Event, Observer, Side};
+
+use crate::exit::{OK, environment, usage};
+use crate::options::{Measuring, Options};
+use crate::screen::Screen;
+use crate::setting::{VERSION, bench, config_of, context, open_repo, surroundings, workloads};
+
+/// Gains that a forecast is given for.
+const GAINS: [f64; 5] = [0.005, 0.01, 0.02, 0.03, 0.05];
+/// A machine with more running processes than this beside us is not idle.
+const IDLE_LOAD: f64 = 0.5;
+/// Above this the noise is called high.
+const HIGH_NOISE: f64 = 0.03;
+
+/// Show machine class, noise (A/A), what effect can be proven in how long, and advice.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  outpace doctor\n  outpace doctor --blocks 30 --json")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    measuring: Measuring,
+    /// Blocks of the A/A measurement.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    blocks: usize,
+    /// Revision to measure with.
+    #[arg(long, default_value = "HEAD", value_name = "REV")]
+    rev: String,
+    /// Look at the machine only; no measurement.
+    #[arg(long)]
+    no_measure: bool,
+}
+
+pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
+    if args.blocks < 2 && !args.no_measure {
+        return Err(usage("a spread needs at least 2 blocks"));
+    }
+    let mut screen = Screen::new(options);
+    let (machine, tier) = surroundings();
+    if !args.measuring.json {
+        screen.result(&format!("machine    {}   class {}", machine.describe(), machine.class()));
+        screen.result(&format!("sandbox    {}", tier.as_str()));
+    }
+    let mut advice = advice(&machine);
+    let measured = if args.no_measure { None } else { measure(options, args, &mut screen, &mut advice)? };
+    let rule = measured.as_ref().map_or_else(Rule::default, |(_, _, rule)| *rule);
+    let noise = measured.as_ref().map(|(_, noise, _)| noise);
+    let forecast = noise.map(|noise| forecast(noise, &rule)).unwrap_or_default();
+    let doctor = Doctor {
+        schema: Doctor::SCHEMA.into(),
+        machine_class: machine.class(),
+        machine,
+        sandbox_tier: tier,
+        workload: measured.as_ref().map(|(name, _, _)| name.clone()),
+        aa_sd: noise.map(|n| n.sd),
+        aa_blocks: noise.map_or(0, |n| n.log_ratios.len()),
+        aa_log_ratios: noise.map(|n| n.log_ratios.clone()).unwrap_or_default(),
+        block_s: noise.map(|n| n.block_s),
+        overhead: noise.map(|n| n.overhead),
+        forecast,
+        advice,
+        outpace_version: VERSION.into(),
+    };
+    if args.measuring.json {
+        print!("{}", doctor.to_json());
+    } else {
+        show(&mut screen, &doctor);
+    }
+    Ok(OK)
+}
+
+fn measure(
+    options: &Options,
+    args: &Args,
+    screen: &mut Screen,
+    advice: &mut Vec<String>,
+) -> Result<Option<(String, Noise, Rule)>> {
+    let repo = match open_repo(options) {
+        Ok(repo) => repo,
+        Err(error) => {
+            advice.push(format!("no noise measured: {error:#}"));
+            return Ok(None);
+        }
+    };
+    let commit = repo.resolve(&args.rev)?;
+    if repo.read(&commit.tree, crate::setting::CONFIG)?.is_none() {
+        advice.push("no noise measured: there is no outpace.toml. Hint: `outpace init`".into());
+        return Ok(None);
+    }
+    let config = config_of(&repo, &commit)?;
+    let Some(name) = workloads(&config, &args.measuring.workloads)?.into_iter().next() else { return Ok(None) };
+    let (context, _cancel) = context()?;
+    let sources = RepoSources(&repo);
+    let mut bench = bench(&repo, &config, &context, &sources);
+    screen.on(&Event::Building { side: Side::Base });
+    let built = bench.builder.base(&name, &config.workload[&name], &commit.tree);
+    let built = built.map_err(|error| environment(format!("{} does not build: {error}", args.rev)))?;
+    let blocks = args.blocks;
+    let mut events = Screen::new(options);
+    let noise = measure_noise(&context, &config, &name, &built, blocks, args.measuring.seed(), &mut events, |n, x| {
+        screen.live(&format!("{name:<10} base against itself, block {n} of {blocks}: {:+.2} %", x * 100.0));
+    })?;
+    screen.clear();
+    if noise.sd > HIGH_NOISE {
+        advice.push("the noise is high: close other programs, pin threads, keep the allocator's pages (docs/noise.md)".into());
+    }
+    let gate = &config.gate;
+    let rule = Rule { min_speedup: gate.min_speedup, alpha: gate.alpha, max_blocks: gate.max_blocks, ..Rule::default() };
+    Ok(Some((name, noise, rule)))
+}
+
+fn forecast(noise: &Noise, rule: &Rule) -> Vec<Forecast> {
+    let of = |speedup: f64| {
+        let (blocks, seconds) = noise.forecast(speedup, rule);
+        Forecast { speedup, blocks, seconds }
+    };
+    GAINS.iter().map(|gain| of(*gain)).collect()
+}
+
+fn show(screen: &mut Screen, doctor: &Doctor) {
+    if let (Some(name), Some(sd)) = (&doctor.workload, doctor.aa_sd) {
+        let (block, overhead) = (doctor.block_s.unwrap_or(0.0), doctor.overhead.unwrap_or(0.0) * 100.0);
+        let blocks = doctor.aa_blocks;
+        screen.result(&format!(
+            "noise      {name}: {:.2} % a block (standard deviation of {blocks} blocks of the base against itself)",
+            sd * 100.0
+        ));
+        screen.result(&format!("block      {block:.1} s, of which {overhead:.0} % is no measured turn"));
+    }
+    for forecast in &doctor.forecast {
+        let needs = match (forecast.blocks, forecast.seconds) {
+            (Some(1), Some(s)) => format!("about 1 block ({})", duration(s)),
+            (Some(n), Some(s)) => format!("about {n} blocks ({})", duration(s)),
+            _ => "more blocks than a gate takes".into(),
+        };
+        screen.result(&format!("{:<10} needs {needs}", gain(forecast.speedup)));
+    }
+    for line in &doctor.advice {
+        screen.result(&format!("advice     {line}"));
+    }
+}
+
+fn advice(machine: &Machine) -> Vec<String> {
+    let mut advice = Vec::new();
+    if machine.governor.as_deref().is_some_and(|g| g != "performance") {
+        advice.push("the CPU's frequency is scaled: `cpupower frequency-set -g performance`".to_owned());
+    }
+    if machine.huge_pages.as_deref() == Some("never") {
+        advice.push("transparent huge pages are off: `echo madvise > /sys/kernel/mm/transparent_hugepage/enabled`".to_owned());
+    }
+    let load = std::fs::read_to_string("/proc/loadavg").ok();
+    let load = load.and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0);
+    if load > IDLE_LOAD {
+        advice.push(format!("the machine is not idle (load {load:.1}): timings are noisier than they need to be"));
+    }
+    advice
+}

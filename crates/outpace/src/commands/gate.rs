@@ -1,0 +1,253 @@
+//! `outpace gate`: policy, build, correctness, trial, and the merge if it is wanted and proven.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use outpace_record::{Config, Kind, Verdict};
+use outpace_repo::{Commit, MergeError, Patch, Repo, RepoError, check_policy};
+use outpace_research::{Answer, Question, RepoSources, ResearchError, gate, merge_proven, refusal};
+use outpace_stats::Rule;
+
+use crate::commands::compare::{print, record};
+use crate::commands::research::{default_branch, standing};
+use crate::exit::{INTERRUPTED, usage};
+use crate::options::{Measuring, Options};
+use crate::screen::Screen;
+use crate::setting::{bench, config_of, context, open_repo, short, workloads};
+
+/// Largest patch that is read at all.
+const MOST_BYTES: u64 = 8 << 20;
+/// How often a proven patch is measured again because the branch moved meanwhile.
+const MOVES: usize = 3;
+
+/// Judge a patch or revision: policy, build, correctness, trial; merge it if asked and proven.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  outpace gate --patch faster.patch --merge
+  git diff | outpace gate -
+  outpace gate my-branch --base main --json
+
+Without REV or --patch it judges HEAD against its parent. Uncommitted changes are judged with
+`git diff | outpace gate -`.
+
+Exit codes: 0 faster, 1 not_proven or same, 3 slower, 4 rejected.")]
+pub(crate) struct Args {
+    /// Revision to judge, or `-` for a patch on standard input.
+    #[arg(conflicts_with = "patch")]
+    rev: Option<String>,
+    /// Patch to judge, a unified diff against the base.
+    #[arg(long, value_name = "FILE")]
+    patch: Option<PathBuf>,
+    /// What it is compared with. Default: the parent of REV; for a patch the branch to merge into, or HEAD.
+    #[arg(long, value_name = "REV")]
+    base: Option<String>,
+    /// Merge it if it is proven faster.
+    #[arg(long)]
+    merge: bool,
+    /// Branch to merge into. Default: outpace/BRANCH, beside the branch that is checked out.
+    #[arg(long, value_name = "BRANCH", requires = "merge")]
+    into: Option<String>,
+    /// One line that names the patch.
+    #[arg(long)]
+    title: Option<String>,
+    #[command(flatten)]
+    measuring: Measuring,
+}
+
+struct Candidate {
+    base: Commit,
+    tree: String,
+    commit: Option<String>,
+    title: String,
+}
+
+pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
+    let repo = open_repo(options)?;
+    let mut screen = Screen::new(options);
+    let into = match (&args.into, args.merge) {
+        (Some(into), _) => Some(into.clone()),
+        (None, true) => Some(default_branch(&repo)?),
+        (None, false) => None,
+    };
+    if let Some(into) = &into {
+        repo.check_mergeable(into)?;
+    }
+    let text = patch_text(args)?;
+    let base = base_of(&repo, args, into.as_deref(), text.is_some())?;
+    let config = config_of(&repo, &base)?;
+    let names = workloads(&config, &args.measuring.workloads)?;
+    screen.say("base", &format!("{}   {}", short(&base.id), outpace_record::plain(&base.summary, 80)));
+    if text.is_none() {
+        warn_of_changes(&repo, &mut screen)?;
+    }
+    let (context, _cancel) = context()?;
+    let sources = RepoSources(&repo);
+    let mut bench = bench(&repo, &config, &context, &sources);
+    let mut base = base;
+    for _ in 0..MOVES {
+        let candidate = match candidate(&repo, args, base.clone(), text.as_deref()) {
+            Ok(candidate) => candidate,
+            Err(error) => return does_not_apply(error, &bench, args, &base, &names, &mut screen),
+        };
+        let patch = repo.patch_between(&base.tree, &candidate.tree)?;
+        let question = question(args, &config, candidate, patch, &names);
+        let answer = answer(&mut bench, &question, &mut screen)?;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(partial) => {
+                record(&repo, std::slice::from_ref(&partial))?;
+                print(args.measuring.json, &[*partial], &mut screen)?;
+                return Ok(INTERRUPTED);
+            }
+        };
+        record(&repo, &answer.verdicts)?;
+        let Some(into) = into.as_deref().filter(|_| answer.kind == Kind::Faster) else {
+            print(args.measuring.json, &answer.verdicts, &mut screen)?;
+            return Ok(answer.kind.exit_code());
+        };
+        match merge_proven(&bench, &question, &answer, into) {
+            Ok(merged) => {
+                print(args.measuring.json, &answer.verdicts, &mut screen)?;
+                screen.say("merged", &format!("{}   into {into}, proof in baselines/proofs/", short(&merged.commit)));
+                screen.say("take over", &format!("git merge --ff-only {into}"));
+                return Ok(answer.kind.exit_code());
+            }
+            Err(ResearchError::Merge(MergeError::Moved { now: Some(now), .. })) => {
+                screen.warn(&format!("{into} moved to {} meanwhile: measuring again", short(&now)));
+                base = repo.resolve(&now)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(usage(format!("the branch moved {MOVES} times while the patch was measured. Hint: try again when it rests")))
+}
+
+/// Ctrl-C gives back what was measured so far.
+type Measured = Result<Answer, Box<Verdict>>;
+
+fn answer(bench: &mut outpace_research::Bench<'_>, question: &Question, screen: &mut Screen) -> Result<Measured> {
+    let stat = &question.patch;
+    let files = if stat.files.len() == 1 { "1 file".to_owned() } else { format!("{} files", stat.files.len()) };
+    let size = format!("{files}, +{} -{}", stat.added, stat.removed);
+    if let Err(violation) = check_policy(&question.patch, &bench.config.policy) {
+        screen.say("candidate", &format!("{}   {size}   policy: refused", question.title));
+        return Ok(Ok(refusal(bench, question, &violation.to_string())));
+    }
+    screen.say("candidate", &format!("{}   {size}   policy ok", question.title));
+    match gate(bench, question, screen) {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(ResearchError::Interrupted(Some(partial))) => Ok(Err(partial)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn does_not_apply(
+    error: anyhow::Error,
+    bench: &outpace_research::Bench<'_>,
+    args: &Args,
+    base: &Commit,
+    names: &[String],
+    screen: &mut Screen,
+) -> Result<u8> {
+    let is_patch = error.downcast_ref::<RepoError>().is_some_and(|e| {
+        matches!(e, RepoError::DoesNotApply { .. } | RepoError::NotAPatch { .. } | RepoError::BadPath { .. })
+    });
+    if !is_patch {
+        return Err(error);
+    }
+    let candidate = Candidate {
+        base: base.clone(),
+        tree: base.tree.clone(),
+        commit: None,
+        title: title_of(args, "patch"),
+    };
+    let question = question(args, bench.config, candidate, Patch::default(), names);
+    let answer = refusal(bench, &question, &format!("{error:#}"));
+    record(bench.repo, &answer.verdicts)?;
+    print(args.measuring.json, &answer.verdicts, screen)?;
+    Ok(answer.kind.exit_code())
+}
+
+fn question(args: &Args, config: &Config, candidate: Candidate, patch: Patch, names: &[String]) -> Question {
+    let gate = &config.gate;
+    Question {
+        base: candidate.base,
+        tree: candidate.tree,
+        candidate: candidate.commit,
+        patch,
+        title: candidate.title,
+        agent: None,
+        workloads: names.to_vec(),
+        rule: Rule {
+            min_speedup: gate.min_speedup,
+            alpha: gate.alpha,
+            threshold: None,
+            screen: false,
+            max_blocks: gate.max_blocks,
+        },
+        seed: args.measuring.seed(),
+        aa: false,
+    }
+}
+
+fn patch_text(args: &Args) -> Result<Option<String>> {
+    let mut bytes = Vec::new();
+    match (&args.patch, args.rev.as_deref()) {
+        (Some(path), _) if path.as_os_str() != "-" => {
+            let file = std::fs::File::open(path).map_err(|e| usage(format!("cannot read {}: {e}", path.display())))?;
+            file.take(MOST_BYTES + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {}", path.display()))?;
+        }
+        (Some(_), _) | (None, Some("-")) => {
+            std::io::stdin().take(MOST_BYTES + 1).read_to_end(&mut bytes).context("cannot read standard input")?;
+        }
+        (None, _) => return Ok(None),
+    }
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(usage(format!("the patch has more than {} MiB", MOST_BYTES >> 20)));
+    }
+    Ok(Some(String::from_utf8(bytes).map_err(|_| usage("the patch is not UTF-8 text"))?))
+}
+
+fn base_of(repo: &Repo, args: &Args, into: Option<&str>, is_patch: bool) -> Result<Commit> {
+    if let Some(base) = &args.base {
+        return Ok(repo.resolve(base)?);
+    }
+    if is_patch {
+        return match into {
+            Some(into) => standing(repo, into),
+            None => Ok(repo.resolve("HEAD")?),
+        };
+    }
+    let rev = args.rev.as_deref().unwrap_or("HEAD");
+    let commit = repo.resolve(rev)?;
+    match commit.parents.first() {
+        Some(parent) => Ok(repo.resolve(parent)?),
+        None => Err(usage(format!("{rev} has no parent to compare with. Hint: name a base with --base"))),
+    }
+}
+
+fn candidate(repo: &Repo, args: &Args, base: Commit, text: Option<&str>) -> Result<Candidate> {
+    if let Some(text) = text {
+        let name = args.patch.as_ref().and_then(|p| p.file_name()).map(|n| n.to_string_lossy().into_owned());
+        let title = title_of(args, &name.unwrap_or_else(|| "patch from standard input".into()));
+        return Ok(Candidate { tree: repo.apply(&base.tree, text)?, base, commit: None, title });
+    }
+    let commit = repo.resolve(args.rev.as_deref().unwrap_or("HEAD"))?;
+    let title = title_of(args, &commit.summary);
+    Ok(Candidate { base, tree: commit.tree, commit: Some(commit.id), title })
+}
+
+fn title_of(args: &Args, otherwise: &str) -> String {
+    outpace_record::plain(args.title.as_deref().unwrap_or(otherwise), 100)
+}
+
+pub(crate) fn warn_of_changes(repo: &Repo, screen: &mut Screen) -> Result<()> {
+    let dirty = repo.dirty()?;
+    if !dirty.is_empty() {
+        let files = if dirty.len() == 1 { "1 file".to_owned() } else { format!("{} files", dirty.len()) };
+        screen.warn(&format!("uncommitted changes in {files} are left alone and not measured ({})", dirty[0]));
+    }
+    Ok(())
+}

@@ -1,0 +1,301 @@
+//! `outpace research`: the campaign.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use outpace_record::{Attempt, Campaign, CampaignState, Config, Document, Kind, parse_duration};
+use outpace_repo::{Commit, Repo};
+use outpace_report::Formats;
+use outpace_report::format::{count, duration, gain};
+use outpace_research::{
+    Agent, Bench, CampaignStore, CommandAgent, Order, RepoSources, Tune, measure_noise, run_campaign,
+};
+use outpace_stats::Rule;
+use outpace_trial::{Context, Event, Observer, Side};
+
+use crate::commands::gate::warn_of_changes;
+use crate::exit::{INTERRUPTED, OK, environment, usage};
+use crate::options::{Measuring, Options};
+use crate::page;
+use crate::screen::{Screen, heading};
+use crate::setting::{VERSION, bench, config_of, context, now, open_repo, short, workloads};
+
+/// Blocks of the A/A measurement at the start: enough for a forecast, a quarter of a minute for the reference workload.
+const NOISE_BLOCKS: usize = 6;
+
+/// Run a campaign: propose, gate, merge, again, under one error budget.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  outpace research --agent tune --budget 10m
+  outpace research --agent claude --max-experiments 50 --into outpace/night
+  outpace research --resume
+
+Proven patches are merged into a branch of their own; your files and your index are not touched.
+Ctrl-C stops it; finished attempts are kept, and --resume goes on. The share of false merges stays
+below [gate] fdr for any number of attempts.")]
+pub(crate) struct Args {
+    /// Who proposes: `tune`, or an [agent.NAME] of outpace.toml.
+    #[arg(long, required_unless_present = "resume")]
+    agent: Option<String>,
+    /// Time for attempts, like 30m or 8h; the first build does not count.
+    #[arg(long, value_parser = parse_duration, value_name = "TIME")]
+    budget: Option<Duration>,
+    /// Most attempts.
+    #[arg(long, value_name = "N")]
+    max_experiments: Option<usize>,
+    /// Branch to merge into. Default: outpace/BRANCH, beside the branch that is checked out.
+    #[arg(long, value_name = "BRANCH")]
+    into: Option<String>,
+    /// Go on with the last campaign that is not finished.
+    #[arg(long)]
+    resume: bool,
+    /// Folder for the report. Default: reports/CAMPAIGN where git ignores that, or below .git.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    measuring: Measuring,
+}
+
+pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
+    let repo = open_repo(options)?;
+    let mut screen = Screen::new(options);
+    let store = CampaignStore::new(&repo.state_dir());
+    let begun = if args.resume { Some(resumed(&store)?) } else { None };
+    let into = match (&begun, &args.into) {
+        (Some((campaign, _)), _) => campaign.into.clone(),
+        (None, Some(into)) => into.clone(),
+        (None, None) => default_branch(&repo)?,
+    };
+    repo.check_mergeable(&into)?;
+    let base = match &begun {
+        Some((campaign, _)) => repo.resolve(repo.branch_tip(&into)?.as_deref().unwrap_or(&campaign.start))?,
+        None => standing(&repo, &into)?,
+    };
+    let config = config_of(&repo, &base)?;
+    let names = workloads(&config, &args.measuring.workloads)?;
+    let agent_name = begun.as_ref().map(|(c, _)| c.agent.clone()).or_else(|| args.agent.clone()).unwrap_or_default();
+    check_agent(&config, &agent_name)?;
+    warn_of_changes(&repo, &mut screen)?;
+    let (context, _cancel) = context()?;
+    let sources = RepoSources(&repo);
+    let mut bench = bench(&repo, &config, &context, &sources);
+    let mut agent = agent(&config, &agent_name, &context);
+
+    let (mut campaign, attempts) = match begun {
+        Some(begun) => begun,
+        None => {
+            let id = store.fresh_id(&now().to_string());
+            (new_campaign(&bench, args, id, &agent_name, names, into, &base), Vec::new())
+        }
+    };
+    extend(&mut campaign, args);
+    let sitting = store.open(&campaign.id)?;
+    prepare(&mut bench, &mut campaign, &base, options, &mut screen)?;
+    introduce(&mut screen, &campaign, &base, &config);
+    for attempt in &attempts {
+        outpace_research::CampaignObserver::settled(&mut screen, attempt);
+    }
+    let order = Order { campaign, attempts, sitting: &sitting };
+    let (campaign, attempts) = run_campaign(&mut bench, &mut *agent, order, &mut screen)?;
+    screen.clear();
+    let interrupted = campaign.state == CampaignState::Interrupted;
+    let dir = report_dir(&repo, args.out.clone(), &campaign.id);
+    let data = page::gather(&repo, Some((campaign.clone(), attempts.clone())))?;
+    let formats = Formats { html: true, markdown: true, json: true, png: false };
+    page::write(&dir, &data, &formats)?;
+    if args.measuring.json {
+        println!("{}", outpace_report::json(&data));
+    } else {
+        conclude(&mut screen, &campaign, &attempts, &dir);
+    }
+    Ok(if interrupted { INTERRUPTED } else { OK })
+}
+
+/// The branch that proven patches go into when none is named: beside the checked-out one, never that one itself.
+pub(crate) fn default_branch(repo: &Repo) -> Result<String> {
+    match repo.current_branch() {
+        Some(branch) if branch.starts_with("outpace/") => Ok(format!("{branch}-next")),
+        Some(branch) => Ok(format!("outpace/{branch}")),
+        None => Err(usage("HEAD is detached. Hint: name a branch with --into")),
+    }
+}
+
+/// What patches are measured against: the tip of the branch if it is ahead of HEAD, else HEAD, which it is moved to.
+pub(crate) fn standing(repo: &Repo, into: &str) -> Result<Commit> {
+    let head = repo.resolve("HEAD")?;
+    let Some(tip) = repo.branch_tip(into)? else { return Ok(head) };
+    if repo.is_ancestor(&head.id, &tip)? {
+        return Ok(repo.resolve(&tip)?);
+    }
+    if repo.is_ancestor(&tip, &head.id)? {
+        repo.fast_forward(into, Some(&tip), &head.id)?;
+        return Ok(head);
+    }
+    Err(usage(format!(
+        "branch {into} and HEAD have diverged. Hint: rebase one of them, or name another branch with --into"
+    )))
+}
+
+fn resumed(store: &CampaignStore) -> Result<(Campaign, Vec<Attempt>)> {
+    let id = store.unfinished()?.ok_or_else(|| usage("there is no unfinished campaign. Hint: start one with --agent"))?;
+    Ok((store.campaign(&id)?, store.attempts(&id)?))
+}
+
+/// New limits given with --resume replace the old ones.
+fn extend(campaign: &mut Campaign, args: &Args) {
+    campaign.budget_s = args.budget.map(|b| b.as_secs_f64()).or(campaign.budget_s);
+    campaign.max_experiments = args.max_experiments.or(campaign.max_experiments);
+}
+
+fn check_agent(config: &Config, name: &str) -> Result<()> {
+    if name == "tune" || config.agent.contains_key(name) {
+        return Ok(());
+    }
+    let known: Vec<&str> = std::iter::once("tune").chain(config.agent.keys().map(String::as_str)).collect();
+    Err(usage(format!("there is no agent `{name}`. Hint: known here: {}; others are declared as [agent.NAME]", known.join(", "))))
+}
+
+fn agent<'a>(config: &Config, name: &str, context: &'a Context) -> Box<dyn Agent + 'a> {
+    match config.agent.get(name) {
+        Some(command) => Box::new(CommandAgent::new(name, command, context)),
+        None => Box::new(Tune),
+    }
+}
+
+fn new_campaign(
+    bench: &Bench<'_>,
+    args: &Args,
+    id: String,
+    agent: &str,
+    workloads: Vec<String>,
+    into: String,
+    base: &Commit,
+) -> Campaign {
+    let gate = &bench.config.gate;
+    Campaign {
+        schema: Campaign::SCHEMA.into(),
+        id,
+        agent: agent.to_owned(),
+        workloads,
+        into,
+        start: base.id.clone(),
+        start_summary: outpace_record::plain(&base.summary, 100),
+        budget_s: None,
+        max_experiments: None,
+        used_s: 0.0,
+        state: CampaignState::Running,
+        stopped_because: None,
+        fdr: gate.fdr,
+        alpha: gate.alpha,
+        min_speedup: gate.min_speedup,
+        seed: args.measuring.seed(),
+        start_tokens_per_s: None,
+        machine_class: bench.machine.class(),
+        machine: bench.machine.clone(),
+        sandbox_tier: bench.sandbox_tier,
+        aa_sd: None,
+        outpace_version: VERSION.into(),
+        started: now(),
+        updated: now(),
+    }
+}
+
+/// Builds the base and measures the noise, before the budget begins to run.
+fn prepare(
+    bench: &mut Bench<'_>,
+    campaign: &mut Campaign,
+    base: &Commit,
+    options: &Options,
+    screen: &mut Screen,
+) -> Result<()> {
+    let Some(name) = campaign.workloads.first().cloned() else { return Ok(()) };
+    if campaign.machine_class != bench.machine.class() {
+        return Err(environment(format!(
+            "this campaign was begun on machine class {}; here is {}. Hint: begin another one here",
+            campaign.machine_class,
+            bench.machine.class()
+        )));
+    }
+    screen.on(&Event::Building { side: Side::Base });
+    let built = bench.builder.base(&name, &bench.config.workload[&name], &base.tree).map_err(|error| {
+        if error.is_cancelled() {
+            return outpace_research::ResearchError::Interrupted(None).into();
+        }
+        environment(format!("the base {} does not build: {error}", short(&base.id)))
+    })?;
+    screen.on(&Event::Built { side: Side::Base, seconds: built.build_s });
+    if campaign.aa_sd.is_none() {
+        let mut events = Screen::new(options);
+        let noise = measure_noise(
+            bench.context, bench.config, &name, &built, NOISE_BLOCKS, campaign.seed, &mut events,
+            |n, _| screen.live(&format!("noise      base against itself, block {n} of {NOISE_BLOCKS}")),
+        )?;
+        screen.clear();
+        campaign.aa_sd = Some(noise.sd);
+        let (blocks, seconds) = noise.forecast(0.03, &Rule { threshold: Some(1000.0), ..Rule::default() });
+        let needs = match (blocks, seconds) {
+            (Some(n), Some(s)) => format!("+3 % needs about {n} blocks ({})", duration(s)),
+            _ => "+3 % needs more blocks than a trial takes".into(),
+        };
+        screen.say("noise", &format!("{:.1} % a block   {needs}", noise.sd * 100.0));
+    }
+    Ok(())
+}
+
+fn introduce(screen: &mut Screen, campaign: &Campaign, base: &Commit, config: &Config) {
+    let machine = campaign.machine.describe();
+    screen.say("machine", &format!("{machine}   sandbox {}", campaign.sandbox_tier.as_str()));
+    screen.say("base", &format!("{}   {}", short(&base.id), outpace_record::plain(&base.summary, 80)));
+    let limit = match (campaign.budget_s, campaign.max_experiments) {
+        (Some(s), Some(n)) => format!("{} or {n} attempts", duration(s)),
+        (Some(s), None) => duration(s),
+        (None, Some(n)) => format!("{n} attempts"),
+        (None, None) => "until Ctrl-C".into(),
+    };
+    let left = campaign.budget_s.map(|s| format!(", {} used", duration(campaign.used_s.min(s)))).unwrap_or_default();
+    screen.say(
+        "campaign",
+        &format!("{}   agent {}   {}   into {}   {limit}{left}", campaign.id, campaign.agent, campaign.workloads.join(", "), campaign.into),
+    );
+    if campaign.agent == "tune" {
+        screen.say("tune", &format!("{} values of {} tunables", config.tunable.iter().map(|t| t.values.len()).sum::<usize>(), config.tunable.len()));
+    }
+    screen.result(&heading());
+}
+
+fn conclude(screen: &mut Screen, campaign: &Campaign, attempts: &[Attempt], dir: &std::path::Path) {
+    let number = |kind: Kind| attempts.iter().filter(|a| a.verdict == kind).count();
+    let merged: Vec<&Attempt> = attempts.iter().filter(|a| a.merged.is_some()).collect();
+    let mut parts = vec![format!("{} tried, {} merged, {} rejected", attempts.len(), merged.len(), number(Kind::Rejected))];
+    let product = |f: &dyn Fn(&Attempt) -> f64| merged.iter().map(|a| 1.0 + f(a)).product::<f64>();
+    if let (Some(start), false) = (campaign.start_tokens_per_s, merged.is_empty()) {
+        let estimate = product(&|a| a.main_verdict().and_then(|v| v.speedup).unwrap_or(0.0));
+        parts.push(format!("{} -> {} tokens/s", count(start), count(start * estimate)));
+        let proven = product(&|a| a.main_verdict().and_then(|v| v.at_least).unwrap_or(0.0));
+        parts.push(format!("proven at least {} since the start", gain(proven - 1.0)));
+    }
+    screen.result(&parts.join("   "));
+    if let Some(reason) = &campaign.stopped_because {
+        screen.say("stopped", reason);
+    }
+    if campaign.state == CampaignState::Interrupted {
+        screen.say("go on", "outpace research --resume");
+    }
+    if !merged.is_empty() {
+        screen.say("take over", &format!("git merge --ff-only {}", campaign.into));
+    }
+    screen.result(&format!("report {}", dir.join("index.html").display()));
+}
+
+/// Where a campaign's report goes: nothing that git would show as new.
+pub(crate) fn report_dir(repo: &Repo, asked: Option<PathBuf>, id: &str) -> PathBuf {
+    asked.unwrap_or_else(|| {
+        let visible = format!("reports/{id}");
+        if repo.ignores(&format!("{visible}/index.html")) {
+            return repo.root().join(visible);
+        }
+        repo.state_dir().join("campaigns").join(id).join("report")
+    })
+}

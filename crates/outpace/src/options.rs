@@ -1,0 +1,69 @@
+//! Options that several verbs share.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Options of every verb.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Options {
+    /// Run as if started in this folder.
+    #[arg(short = 'C', long, value_name = "DIR", global = true)]
+    pub(crate) directory: Option<PathBuf>,
+    /// No progress and no talk, results only.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// When to use colour; NO_COLOR is respected.
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN", global = true)]
+    pub(crate) color: When,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Options {
+    /// Whether to paint what goes to a stream.
+    pub(crate) fn paints(&self, is_terminal: bool) -> bool {
+        let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        match self.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => is_terminal && !forbidden,
+        }
+    }
+
+    /// The folder to work in.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.directory.clone().unwrap_or_else(|| PathBuf::from("."))
+    }
+}
+
+/// Options of every verb that measures or judges.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Measuring {
+    /// Print the result as JSON on stdout, and nothing else there.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Workload to use; can be given several times. Default: `[gate] workloads`, or all.
+    #[arg(short, long = "workload", value_name = "NAME")]
+    pub(crate) workloads: Vec<String>,
+    /// Replay a recorded seed: all orders and workload seeds are drawn from it.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
+impl Measuring {
+    /// The seed: the given one, or a fresh one that nobody could know before.
+    pub(crate) fn seed(&self) -> u64 {
+        // Below 2^53, so that every JSON reader keeps it exactly.
+        self.seed.unwrap_or_else(|| rand::random::<u64>() >> 11)
+    }
+}

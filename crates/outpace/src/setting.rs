@@ -1,0 +1,125 @@
+//! What every verb that measures begins with: repository, configuration, machine, launcher.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result};
+use outpace_record::{Config, Machine, SandboxTier, Timestamp, WorkloadConfig, parse_config};
+use outpace_repo::{Commit, Repo};
+use outpace_research::{Bench, RepoSources, sweep_leftovers};
+use outpace_trial::{Builder, Context, Launcher, Limits, Subject, machine, sandbox_tier};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::exit::{environment, usage};
+use crate::options::Options;
+
+/// The hidden verb that the launcher starts every program through.
+pub(crate) const SUPERVISE: &str = "__supervise";
+/// Name of the configuration file.
+pub(crate) const CONFIG: &str = "outpace.toml";
+
+/// Version of this program.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Opens the repository around the working folder.
+pub(crate) fn open_repo(options: &Options) -> Result<Repo> {
+    Ok(Repo::discover(&options.folder())?)
+}
+
+/// The base's `outpace.toml`: always from the commit, never from the working folder.
+pub(crate) fn config_of(repo: &Repo, base: &Commit) -> Result<Config> {
+    let short = short(&base.id);
+    let Some(bytes) = repo.read(&base.tree, CONFIG)? else {
+        let hint = if repo.root().join(CONFIG).exists() {
+            "it is in the working folder but not committed: `git add outpace.toml && git commit`"
+        } else {
+            "`outpace init` writes one; commit it"
+        };
+        return Err(usage(format!("commit {short} has no {CONFIG}. Hint: {hint}")));
+    };
+    let text = String::from_utf8(bytes).map_err(|_| usage(format!("{CONFIG} of {short} is not UTF-8")))?;
+    let config = parse_config(&text, CONFIG)?;
+    let on_disk = std::fs::read_to_string(repo.root().join(CONFIG)).ok();
+    if on_disk.is_some_and(|now| now != text) {
+        eprintln!("note: {CONFIG} has changes that are not in {short}; the committed one counts");
+    }
+    Ok(config)
+}
+
+/// A context that ends with Ctrl-C: the first one stops in good order, the second at once.
+pub(crate) fn context() -> Result<(Context, Arc<AtomicBool>)> {
+    sweep_leftovers();
+    let cancel = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&cancel))?;
+        signal_hook::flag::register(signal, Arc::clone(&cancel))?;
+    }
+    let own = std::env::current_exe().context("cannot find the program itself")?;
+    let supervisor: Vec<OsString> = vec![own.into(), SUPERVISE.into()];
+    let context = Context::new(Launcher::new(supervisor, Arc::clone(&cancel)));
+    let context = context.map_err(|error| environment(format!("cannot make a scratch folder: {error}. Hint: set TMPDIR")))?;
+    Ok((context, cancel))
+}
+
+/// The bench that gates and campaigns work on.
+pub(crate) fn bench<'a>(
+    repo: &'a Repo,
+    config: &'a Config,
+    context: &'a Context,
+    sources: &'a RepoSources<'a>,
+) -> Bench<'a> {
+    Bench {
+        repo,
+        config,
+        context,
+        builder: Builder::new(repo.state_dir(), sources, context),
+        machine: machine(),
+        sandbox_tier: sandbox_tier(),
+        version: VERSION,
+    }
+}
+
+/// Machine and how programs are confined on it.
+pub(crate) fn surroundings() -> (Machine, SandboxTier) {
+    (machine(), sandbox_tier())
+}
+
+/// The workloads to judge: named ones, or those of `[gate]`, or all.
+pub(crate) fn workloads(config: &Config, named: &[String]) -> Result<Vec<String>> {
+    if let Some(unknown) = named.iter().find(|name| !config.workload.contains_key(*name)) {
+        let known: Vec<&str> = config.workload.keys().map(String::as_str).collect();
+        return Err(usage(format!("there is no workload `{unknown}` in {CONFIG}. Hint: known here: {}", known.join(", "))));
+    }
+    if !named.is_empty() {
+        return Ok(named.to_vec());
+    }
+    if !config.gate.workloads.is_empty() {
+        return Ok(config.gate.workloads.clone());
+    }
+    Ok(config.workload.keys().cloned().collect())
+}
+
+/// A command that the user typed, as a subject.
+pub(crate) fn typed_command(command: &str, like: Option<&WorkloadConfig>) -> Result<Subject> {
+    let timeout = like.map_or(std::time::Duration::from_secs(600), |w| w.timeout);
+    Ok(Subject {
+        command: vec!["sh".into(), "-c".into(), command.to_owned()],
+        cwd: std::env::current_dir().context("cannot find the working folder")?,
+        env: std::collections::BTreeMap::new(),
+        limits: Limits::default(),
+        timeout,
+        inherit_env: true,
+    })
+}
+
+/// The first digits of a commit id.
+pub(crate) fn short(id: &str) -> &str {
+    &id[..id.len().min(9)]
+}
+
+/// The present moment.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_system(SystemTime::now())
+}

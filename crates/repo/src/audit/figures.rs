@@ -1,0 +1,122 @@
+//! A verdict judged again from its raw samples, under the gate of its base.
+
+use outpace_record::{GateConfig, Kind, Verdict};
+
+/// Largest difference between a recorded figure and the recomputed one, relative above 1.
+const TOLERANCE: f64 = 1e-9;
+
+/// What does not hold in the figures of a verdict.
+pub(super) fn findings(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
+    let mut findings = stricter_than(verdict, gate);
+    for check in verdict.checks.iter().filter(|check| !check.passed) {
+        findings.push(format!(
+            "its correctness check `{}` failed: {}",
+            check.name, check.detail
+        ));
+    }
+    if verdict.n_blocks != verdict.blocks.len() {
+        findings.push(format!(
+            "it counts {} blocks and holds {}",
+            verdict.n_blocks,
+            verdict.blocks.len()
+        ));
+    }
+    match verdict.verdict {
+        Kind::Slower | Kind::Rejected => {
+            findings.push(format!("its verdict is `{}`", verdict.verdict.as_str()));
+        }
+        Kind::Same if verdict.blocks.is_empty() => findings.extend(untimed(verdict)),
+        _ => findings.extend(judged_again(verdict)),
+    }
+    findings
+}
+
+/// The rule that was used must not be laxer than the one that the base demands.
+fn stricter_than(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
+    let mut findings = Vec::new();
+    if !at_most(verdict.alpha, gate.alpha) {
+        findings.push(format!(
+            "its alpha {} is laxer than gate.alpha {}",
+            verdict.alpha, gate.alpha
+        ));
+    }
+    if !at_most(gate.min_speedup, verdict.min_speedup) {
+        findings.push(format!(
+            "its min_speedup {} is laxer than gate.min_speedup {}",
+            verdict.min_speedup, gate.min_speedup
+        ));
+    }
+    let needed = 1.0 / verdict.alpha;
+    if !at_most(needed * (1.0 - TOLERANCE), verdict.threshold) {
+        findings.push(format!(
+            "its threshold {} is weaker than 1/alpha = {needed}",
+            verdict.threshold
+        ));
+    }
+    findings
+}
+
+/// `a <= b`, and false for NaN.
+fn at_most(a: f64, b: f64) -> bool {
+    a <= b
+}
+
+/// `same` without samples stands on equal artefacts.
+fn untimed(verdict: &Verdict) -> Option<String> {
+    let equal = verdict
+        .artefacts
+        .as_ref()
+        .is_some_and(|[base, candidate]| base == candidate && !base.is_empty());
+    (!equal).then(|| "it says `same` without samples and without equal artefacts".to_owned())
+}
+
+fn judged_again(verdict: &Verdict) -> Vec<String> {
+    let judgement = match outpace_stats::judge(&verdict.blocks, &verdict.rule()) {
+        Ok(judgement) => judgement,
+        Err(error) => return vec![format!("its samples cannot be judged: {error}")],
+    };
+    let mut findings = Vec::new();
+    let outcome = Kind::from(judgement.outcome);
+    if outcome != verdict.verdict {
+        findings.push(format!(
+            "its samples give `{}`, not `{}`",
+            outcome.as_str(),
+            verdict.verdict.as_str()
+        ));
+    }
+    let summary = judgement.summary;
+    if summary.n_blocks != verdict.blocks.len() {
+        findings.push(format!(
+            "it was settled after {} of its {} blocks",
+            summary.n_blocks,
+            verdict.blocks.len()
+        ));
+    }
+    for (name, recorded, again) in [
+        ("log_e", verdict.log_e, Some(summary.log_e)),
+        ("speedup", verdict.speedup, Some(summary.speedup)),
+        ("at_least", verdict.at_least, summary.at_least),
+        ("at_most", verdict.at_most, summary.at_most),
+    ] {
+        if !agree(recorded, again) {
+            findings.push(format!(
+                "its {name} is {}, its samples give {}",
+                shown(recorded),
+                shown(again)
+            ));
+        }
+    }
+    findings
+}
+
+fn agree(a: Option<f64>, b: Option<f64>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() <= TOLERANCE * a.abs().max(1.0),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+fn shown(figure: Option<f64>) -> String {
+    figure.map_or("absent".to_owned(), |figure| figure.to_string())
+}

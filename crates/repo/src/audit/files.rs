@@ -1,0 +1,113 @@
+//! Who may write below baselines/: a merge its own proofs and baselines, nobody else anything, and a proof stays as it is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use git2::Oid;
+
+use crate::message::Trailers;
+use crate::proof::{BASELINES, PROOFS};
+use crate::{Commit, Repo, RepoError, paths, proof_path};
+
+type Files = BTreeMap<String, Oid>;
+
+/// What a commit does below baselines/ that it may not. Which baselines a verdict may write is the proof's matter.
+pub(super) fn findings(
+    repo: &Repo,
+    commit: &Commit,
+    trailers: &Trailers,
+) -> Result<Vec<String>, RepoError> {
+    let parents = commit
+        .parents
+        .iter()
+        .map(|parent| record_files(repo, parent))
+        .collect::<Result<Vec<_>, _>>()?;
+    let here = record_files(repo, &commit.id)?;
+    let findings = if parents.len() > 1 {
+        of_merge(&here, &parents)
+    } else {
+        let before = parents.into_iter().next().unwrap_or_default();
+        of_plain_commit(&here, &before, trailers)
+    };
+    Ok(findings)
+}
+
+/// The JSON files below baselines/ that one commit changes.
+pub(super) fn changed(repo: &Repo, parent: &str, commit: &str) -> Result<Vec<String>, RepoError> {
+    let (before, here) = (record_files(repo, parent)?, record_files(repo, commit)?);
+    let differs = |path: &&String| before.get(*path) != here.get(*path);
+    let mut paths: Vec<String> = before
+        .keys()
+        .chain(here.keys())
+        .filter(differs)
+        .cloned()
+        .collect();
+    paths.sort();
+    paths.dedup();
+    Ok(paths)
+}
+
+fn of_plain_commit(here: &Files, before: &Files, trailers: &Trailers) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (path, id) in before.iter().filter(|(path, _)| path.starts_with(PROOFS)) {
+        match here.get(path) {
+            Some(now) if now == id => {}
+            Some(_) => findings.push(format!("it rewrites the committed proof {path}")),
+            None => findings.push(format!("it removes the committed proof {path}")),
+        }
+    }
+    let own: Vec<String> = trailers.verdicts.iter().map(|id| proof_path(id)).collect();
+    let written = here
+        .iter()
+        .filter(|(path, id)| before.get(*path) != Some(*id))
+        .map(|(path, _)| path);
+    let removed = before.keys().filter(|path| !here.contains_key(*path));
+    for path in written.chain(removed) {
+        let proof = path.starts_with(PROOFS);
+        if proof && !before.contains_key(path) && !own.contains(path) {
+            findings.push(format!(
+                "it adds the proof {path} without an Outpace-Verdict trailer for it"
+            ));
+        } else if !proof && own.is_empty() {
+            findings.push(format!("it changes {path} without a verdict"));
+        }
+    }
+    findings
+}
+
+/// A merge of branches makes nothing up: each file is that of a parent, and no parent's proof is lost.
+fn of_merge(here: &Files, parents: &[Files]) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (path, id) in here {
+        if !parents.iter().any(|parent| parent.get(path) == Some(id)) {
+            findings.push(format!("the merge changes {path} without a verdict"));
+        }
+    }
+    for (path, id) in parents
+        .iter()
+        .flatten()
+        .filter(|(path, _)| path.starts_with(PROOFS))
+    {
+        match here.get(path) {
+            Some(now) if now == id => {}
+            Some(_) => findings.push(format!("the merge rewrites the committed proof {path}")),
+            None => findings.push(format!("the merge removes the committed proof {path}")),
+        }
+    }
+    findings.sort();
+    findings.dedup();
+    findings
+}
+
+fn record_files(repo: &Repo, commit: &str) -> Result<Files, RepoError> {
+    let tree = repo.tree(commit)?;
+    let Ok(entry) = tree.get_path(Path::new(BASELINES)) else {
+        return Ok(Files::new());
+    };
+    let Ok(folder) = repo.git.find_tree(entry.id()) else {
+        return Ok(Files::new());
+    };
+    let files = repo.files_of(&folder)?.into_iter();
+    let named = files.map(|file| (format!("{BASELINES}/{}", paths::shown(&file.path)), file.id));
+    Ok(named.filter(|(path, _)| path.ends_with(".json")).collect())
+}

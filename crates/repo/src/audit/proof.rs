@@ -1,0 +1,241 @@
+//! What a merge claims against what its tree holds: proof, base, patch, baseline, trailers.
+
+use std::collections::BTreeSet;
+use std::str::from_utf8;
+
+use git2::Oid;
+use outpace_record::{Baseline, Config, Document, Kind, Verdict, parse_config, record_id};
+
+use super::{figures, files};
+use crate::error::Doing;
+use crate::message::{Trailers, proven_text};
+use crate::proof::{BASELINES, PROOFS};
+use crate::{Commit, Patch, Repo, RepoError, check_policy, next_baseline, proof_path};
+
+/// One merge under audit.
+struct Merge<'a> {
+    repo: &'a Repo,
+    commit: &'a Commit,
+    parent: &'a str,
+    trailers: &'a Trailers,
+    config: Option<Config>,
+    /// The commit's tree with its parent's baselines: what was measured.
+    measured: String,
+    patch: Patch,
+}
+
+/// What does not hold in a commit that claims verdicts.
+pub(super) fn findings(
+    repo: &Repo,
+    commit: &Commit,
+    trailers: &Trailers,
+) -> Result<Vec<String>, RepoError> {
+    let [parent] = commit.parents.as_slice() else {
+        return Ok(vec![format!(
+            "it claims a verdict but has {} parents instead of the one it was measured against",
+            commit.parents.len()
+        )]);
+    };
+    let (config, mut findings) = base_config(repo, parent)?;
+    let measured = with_baselines_of(repo, &commit.id, parent)?;
+    let patch = repo.patch_between(parent, &measured)?;
+    let merge = Merge {
+        repo,
+        commit,
+        parent,
+        trailers,
+        config,
+        measured,
+        patch,
+    };
+    findings.extend(merge.claims());
+    let mut verdicts = Vec::new();
+    for id in &trailers.verdicts {
+        match merge.verdict(id)? {
+            Ok(verdict) => verdicts.push((id.as_str(), verdict)),
+            Err(finding) => findings.push(finding),
+        }
+    }
+    for (id, verdict) in &verdicts {
+        let about = |finding: String| format!("verdict {}: {finding}", &id[..16]);
+        findings.extend(merge.one(id, verdict)?.into_iter().map(about));
+    }
+    findings.extend(merge.all(&verdicts)?);
+    Ok(findings)
+}
+
+impl Merge<'_> {
+    /// What the trailers and the patch say before any proof is read.
+    fn claims(&self) -> Vec<String> {
+        let mut findings = Vec::new();
+        if self.trailers.bases != [self.parent] {
+            findings.push(format!(
+                "its Outpace-Base is {}, its parent is {}",
+                one_of(&self.trailers.bases),
+                self.parent
+            ));
+        }
+        if self.trailers.verdicts.iter().collect::<BTreeSet<_>>().len()
+            != self.trailers.verdicts.len()
+        {
+            findings.push("it names a verdict twice".into());
+        }
+        let policy = self
+            .config
+            .as_ref()
+            .map(|config| check_policy(&self.patch, &config.policy));
+        if let Some(Err(violation)) = policy {
+            findings.push(format!(
+                "its patch breaks the policy of its base: {violation}"
+            ));
+        }
+        findings
+    }
+
+    /// The proof that a trailer names, or why there is none.
+    fn verdict(&self, id: &str) -> Result<Result<Verdict, String>, RepoError> {
+        if id.len() != 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(Err(format!("its Outpace-Verdict `{id}` is no record id")));
+        }
+        let path = proof_path(id);
+        let Some(bytes) = self.repo.read(&self.commit.id, &path)? else {
+            return Ok(Err(format!("there is no proof {path}")));
+        };
+        let found = record_id(&bytes);
+        if found != id {
+            return Ok(Err(format!(
+                "proof {path} has the hash {found}, the trailer says {id}"
+            )));
+        }
+        let text = from_utf8(&bytes).unwrap_or_default();
+        Ok(Verdict::from_json(text).map_err(|error| format!("proof {path}: {error}")))
+    }
+
+    /// One verdict against this commit.
+    fn one(&self, id: &str, verdict: &Verdict) -> Result<Vec<String>, RepoError> {
+        let mut findings = Vec::new();
+        if verdict.base != self.parent {
+            findings.push(format!(
+                "it was measured against {}, the parent is {}",
+                verdict.base, self.parent
+            ));
+        }
+        if verdict.patch_sha256.as_deref() != Some(self.patch.sha256.as_str()) {
+            let claimed = verdict.patch_sha256.as_deref().unwrap_or("none");
+            findings.push(format!(
+                "it is about patch {claimed}, the commit holds patch {}",
+                self.patch.sha256
+            ));
+        }
+        if let Some(tree) = verdict
+            .candidate_tree
+            .as_ref()
+            .filter(|tree| **tree != self.measured)
+        {
+            findings.push(format!(
+                "it measured tree {tree}, the commit holds {}",
+                self.measured
+            ));
+        }
+        let proven = proven_text(verdict);
+        if !self.trailers.proven.contains(&proven) {
+            findings.push(format!("no Outpace-Proven says `{proven}`"));
+        }
+        if let Some(config) = &self.config {
+            findings.extend(figures::findings(verdict, &config.gate));
+            if !config.workload.contains_key(&verdict.workload) {
+                findings.push(format!("its base has no workload `{}`", verdict.workload));
+            }
+        }
+        findings.extend(self.baseline(id, verdict)?);
+        Ok(findings)
+    }
+
+    /// The verdicts together: one is faster, and nothing below baselines/ or in the trailers is about something else.
+    fn all(&self, verdicts: &[(&str, Verdict)]) -> Result<Vec<String>, RepoError> {
+        let mut findings = Vec::new();
+        if !verdicts
+            .iter()
+            .any(|(_, verdict)| verdict.verdict == Kind::Faster)
+        {
+            findings.push("none of its verdicts is `faster`".into());
+        }
+        if self.trailers.proven.len() != self.trailers.verdicts.len() {
+            let (proven, verdicts) = (self.trailers.proven.len(), self.trailers.verdicts.len());
+            findings.push(format!(
+                "it has {proven} Outpace-Proven trailers for {verdicts} verdicts"
+            ));
+        }
+        let own: Vec<String> = verdicts
+            .iter()
+            .map(|(_, v)| Baseline::path(&v.machine_class, &v.workload))
+            .collect();
+        for path in files::changed(self.repo, self.parent, &self.commit.id)? {
+            if !path.starts_with(PROOFS) && !own.contains(&path) {
+                findings.push(format!(
+                    "it changes {path}, which none of its verdicts is about"
+                ));
+            }
+        }
+        Ok(findings)
+    }
+
+    /// The baseline is exactly what follows from the one before and the verdict.
+    fn baseline(&self, id: &str, verdict: &Verdict) -> Result<Option<String>, RepoError> {
+        let path = Baseline::path(&verdict.machine_class, &verdict.workload);
+        let before = self.repo.read(self.parent, &path)?;
+        let now = self.repo.read(&self.commit.id, &path)?;
+        if verdict.verdict != Kind::Faster && now == before {
+            return Ok(None);
+        }
+        let old = before.and_then(|bytes| Baseline::from_json(from_utf8(&bytes).ok()?).ok());
+        let expected = next_baseline(old, verdict, id).to_json();
+        Ok(match now {
+            None => Some(format!("there is no baseline {path}")),
+            Some(bytes) if bytes == expected.as_bytes() => None,
+            Some(_) => Some(format!(
+                "baseline {path} does not follow from the one before and this verdict"
+            )),
+        })
+    }
+}
+
+fn base_config(repo: &Repo, parent: &str) -> Result<(Option<Config>, Vec<String>), RepoError> {
+    let Some(bytes) = repo.read(parent, "outpace.toml")? else {
+        return Ok((None, vec!["its base has no outpace.toml".into()]));
+    };
+    match parse_config(from_utf8(&bytes).unwrap_or_default(), "outpace.toml") {
+        Ok(config) => Ok((Some(config), Vec::new())),
+        Err(error) => Ok((
+            None,
+            vec![format!(
+                "the outpace.toml of its base cannot be read: {error}"
+            )],
+        )),
+    }
+}
+
+/// A commit's tree in which baselines/ is that of another commit.
+fn with_baselines_of(repo: &Repo, commit: &str, other: &str) -> Result<String, RepoError> {
+    let (tree, other) = (repo.tree(commit)?, repo.tree(other)?);
+    let build = || -> Result<Oid, git2::Error> {
+        let mut builder = repo.git.treebuilder(Some(&tree))?;
+        match other.get_name(BASELINES) {
+            Some(entry) => drop(builder.insert(BASELINES, entry.id(), entry.filemode())?),
+            None if tree.get_name(BASELINES).is_some() => builder.remove(BASELINES)?,
+            None => {}
+        }
+        builder.write()
+    };
+    Ok(build()
+        .doing(|| format!("taking the measured tree from {commit}"))?
+        .to_string())
+}
+
+fn one_of(values: &[String]) -> String {
+    if values.is_empty() {
+        "missing".to_owned()
+    } else {
+        values.join(", ")
+    }
+}

@@ -1,0 +1,52 @@
+//! What can be wrong with the history or a record in it.
+
+use super::REFERENCE;
+use crate::RepoError;
+
+/// Why the history could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// No record of that id.
+    #[error("no record in the history begins with `{id}`. Hint: `outpace history list`")]
+    Unknown {
+        /// What was asked for.
+        id: String,
+    },
+    /// More than one record.
+    #[error("`{id}` is the beginning of several records: {}. Hint: give more digits", candidates.join(", "))]
+    Ambiguous {
+        /// What was asked for.
+        id: String,
+        /// Some of those that it may mean.
+        candidates: Vec<String>,
+    },
+    /// A file that is not what its name says.
+    #[error("history file `{path}` is damaged: {why}")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A record that cannot be filed.
+    #[error(
+        "a record of kind `{kind}` dated `{date}` cannot be filed: a kind is lower-case letters, a date like 2026-05-19"
+    )]
+    BadRecord {
+        /// Its kind.
+        kind: String,
+        /// Its date.
+        date: String,
+    },
+    /// Others kept moving the reference.
+    #[error(
+        "the history is too busy: {tries} tries in vain. Hint: is {REFERENCE}.lock left over in the git folder?"
+    )]
+    Busy {
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// git said no.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+}

@@ -1,0 +1,52 @@
+//! Proofs and baselines: where they stand in the tree, and how a baseline follows from a verdict.
+
+use outpace_record::{Anchor, Baseline, Document, Verdict};
+
+/// Folder that only outpace writes.
+pub(crate) const BASELINES: &str = "baselines";
+/// Folder of the proofs in it.
+pub(crate) const PROOFS: &str = "baselines/proofs/";
+
+/// Where the proof of a merge stands in the tree: `baselines/proofs/<first 16 digits of its record id>.json`.
+pub fn proof_path(verdict_id: &str) -> String {
+    let short: String = verdict_id.chars().take(16).collect();
+    format!("{PROOFS}{short}.json")
+}
+
+/// The baseline after a merge. It follows from the one before and the verdict alone, so that an audit can compute it again.
+///
+/// Without an old one, the base of the verdict becomes the anchor. Throughput is 0 where the workload does not state it.
+pub fn next_baseline(old: Option<Baseline>, verdict: &Verdict, verdict_id: &str) -> Baseline {
+    let tokens = |pick: fn(&outpace_record::TokensPerS) -> f64| {
+        verdict.tokens_per_s.as_ref().map_or(0.0, pick)
+    };
+    let (anchor, merges, speedup, at_least) = match old {
+        Some(old) => (old.anchor, old.merges, old.speedup, old.at_least),
+        None => (
+            Anchor {
+                commit: verdict.base.clone(),
+                tokens_per_s: tokens(|t| t.base),
+            },
+            0,
+            0.0,
+            0.0,
+        ),
+    };
+    let compound =
+        |so_far: f64, gain: Option<f64>| (1.0 + so_far) * (1.0 + gain.unwrap_or(0.0)) - 1.0;
+    Baseline {
+        schema: Baseline::SCHEMA.to_owned(),
+        workload: verdict.workload.clone(),
+        machine_class: verdict.machine_class.clone(),
+        machine: verdict.machine.clone(),
+        base: verdict.base.clone(),
+        patch_sha256: verdict.patch_sha256.clone().unwrap_or_default(),
+        verdict: verdict_id.to_owned(),
+        tokens_per_s: tokens(|t| t.candidate),
+        anchor,
+        merges: merges + 1,
+        speedup: compound(speedup, verdict.speedup),
+        at_least: compound(at_least, verdict.at_least),
+        updated: verdict.finished,
+    }
+}

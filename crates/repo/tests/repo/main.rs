@@ -1,0 +1,14 @@
+//! Everything here works on real repositories in temporary folders.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod audit;
+mod branches;
+mod discover;
+mod export;
+mod history;
+mod leftover;
+mod messages;
+mod patches;
+mod policy;
+mod support;
+mod tampering;

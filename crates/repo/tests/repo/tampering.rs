@@ -1,0 +1,177 @@
+//! Every single thing that can be false in a merge, and the finding that says so.
+
+use outpace_record::Verdict;
+use outpace_repo::MergeRequest;
+
+use crate::audit::{SOURCE, assert_found, merge};
+use crate::support::Lab;
+
+#[test]
+fn verdicts_that_do_not_hold_are_found() {
+    type Tamper = fn(&mut Verdict);
+    let table: [(&str, Tamper, &str); 16] = [
+        (
+            "edited sample",
+            |v| v.blocks[0].pairs.iter_mut().for_each(|pair| pair[1] = 0.9),
+            "its samples give",
+        ),
+        (
+            "one more block",
+            |v| v.blocks.push(v.blocks[0].clone()),
+            "it counts",
+        ),
+        (
+            "block count too",
+            |v| {
+                v.blocks.push(v.blocks[0].clone());
+                v.n_blocks += 1;
+            },
+            "it was settled after",
+        ),
+        (
+            "edited speed-up",
+            |v| v.speedup = Some(0.2),
+            "its speedup is 0.2",
+        ),
+        (
+            "edited bound",
+            |v| v.at_least = Some(0.2),
+            "its at_least is 0.2",
+        ),
+        (
+            "edited evidence",
+            |v| v.log_e = Some(99.0),
+            "its log_e is 99",
+        ),
+        (
+            "no samples",
+            |v| {
+                v.blocks.clear();
+                v.n_blocks = 0;
+            },
+            "cannot be judged",
+        ),
+        (
+            "NaN",
+            |v| v.blocks[0].pairs[0][0] = -1.0,
+            "cannot be judged",
+        ),
+        (
+            "weak threshold",
+            |v| v.threshold = 2.0,
+            "weaker than 1/alpha",
+        ),
+        ("lax alpha", |v| v.alpha = 0.2, "laxer than gate.alpha"),
+        (
+            "lax minimum",
+            |v| v.min_speedup = 0.0,
+            "laxer than gate.min_speedup",
+        ),
+        (
+            "failed check",
+            |v| v.checks[0].passed = false,
+            "check `losses` failed",
+        ),
+        (
+            "swapped base",
+            |v| v.base = "1".repeat(40),
+            "it was measured against 111",
+        ),
+        (
+            "other patch",
+            |v| v.patch_sha256 = Some("2".repeat(64)),
+            "it is about patch 222",
+        ),
+        (
+            "other tree",
+            |v| v.candidate_tree = Some("3".repeat(40)),
+            "it measured tree 333",
+        ),
+        (
+            "unknown workload",
+            |v| v.workload = "huge".into(),
+            "no workload `huge`",
+        ),
+    ];
+    for (what, tamper, expect) in table {
+        let lab = Lab::new();
+        merge(&lab, SOURCE, tamper, |_| {});
+        assert_found(what, &lab, expect);
+    }
+}
+
+#[test]
+fn claims_that_do_not_fit_the_commit_are_found() {
+    type Tamper = fn(&mut MergeRequest);
+    let table: [(&str, Tamper, &str); 9] = [
+        (
+            "changed id",
+            |m| {
+                m.message = m
+                    .message
+                    .replacen("Outpace-Verdict: ", "Outpace-Verdict: 0", 1);
+            },
+            "no record id",
+        ),
+        (
+            "other id",
+            |m| m.message = m.message.replace(&id_in(m), &"0".repeat(64)),
+            "there is no proof",
+        ),
+        (
+            "same beginning",
+            |m| m.message = m.message.replace(&id_in(m)[20..], &"0".repeat(44)),
+            "has the hash",
+        ),
+        (
+            "changed gain",
+            |m| m.message = m.message.replace("tiny +", "tiny +1"),
+            "no Outpace-Proven says",
+        ),
+        (
+            "changed base",
+            |m| m.message = m.message.replace("Outpace-Base: ", "Outpace-Base: 0"),
+            "its Outpace-Base is",
+        ),
+        (
+            "edited sample in the file alone",
+            |m| edit(&mut m.files[0].1, "[1.05, 1.0]", "[1.06, 1.0]"),
+            "has the hash",
+        ),
+        (
+            "edited baseline",
+            |m| edit(&mut m.files[1].1, "\"merges\": 1", "\"merges\": 9"),
+            "does not follow",
+        ),
+        (
+            "no baseline",
+            |m| drop(m.files.pop()),
+            "there is no baseline",
+        ),
+        (
+            "another baseline",
+            |m| m.files.push(("baselines/x/y.json".into(), b"{}".to_vec())),
+            "changes baselines/x/y.json",
+        ),
+    ];
+    for (what, tamper, expect) in table {
+        let lab = Lab::new();
+        merge(&lab, SOURCE, |_| {}, tamper);
+        assert_found(what, &lab, expect);
+    }
+}
+
+fn id_in(merge: &MergeRequest) -> String {
+    let line = merge
+        .message
+        .lines()
+        .find(|line| line.starts_with("Outpace-Verdict: "))
+        .unwrap();
+    line["Outpace-Verdict: ".len()..].to_owned()
+}
+
+fn edit(bytes: &mut Vec<u8>, from: &str, to: &str) {
+    let text = String::from_utf8(std::mem::take(bytes)).unwrap();
+    assert!(text.contains(from), "{text}");
+    *bytes = text.replace(from, to).into_bytes();
+}

@@ -1,0 +1,109 @@
+//! What opens below an entry: its facts, each verdict with picture, words and checks, and the patch.
+
+use maud::{Markup, PreEscaped, html};
+use outpace_record::{Attempt, Check, Verdict};
+
+use super::diff::diff;
+use super::entries::{Entry, badge};
+use super::{prose, tight};
+use crate::story::Fate;
+use crate::text::{NAME, REASON, line};
+use crate::{ReportError, format, plot, words};
+
+/// More checks or workloads than these are not listed.
+const MOST_CHECKS: usize = 40;
+const MOST_VERDICTS: usize = 8;
+
+pub(super) fn details(
+    entry: &Entry<'_>,
+    with_pictures: bool,
+    id: &str,
+) -> Result<Markup, ReportError> {
+    let mut verdicts = Vec::new();
+    for (i, verdict) in entry.verdicts.iter().take(MOST_VERDICTS).enumerate() {
+        verdicts.push(one_verdict(verdict, with_pictures, &format!("{id}-{i}"))?);
+    }
+    Ok(html! {
+        div.inside {
+            @if verdicts.is_empty() { p.words { (line(entry.reason, REASON)) } }
+            @for verdict in &verdicts { (verdict) }
+            @if let Some(attempt) = entry.attempt {
+                (facts(attempt))
+                @if !attempt.diff.is_empty() { h4 { "Patch" } (diff(&attempt.diff)) }
+            }
+        }
+    })
+}
+
+fn facts(attempt: &Attempt) -> Markup {
+    let times = [
+        ("proposed in", attempt.propose_s),
+        ("built in", attempt.build_s),
+        ("checked in", attempt.check_s),
+        ("all in", attempt.total_s),
+    ];
+    html! {
+        dl.facts {
+            div { dt { "base" } dd { code { (format::short(&attempt.base)) } } }
+            @if let Some(commit) = &attempt.merged { div { dt { "merged as" } dd { code { (format::short(commit)) } } } }
+            @if let Some(hash) = &attempt.patch_sha256 { div { dt { "patch" } dd { code { (line(hash, 13)) } } } }
+            div { dt { "agent" } dd { (line(&attempt.agent, NAME)) } }
+            @for (name, seconds) in times {
+                @if seconds > 0.0 { div { dt { (name) } dd { (tight(&format::duration(seconds))) } } }
+            }
+            @if let Some(t) = attempt.tested { div { dt { "candidate" } dd { "number " (t) " that was timed, after " (attempt.merges_before) " merged" } } }
+            div { dt { "ended" } dd { (attempt.finished.minute()) " UTC" } }
+        }
+    }
+}
+
+fn one_verdict(verdict: &Verdict, with_picture: bool, id: &str) -> Result<Markup, ReportError> {
+    let has_blocks = !plot::verdict::log_ratios(verdict).is_empty();
+    let panels = if has_blocks && with_picture {
+        Some(plot::verdict::panels(verdict)?)
+    } else {
+        None
+    };
+    let speed = verdict.tokens_per_s.map(|t| {
+        format!(
+            "{} → {} tokens/s",
+            format::count(t.base),
+            format::count(t.candidate)
+        )
+    });
+    Ok(html! {
+        h4 { (line(&verdict.workload, NAME)) " " (badge(Fate::of_kind(verdict.verdict))) @if let Some(speed) = speed { " " small { (tight(&speed)) } } }
+        @if let Some(panels) = &panels {
+            figure.panels {
+                @for (i, panel) in panels.iter().enumerate() { div { (PreEscaped(panel.inline(&format!("{id}-{i}")))) } }
+            }
+        } @else if has_blocks {
+            p.empty { "Its picture is left out here to keep this page light; the samples are in report.json." }
+        }
+        (prose(&words::verdict(verdict)))
+        (checks(&verdict.checks))
+    })
+}
+
+fn checks(checks: &[Check]) -> Markup {
+    html! {
+        @if !checks.is_empty() {
+            div.scroll tabindex="0" role="region" aria-label="Checks" {
+                table.checks {
+                    thead { tr { th { "check" } th { "" } th.n { "measured" } th.n { "allowed" } th { "what it says" } } }
+                    tbody {
+                        @for check in checks.iter().take(MOST_CHECKS) {
+                            tr.failed[!check.passed] {
+                                td { (line(&check.name, NAME)) }
+                                td { @if check.passed { "✓ ok" } @else { "× failed" } }
+                                td.n { (check.value.map_or_else(|| format::NONE.to_owned(), format::figure)) }
+                                td.n { (check.allowed.map_or_else(|| format::NONE.to_owned(), format::figure)) }
+                                td.long { (line(&check.detail, REASON)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The pictures of the page, each with its words.
+
+use maud::{Markup, PreEscaped, html};
+use outpace_record::Run;
+
+use super::{empty, prose};
+use crate::plot::{self, Layout, Picture};
+use crate::story::Story;
+use crate::text::{NAME, TITLE, line};
+use crate::{ReportData, ReportError, format, words};
+
+/// Workloads beyond this many get no history picture.
+const MOST_WORKLOADS: usize = 12;
+
+pub(super) fn campaign(data: &ReportData) -> Result<Markup, ReportError> {
+    let Some(campaign) = &data.campaign else {
+        return Ok(html! {});
+    };
+    let story = Story::new(campaign, &data.attempts);
+    let figure = if data.attempts.is_empty() {
+        empty(
+            "No attempt has ended yet. The campaign goes on with",
+            "outpace research --resume",
+        )
+    } else {
+        let wide = plot::campaign::picture(campaign, &data.attempts, Layout::Wide)?;
+        let narrow = plot::campaign::picture(campaign, &data.attempts, Layout::Narrow)?;
+        html! { figure { (both(&wide, &narrow, "campaign")) figcaption { (prose(&words::campaign(campaign, &story))) } } }
+    };
+    Ok(html! { section aria-labelledby="h-campaign" { h2 #h-campaign { "Campaign" } (figure) } })
+}
+
+/// Throughput over commits: the history's runs, and what this campaign merged.
+pub(super) fn history(data: &ReportData) -> Result<Markup, ReportError> {
+    let workloads = plot::history::workloads(&data.runs);
+    let mut pictures = Vec::new();
+    for (i, workload) in workloads.iter().take(MOST_WORKLOADS).enumerate() {
+        pictures.push(run_history(&data.runs, workload, i)?);
+    }
+    Ok(html! {
+        section aria-labelledby="h-history" {
+            h2 #h-history { "Throughput over commits" }
+            @for picture in &pictures { (picture) }
+            (merges(data))
+            @if pictures.is_empty() && merges(data).0.is_empty() {
+                (empty("Nothing was merged and no run is in the history yet. Add one with", "outpace bench"))
+            }
+        }
+    })
+}
+
+fn run_history(runs: &[Run], workload: &str, index: usize) -> Result<Markup, ReportError> {
+    let wide = plot::history::picture(runs, workload, Layout::Wide)?;
+    let narrow = plot::history::picture(runs, workload, Layout::Narrow)?;
+    let mut words = words::history(&plot::history::points(runs, workload));
+    words.push(words::HISTORY_SIGNS.to_owned());
+    Ok(html! {
+        h3 { (line(workload, NAME)) }
+        figure { (both(&wide, &narrow, &format!("history-{index}"))) figcaption { (prose(&words)) } }
+    })
+}
+
+fn merges(data: &ReportData) -> Markup {
+    let Some(campaign) = &data.campaign else {
+        return html! {};
+    };
+    let story = Story::new(campaign, &data.attempts);
+    let steps: Vec<_> = story.merged().collect();
+    html! {
+        @if !steps.is_empty() {
+            h3 { "Merged by this campaign" }
+            div.scroll tabindex="0" role="region" aria-label="Merged commits" {
+                table {
+                    thead { tr { th { "commit" } th { "patch" } th.n { "gain" } th.n { "at least" } th.n { (story.unit_text()) ", estimated" } th.n { "proven" } } }
+                    tbody {
+                        @for step in steps {
+                            @let verdict = step.attempt.main_verdict();
+                            tr {
+                                td { code { (step.attempt.merged.as_deref().map(format::short).unwrap_or_default()) } }
+                                td.long { (line(&step.attempt.title, TITLE)) }
+                                td.n { (format::gain_or_none(verdict.and_then(|v| v.speedup))) }
+                                td.n { (format::gain_or_none(verdict.and_then(|v| v.at_least))) }
+                                td.n { (story.level_text(step.estimate)) }
+                                td.n { (format::gain(story.gain_of(step.proven))) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One picture in two shapes; the style sheet shows the one that fits the window.
+fn both(wide: &Picture, narrow: &Picture, id: &str) -> Markup {
+    html! {
+        div.wide { (PreEscaped(wide.inline(id))) }
+        div.narrow { (PreEscaped(narrow.inline(&format!("{id}-narrow")))) }
+    }
+}

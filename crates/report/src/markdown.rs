@@ -1,0 +1,259 @@
+//! The report as Markdown for job summaries and comments on GitHub.
+//!
+//! Untrusted text stands either between backslashes or in fences that it cannot close; it can neither link nor mention anybody.
+
+mod escape;
+mod mermaid;
+
+use std::fmt::Write as _;
+
+use outpace_record::{Attempt, Run, Verdict};
+
+use crate::html::tables::rows;
+use crate::plot::history::{points, workloads};
+use crate::story::{Fate, Story};
+use crate::text::{REASON, TITLE};
+use crate::{ReportData, format, words};
+use escape::{cell, fence};
+
+/// A job summary on GitHub may have 1 MiB; what is folded away goes first.
+const LIMIT: usize = 1_000_000;
+
+/// Space that is kept for what follows the details.
+const TAIL: usize = 60_000;
+
+/// Lines of one patch.
+const MOST_LINES: usize = 120;
+
+/// Checks of one verdict.
+const MOST_CHECKS: usize = 40;
+
+/// The report as Markdown, below 1 MiB.
+pub fn markdown(data: &ReportData) -> String {
+    let mut out = format!("## {}\n\n", cell(&data.title, TITLE));
+    campaign(&mut out, data);
+    verdicts(&mut out, data);
+    history(&mut out, data);
+    settings(&mut out, data);
+    let version = data
+        .campaign
+        .as_ref()
+        .map_or("", |c| c.outpace_version.as_str());
+    let _ = writeln!(
+        out,
+        "<sub>outpace {} · {} UTC</sub>",
+        cell(version, 20),
+        data.generated.minute()
+    );
+    debug_assert!(out.len() < 1 << 20, "every part above is bounded");
+    out
+}
+
+fn campaign(out: &mut String, data: &ReportData) {
+    let Some(campaign) = &data.campaign else {
+        return;
+    };
+    let story = Story::new(campaign, &data.attempts);
+    let _ = writeln!(
+        out,
+        "**{}** · {}\n",
+        words::headline(&story),
+        words::counts(&story)
+    );
+    if story.steps.is_empty() {
+        out.push_str("No attempt has ended yet.\n\n");
+        return;
+    }
+    out.push_str(&mermaid::staircase(&story));
+    let _ = writeln!(
+        out,
+        "{}\n",
+        sentences(&words::campaign_lines(campaign, &story))
+    );
+    out.push_str("| # | patch | verdict | gain | at least | blocks | time | reason |\n");
+    out.push_str("|--:|:--|:--|--:|--:|--:|--:|:--|\n");
+    let left_out = fill(out, data.attempts.iter().rev().map(row), LIMIT / 2);
+    if left_out > 0 {
+        let _ = writeln!(
+            out,
+            "\n{} left out; they are in report.json.",
+            format::plural(left_out, "earlier attempt")
+        );
+    }
+    out.push('\n');
+    let mut order: Vec<&Attempt> = data.attempts.iter().rev().collect();
+    order.sort_by_key(|a| Fate::of(a) != Fate::Merged);
+    fill(out, order.into_iter().map(attempt_details), LIMIT - TAIL);
+}
+
+/// Appends parts until the text is `limit` bytes long; returns how many did not fit.
+fn fill(out: &mut String, parts: impl Iterator<Item = String>, limit: usize) -> usize {
+    let mut left_out = 0;
+    for part in parts {
+        if left_out == 0 && out.len() + part.len() <= limit {
+            out.push_str(&part);
+        } else {
+            left_out += 1;
+        }
+    }
+    left_out
+}
+
+fn row(attempt: &Attempt) -> String {
+    let fate = Fate::of(attempt);
+    let word = if fate == Fate::Merged {
+        "**merged**"
+    } else {
+        fate.word()
+    };
+    let verdict = attempt.main_verdict().filter(|v| v.n_blocks > 0);
+    let least = verdict.and_then(|v| v.at_least).filter(|g| *g > 0.0);
+    format!(
+        "| {} | {} | {word} | {} | {} | {} | {} | {} |\n",
+        attempt.number,
+        cell(&attempt.title, TITLE),
+        format::gain_or_none(verdict.and_then(|v| v.speedup)),
+        format::gain_or_none(least),
+        verdict.map_or_else(|| format::NONE.to_owned(), |v| v.n_blocks.to_string()),
+        format::duration(attempt.total_s),
+        cell(&attempt.reason, 160),
+    )
+}
+
+fn attempt_details(attempt: &Attempt) -> String {
+    let fate = Fate::of(attempt).word();
+    let mut out = format!(
+        "<details><summary>#{} {}: {fate}</summary>\n\n",
+        attempt.number,
+        cell(&attempt.title, TITLE)
+    );
+    for verdict in attempt.verdicts.iter().take(8) {
+        verdict_details(&mut out, verdict);
+    }
+    if attempt.verdicts.is_empty() {
+        let _ = writeln!(out, "{}\n", cell(&attempt.reason, REASON));
+    }
+    if let Some(commit) = &attempt.merged {
+        let _ = writeln!(out, "Merged as {}.\n", cell(&format::short(commit), 40));
+    }
+    if !attempt.diff.is_empty() {
+        let _ = writeln!(out, "{}\n", fence("diff", &attempt.diff, MOST_LINES));
+    }
+    out.push_str("</details>\n\n");
+    out
+}
+
+fn verdict_details(out: &mut String, verdict: &Verdict) {
+    let _ = writeln!(
+        out,
+        "**{}**: {}\n",
+        cell(&verdict.workload, 60),
+        sentences(&words::verdict(verdict))
+    );
+    if verdict.checks.is_empty() {
+        return;
+    }
+    out.push_str("| check | | measured | allowed | what it says |\n|:--|:--|--:|--:|:--|\n");
+    for check in verdict.checks.iter().take(MOST_CHECKS) {
+        let figure = |v: Option<f64>| v.map_or_else(|| format::NONE.to_owned(), format::figure);
+        let word = if check.passed { "ok" } else { "**failed**" };
+        let (name, detail) = (cell(&check.name, 60), cell(&check.detail, REASON));
+        let _ = writeln!(
+            out,
+            "| {name} | {word} | {} | {} | {detail} |",
+            figure(check.value),
+            figure(check.allowed)
+        );
+    }
+    out.push('\n');
+}
+
+fn verdicts(out: &mut String, data: &ReportData) {
+    if data.verdicts.is_empty() {
+        if data.campaign.is_none() {
+            out.push_str("No verdict has been recorded yet.\n\n");
+        }
+        return;
+    }
+    out.push_str("| workload | verdict | gain | at least | blocks | tokens/s | reason |\n|:--|:--|--:|--:|--:|--:|:--|\n");
+    fill(out, data.verdicts.iter().map(verdict_row), LIMIT - TAIL);
+    out.push('\n');
+    let folded = data.verdicts.iter().map(|v| {
+        let mut part = format!(
+            "<details><summary>{}: {}</summary>\n\n",
+            cell(&v.workload, 60),
+            words::kind(v.verdict)
+        );
+        verdict_details(&mut part, v);
+        part + "</details>\n\n"
+    });
+    fill(out, folded, LIMIT - TAIL);
+}
+
+fn verdict_row(verdict: &Verdict) -> String {
+    let speed = verdict.tokens_per_s.map_or_else(
+        || format::NONE.to_owned(),
+        |t| format!("{} → {}", format::count(t.base), format::count(t.candidate)),
+    );
+    let word = words::kind(verdict.verdict);
+    format!(
+        "| {} | **{word}** | {} | {} | {} | {speed} | {} |\n",
+        cell(&verdict.workload, 60),
+        format::gain_or_none(verdict.speedup),
+        format::gain_or_none(verdict.at_least),
+        verdict.n_blocks,
+        cell(&verdict.reason, 160),
+    )
+}
+
+fn history(out: &mut String, data: &ReportData) {
+    for workload in workloads(&data.runs).into_iter().take(12) {
+        let points = points(&data.runs, workload);
+        let _ = writeln!(
+            out,
+            "### Throughput of {} over commits\n",
+            cell(workload, 60)
+        );
+        out.push_str(&mermaid::history(&points));
+        let _ = writeln!(out, "{}\n", sentences(&words::history(&points)));
+        out.push_str(&latest_runs(
+            points.iter().rev().take(10).map(|p| (p.run, p.gain)),
+        ));
+    }
+}
+
+fn latest_runs<'a>(runs: impl Iterator<Item = (&'a Run, f64)>) -> String {
+    let mut out = String::from("| commit | | against the first | spread |\n|:--|:--|--:|--:|\n");
+    for (run, gain) in runs {
+        let (commit, summary) = (
+            cell(&format::short(&run.commit), 40),
+            cell(&run.summary, TITLE),
+        );
+        let _ = writeln!(
+            out,
+            "| {commit} | {summary} | {} | {} |",
+            format::gain(gain),
+            format::share(run.process_sd)
+        );
+    }
+    out + "\n"
+}
+
+fn settings(out: &mut String, data: &ReportData) {
+    let rows: Vec<String> = rows(data)
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("| {} | {} |\n", cell(&name, 60), cell(&value, 200)))
+        .collect();
+    if !rows.is_empty() {
+        out.push_str("<details><summary>Machine and settings</summary>\n\n| | |\n|:--|:--|\n");
+        let limit = out.len() + TAIL / 2;
+        fill(out, rows.into_iter(), limit);
+        out.push_str("\n</details>\n\n");
+    }
+}
+
+/// Sentences of our own that may quote untrusted text.
+fn sentences(sentences: &[String]) -> String {
+    cell(&sentences.join(" "), 2000)
+}

@@ -1,0 +1,6 @@
+//! What a report says, and that no text in it can become anything but text.
+
+mod common;
+mod files;
+mod hostile;
+mod words;

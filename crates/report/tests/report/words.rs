@@ -1,0 +1,279 @@
+//! The words, as a reader gets them.
+
+use outpace_record::{Kind, Verdict};
+use outpace_report::{ReportData, campaign_svg, history_svg, markdown, verdict_svg};
+use outpace_stats::Rule;
+use resvg::usvg::roxmltree::Document;
+
+use crate::common;
+use crate::hostile::assert_picture;
+
+#[test]
+fn what_the_markdown_says() {
+    let mut data = common::campaign(5);
+    data.runs.truncate(3);
+    data.attempts
+        .iter_mut()
+        .for_each(|a| a.diff = "-const CHUNK: usize = 256;\n+const CHUNK: usize = 1024;\n".into());
+    insta::assert_snapshot!(markdown(&data), @r#"
+    ## gpt-nano, tuned for a quarter of an hour
+
+    **41,210 -> 44,168 tokens/s, proven at least +4.1 % since the start** · 5 tried: 2 merged, 2 not proven, 1 rejected
+
+    ```mermaid
+    xychart-beta
+        title "estimate above, proven below"
+        x-axis "attempt" 0 --> 5
+        y-axis "tokens/s" 40768 --> 44610
+        line [41210, 41210, 42763, 42763, 42763, 44168]
+        line [41210, 41210, 42187, 42187, 42187, 42910]
+    ```
+
+    The lower line is what is proven, +4.1 % since the start; the upper one is the estimate, +7.2 %, which is biased up because only winners are merged. It is finished (the budget is used up), after 1 min 33 s. The expected share of false merges is at most 5 %, however many patches are tried.
+
+    | # | patch | verdict | gain | at least | blocks | time | reason |
+    |--:|:--|:--|--:|--:|--:|--:|:--|
+    | 5 | rmsnorm reads its rows once | **merged** | +3.3 % | +1.7 % | 10 | 28 s | gain proven above the minimum |
+    | 4 | claude: fuse rotary into the projection | rejected | - | - | - | 7.6 s | loss differs by 0.31 at step 4 (allowed 4.0e-5) |
+    | 3 | threads 2 -> 4 | not proven | -11.6 % | - | 4 | 16 s | screened out |
+    | 2 | loss chunk 256 -> 1024 | **merged** | +3.8 % | +2.4 % | 9 | 26 s | gain proven above the minimum |
+    | 1 | attention tile 64 -> 32 | not proven | -0.6 % | - | 4 | 16 s | screened out |
+
+    <details><summary>#5 rmsnorm reads its rows once: merged</summary>
+
+    **gpt-nano**: 10 blocks of a fresh base process and a fresh candidate process each. The median block says +3.3 %; the gain is at least +1.7 % and at most +4.3 %, each with 99 % confidence. Evidence 316 where 273 was needed: proven faster by more than 0.5 %.
+
+    | check | | measured | allowed | what it says |
+    |:--|:--|--:|--:|:--|
+    | losses | ok | 3.1e-6 | 4.0e-5 | 20 steps at fresh seeds, largest difference of a loss |
+    | parameters | ok | 2.2e-5 | 1.9e-4 | largest relative difference of a tensor after 20 steps |
+    | validation | ok | 2.0e-4 | 0.048 | validation loss 4.812 = 4.812 on text that did not exist before |
+
+    Merged as cf57fd5.
+
+    ```diff
+    -const CHUNK: usize = 256;
+    +const CHUNK: usize = 1024;
+    ```
+
+    </details>
+
+    <details><summary>#2 loss chunk 256 -> 1024: merged</summary>
+
+    **gpt-nano**: 9 blocks of a fresh base process and a fresh candidate process each. The median block says +3.8 %; the gain is at least +2.4 % and at most +5.7 %, each with 99 % confidence. Evidence 181 where 153 was needed: proven faster by more than 0.5 %.
+
+    | check | | measured | allowed | what it says |
+    |:--|:--|--:|--:|:--|
+    | losses | ok | 3.1e-6 | 4.0e-5 | 20 steps at fresh seeds, largest difference of a loss |
+    | parameters | ok | 2.2e-5 | 1.9e-4 | largest relative difference of a tensor after 20 steps |
+    | validation | ok | 2.0e-4 | 0.048 | validation loss 4.812 = 4.812 on text that did not exist before |
+
+    Merged as 869da85.
+
+    ```diff
+    -const CHUNK: usize = 256;
+    +const CHUNK: usize = 1024;
+    ```
+
+    </details>
+
+    <details><summary>#4 claude: fuse rotary into the projection: rejected</summary>
+
+    **gpt-nano**: Nothing was timed: loss differs by 0.31 at step 4 (allowed 4.0e-5).
+
+    | check | | measured | allowed | what it says |
+    |:--|:--|--:|--:|:--|
+    | losses | **failed** | 0.31 | 4.0e-5 | loss differs by 0.31 at step 4 |
+
+    ```diff
+    -const CHUNK: usize = 256;
+    +const CHUNK: usize = 1024;
+    ```
+
+    </details>
+
+    <details><summary>#3 threads 2 -> 4: not proven</summary>
+
+    **gpt-nano**: 4 blocks of a fresh base process and a fresh candidate process each. The median block says -11.6 %; too few blocks for bounds with 99 % confidence. Evidence 0.042 where 162 was needed: not proven (screened out). That is no proof that it is not faster.
+
+    | check | | measured | allowed | what it says |
+    |:--|:--|--:|--:|:--|
+    | losses | ok | 3.1e-6 | 4.0e-5 | 20 steps at fresh seeds, largest difference of a loss |
+    | parameters | ok | 2.2e-5 | 1.9e-4 | largest relative difference of a tensor after 20 steps |
+    | validation | ok | 2.0e-4 | 0.048 | validation loss 4.812 = 4.812 on text that did not exist before |
+
+    ```diff
+    -const CHUNK: usize = 256;
+    +const CHUNK: usize = 1024;
+    ```
+
+    </details>
+
+    <details><summary>#1 attention tile 64 -> 32: not proven</summary>
+
+    **gpt-nano**: 4 blocks of a fresh base process and a fresh candidate process each. The median block says -0.6 %; too few blocks for bounds with 99 % confidence. Evidence 0.28 where 41 was needed: not proven (screened out). That is no proof that it is not faster.
+
+    | check | | measured | allowed | what it says |
+    |:--|:--|--:|--:|:--|
+    | losses | ok | 3.1e-6 | 4.0e-5 | 20 steps at fresh seeds, largest difference of a loss |
+    | parameters | ok | 2.2e-5 | 1.9e-4 | largest relative difference of a tensor after 20 steps |
+    | validation | ok | 2.0e-4 | 0.048 | validation loss 4.812 = 4.812 on text that did not exist before |
+
+    ```diff
+    -const CHUNK: usize = 256;
+    +const CHUNK: usize = 1024;
+    ```
+
+    </details>
+
+    ### Throughput of gpt-nano over commits
+
+    ```mermaid
+    xychart-beta
+        title "gain over the first run"
+        x-axis "run" 1 --> 3
+        y-axis "gain in %" -0.10 --> 1.44
+        line [0.00, 0.58, 1.34]
+    ```
+
+    3 runs from ce64819 to fee0ba4, each against the first on its machine class. The last one stands at +1.3 %, +0.8 % against the one before it: within the spread. A run is a trend, not evidence: outpace compare proves a difference.
+
+    | commit | | against the first | spread |
+    |:--|:--|--:|--:|
+    | fee0ba4 | kernels: change number 2 | +1.3 % | 0.8 % |
+    | e6a29df | kernels: change number 1 | +0.6 % | 0.8 % |
+    | ce64819 | kernels: change number 0 | 0.0 % | 0.8 % |
+
+    <details><summary>Machine and settings</summary>
+
+    | | |
+    |:--|:--|
+    | machine class | amd-epyc-7b13-x2-4166b384 |
+    | CPU | AMD EPYC 7B13 x 2 |
+    | GPU | none |
+    | memory | 7,964 MiB |
+    | system | Linux 6.1 |
+    | hypervisor | KVM |
+    | huge pages | madvise |
+    | sandbox | bubblewrap |
+    | noise (A/A) | 1.1 % a block |
+    | workloads | gpt-nano |
+    | agent | tune |
+    | started from | 56216fa kernels: RMSNorm in one pass |
+    | merged into | outpace/tune |
+    | budget | 15 min, 1 min 33 s used |
+    | most attempts | no limit |
+    | share of false merges | at most 5 % |
+    | confidence of the bounds | 99 % |
+    | smallest gain that counts | 0.5 % |
+    | seed | 7 |
+    | outpace | 0.1.0 |
+    | campaign | 20260519-083000 |
+    | last written | 2026-05-19 08:40 UTC |
+    | turns | 1 step, 25 ms; blocks of 40 pairs |
+
+    </details>
+
+    <sub>outpace 0.1.0 · 2026-05-19 08:41 UTC</sub>
+    "#);
+}
+
+/// The words below a verdict picture, out of its description.
+fn words(verdict: &Verdict) -> String {
+    let svg = verdict_svg(verdict).expect("a picture has a description");
+    let document = Document::parse(&svg).expect("a picture has a description");
+    let description = document
+        .descendants()
+        .find(|n| n.has_tag_name("desc"))
+        .expect("a picture has a description");
+    description
+        .text()
+        .expect("a picture has a description")
+        .to_owned()
+}
+
+#[test]
+fn what_a_verdict_picture_says() {
+    let rule = Rule::default();
+    let of = |gain: f64, rule: &Rule, seed| {
+        common::verdict("x", gain, 41_210.0, rule, &mut common::Noise(seed))
+    };
+    let faster = of(0.036, &rule, 1);
+    let slower = of(-0.05, &rule, 2);
+    let same = of(
+        0.0,
+        &Rule {
+            min_speedup: 0.02,
+            ..rule
+        },
+        3,
+    );
+    let open = of(
+        0.004,
+        &Rule {
+            max_blocks: 12,
+            ..rule
+        },
+        4,
+    );
+    let rejected = Verdict {
+        verdict: Kind::Rejected,
+        reason: "loss differs by 0.31 at step 4".into(),
+        ..common::untimed("x", &rule)
+    };
+    let kinds = [&faster, &slower, &same, &open, &rejected].map(|v| v.verdict);
+    assert_eq!(
+        kinds,
+        [
+            Kind::Faster,
+            Kind::Slower,
+            Kind::Same,
+            Kind::NotProven,
+            Kind::Rejected
+        ]
+    );
+    let all = [faster, slower, same, open, rejected].map(|v| {
+        assert_picture(&verdict_svg(&v).unwrap());
+        format!("{}: {}", v.verdict.as_str(), words(&v))
+    });
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    faster: 19 blocks of a fresh base process and a fresh candidate process each. The median block says +3.7 %; the gain is at least +1.0 % and at most +4.5 %, each with 99 % confidence. Evidence 130 where 100 was needed: proven faster by more than 0.5 %.
+    slower: 8 blocks of a fresh base process and a fresh candidate process each. The median block says -5.2 %; the gain is at least -9.1 % and at most -1.2 %, each with 99 % confidence. It is proven slower than the base, and is not merged.
+    same: 9 blocks of a fresh base process and a fresh candidate process each. The median block says +0.1 %; the gain is at least -0.7 % and at most +1.3 %, each with 99 % confidence. The difference is proven to be below 2 % either way: difference proven below the minimum.
+    not_proven: 12 blocks of a fresh base process and a fresh candidate process each. The median block says +0.3 %; the gain is at least -25.1 % and at most +1.9 %, each with 99 % confidence. Evidence 0.052 where 100 was needed: not proven (blocks exhausted). That is no proof that it is not faster.
+    rejected: Nothing was timed: loss differs by 0.31 at step 4.
+    "#);
+}
+
+#[test]
+fn what_the_campaign_and_history_pictures_say() {
+    let description = |svg: String| {
+        svg.split_once("<desc>")
+            .unwrap()
+            .1
+            .split_once("</desc>")
+            .unwrap()
+            .0
+            .to_owned()
+    };
+    let one = common::campaign(1);
+    let many = common::campaign(20);
+    let campaign = |d: &ReportData| {
+        description(campaign_svg(d.campaign.as_ref().unwrap(), &d.attempts).unwrap())
+    };
+    let history = |n: usize| description(history_svg(&many.runs[..n], "gpt-nano").unwrap());
+    let all = [
+        campaign(&one),
+        campaign(&many),
+        history(1),
+        history(11),
+        history(24),
+    ];
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    1 patch was tried; a refused one stands at the speed that was measured for it, or at that of its base where nothing was timed. Nothing was merged: no patch was proven faster. It is finished (the budget is used up), after 16 s. The expected share of false merges is at most 5 %, however many patches are tried.
+    20 patches were tried, one dot each; a refused one stands at the speed that was measured for it, or at that of its base where nothing was timed. 5 were merged: their whiskers reach from the estimate down to the proven line. The thick line is what is proven, +10.8 % since the start; the thin one is the estimate, +18.5 %, which is biased up because only winners are merged. It is finished (the budget is used up), after 7 min 3 s. The expected share of false merges is at most 5 %, however many patches are tried.
+    1 run, of ce64819: the next ones are compared with it. A run is a trend, not evidence: outpace compare proves a difference.
+    11 runs from ce64819 to c0d19d0, each against the first on its machine class. The last one stands at +3.0 %, -2.0 % against the one before it: within the spread. A run is a trend, not evidence: outpace compare proves a difference.
+    24 runs from ce64819 to fbf90d6, each against the first on its machine class. The last one stands at +2.0 %, +0.8 % against the one before it: within the spread. The machine changed at 82c27fb; runs before and after that cannot be compared. A run is a trend, not evidence: outpace compare proves a difference.
+    "#);
+}

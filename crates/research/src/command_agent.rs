@@ -1,0 +1,112 @@
+//! Any command as an agent: it works in a worktree of its own, and its patch is the diff that it leaves there.
+//!
+//! What it prints and how it exits is kept in a log and believed in nothing: command lines of agents differ, and some exit
+//! with 0 after refusing to work.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use outpace_record::{AgentConfig, plain};
+use outpace_trial::{Context, LaunchError, LaunchSpec, Limits};
+
+use crate::error::disk;
+use crate::{Agent, Idea, ResearchError, View, briefing};
+
+/// Variables that agents' command lines commonly need to find their own settings; no repository credentials are among them.
+const PASSED: [&str; 6] = ["HOME", "USER", "SHELL", "TERM", "XDG_CONFIG_HOME", "SSL_CERT_FILE"];
+
+/// An agent from `[agent.NAME]`.
+pub struct CommandAgent<'a> {
+    name: String,
+    config: AgentConfig,
+    context: &'a Context,
+}
+
+impl<'a> CommandAgent<'a> {
+    /// `name` is its name in `outpace.toml`.
+    pub fn new(name: &str, config: &AgentConfig, context: &'a Context) -> Self {
+        Self { name: name.to_owned(), config: config.clone(), context }
+    }
+}
+
+impl Agent for CommandAgent<'_> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn wants_profile(&self) -> bool {
+        true
+    }
+
+    fn propose(&mut self, view: &View<'_>) -> Result<Idea, ResearchError> {
+        let number = view.attempts.last().map_or(0, |a| a.number) + 1;
+        let scratch = self.context.fresh_scratch().map_err(disk(&std::env::temp_dir()))?;
+        let worktree = scratch.join("worktree");
+        view.repo.scratch_worktree(&view.base.tree, &worktree, "base")?;
+        let (context_file, prompt_file, title_file) =
+            (scratch.join("context.md"), scratch.join("prompt.md"), scratch.join("title.txt"));
+        let prompt = briefing::prompt(view, &context_file.to_string_lossy(), &title_file.to_string_lossy());
+        fs::write(&context_file, briefing::context(view)).map_err(disk(&context_file))?;
+        fs::write(&prompt_file, &prompt).map_err(disk(&prompt_file))?;
+        let places = [("{prompt_file}", &prompt_file), ("{context}", &context_file), ("{title_file}", &title_file)];
+        let fill = |arg: &String| {
+            let filled = places.iter().fold(arg.clone(), |text, (name, path)| text.replace(name, &path.to_string_lossy()));
+            // Last, so that nothing inside the prompt is taken for a placeholder.
+            filled.replace("{prompt}", &prompt)
+        };
+        let spec = LaunchSpec {
+            command: self.config.command.iter().map(fill).collect(),
+            cwd: worktree.clone(),
+            scratch: scratch.join("own"),
+            env: self.environment(&prompt_file, &context_file, &title_file),
+            inherit_env: false,
+            limits: Limits::default(),
+        };
+        let ended = self.run(&spec, &view.logs.join(format!("{number:05}-agent.log")))?;
+        let tree = view.repo.tree_from_dir(&view.base.tree, &worktree)?;
+        let title = fs::read_to_string(&title_file).map(|text| plain(&text, 100)).unwrap_or_default();
+        // Scratch is deleted with the context at the latest.
+        let _ = fs::remove_dir_all(&scratch);
+        let changed = view.repo.patch_between(&view.base.tree, &tree)?;
+        if changed.is_empty() {
+            return Ok(Idea::Nothing { title: named(title, "no patch"), reason: format!("left no change: {ended}") });
+        }
+        let files: Vec<&str> = changed.files.iter().map(|file| file.path.as_str()).collect();
+        let stat = format!("{} +{} -{}", files.join(" "), changed.added, changed.removed);
+        Ok(Idea::Tree { tree, title: named(title, &stat) })
+    }
+}
+
+impl CommandAgent<'_> {
+    fn environment(&self, prompt: &Path, context: &Path, title: &Path) -> BTreeMap<String, OsString> {
+        let named = PASSED.iter().map(|name| (*name).to_owned()).chain(self.config.pass_env.iter().cloned());
+        let mut env: BTreeMap<String, OsString> =
+            named.filter_map(|name| std::env::var_os(&name).map(|value| (name, value))).collect();
+        env.insert("OUTPACE_PROMPT_FILE".into(), prompt.into());
+        env.insert("OUTPACE_CONTEXT".into(), context.into());
+        env.insert("OUTPACE_TITLE_FILE".into(), title.into());
+        env
+    }
+
+    /// How it ended, in words; its output goes to the log that is kept.
+    fn run(&self, spec: &LaunchSpec, log: &Path) -> Result<String, ResearchError> {
+        let outcome = self.context.launcher.run(spec, self.config.timeout);
+        let output = ["stdout", "stderr"].map(|name| fs::read(spec.scratch.join(name)).unwrap_or_default());
+        fs::write(log, output.concat()).map_err(disk(log))?;
+        match outcome {
+            Ok(finished) => Ok(format!("the command ended with exit code {}; log: {}", finished.code, log.display())),
+            Err(LaunchError::Cancelled) => Err(ResearchError::Interrupted(None)),
+            Err(error @ LaunchError::Timeout { .. }) => Ok(error.to_string()),
+            Err(error @ LaunchError::Start { .. }) => Err(ResearchError::Usage(format!(
+                "agent `{}`: {error}. Hint: is the command in [agent.{}] installed and in PATH?",
+                self.name, self.name
+            ))),
+        }
+    }
+}
+
+fn named(title: String, otherwise: &str) -> String {
+    if title.is_empty() { plain(otherwise, 100) } else { title }
+}

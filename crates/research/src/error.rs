@@ -1,0 +1,60 @@
+//! Why a gate or a campaign could not come to an answer. A refused patch is no error.
+
+use outpace_record::{ReadError, Verdict};
+use outpace_repo::{HistoryError, MergeError, RepoError};
+
+/// What went wrong; [`ResearchError::exit_code`] says whose business it is.
+#[derive(Debug, thiserror::Error)]
+pub enum ResearchError {
+    /// The user asked to stop; what was measured of the running trial.
+    #[error("interrupted")]
+    Interrupted(Option<Box<Verdict>>),
+    /// Base, machine or disk cannot be trusted.
+    #[error("{0}")]
+    Environment(String),
+    /// What the user asked for is not possible.
+    #[error("{0}")]
+    Usage(String),
+    /// git.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+    /// The merge.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    /// The history.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// A stored document.
+    #[error("{path}: {source}")]
+    Stored {
+        /// Where it is.
+        path: String,
+        /// What is wrong with it.
+        source: ReadError,
+    },
+    /// The disk.
+    #[error("{path}: {source}")]
+    Disk {
+        /// Where.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl ResearchError {
+    /// Exit code of a command that ends with it.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Interrupted(_) => 130,
+            Self::Usage(_) | Self::Repo(_) | Self::Merge(_) => 2,
+            Self::Environment(_) | Self::History(_) | Self::Stored { .. } | Self::Disk { .. } => 5,
+        }
+    }
+}
+
+/// Turns an I/O error into one with its path.
+pub(crate) fn disk(path: &std::path::Path) -> impl Fn(std::io::Error) -> ResearchError {
+    let path = path.display().to_string();
+    move |source| ResearchError::Disk { path: path.clone(), source }
+}

@@ -1,0 +1,83 @@
+//! What this machine can see: the base against itself, labels hidden, nothing stopped early.
+
+use outpace_record::{Config, Protocol};
+use outpace_stats::{Rule, block_log_ratio, standard_deviation};
+use outpace_trial::{
+    Arena, BlockPlan, Built, CommandArena, Context, MeasureLock, Observer, PAIRS_OF_COMMANDS, ProcessArena, Side, pilot, run_block,
+};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use std::time::Instant;
+
+use crate::ResearchError;
+
+/// What an A/A measurement found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Noise {
+    /// The block log ratios.
+    pub log_ratios: Vec<f64>,
+    /// Their standard deviation.
+    pub sd: f64,
+    /// Wall seconds of a block.
+    pub block_s: f64,
+    /// Share of a block in which no measured turn ran.
+    pub overhead: f64,
+}
+
+/// Measures `blocks` blocks of a revision against itself.
+///
+/// # Errors
+/// The workload fails or the user asked to stop.
+pub fn measure_noise(
+    context: &Context,
+    config: &Config,
+    workload: &str,
+    built: &Built,
+    blocks: usize,
+    seed: u64,
+    observer: &mut dyn Observer,
+    mut progress: impl FnMut(usize, f64),
+) -> Result<Noise, ResearchError> {
+    let _lock = MeasureLock::acquire(observer, &|| context.launcher.cancelled())
+        .map_err(|error| ResearchError::Environment(format!("cannot take the measuring lock: {error}")))?;
+    let process = config.workload[workload].protocol == Protocol::Process;
+    let mut arena: Box<dyn Arena> = if process {
+        Box::new(CommandArena::new(context, &built.run, &built.run))
+    } else {
+        Box::new(ProcessArena::new(context, &built.run, &built.run))
+    };
+    let pairs = if process { PAIRS_OF_COMMANDS } else { config.gate.pairs };
+    let failed = |(_, error): (Side, outpace_trial::PeerError)| match error.is_cancelled() {
+        true => ResearchError::Interrupted(None),
+        false => ResearchError::Environment(format!("{workload}: {error}")),
+    };
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let mut draw = move || rng.random::<u64>() >> 11;
+    let plan = pilot(&mut *arena, &[Side::Base], config.gate.min_turn_ms * 1e-3, pairs, [draw(), draw()]).map_err(failed)?;
+    let mut order = ChaCha20Rng::seed_from_u64(seed ^ 0xAA);
+    let (mut log_ratios, mut turns_s) = (Vec::new(), 0.0);
+    let begin = Instant::now();
+    for n in 0..blocks {
+        let block = BlockPlan { plan, model_seed: draw(), data_seed: draw() };
+        let measured = run_block(&mut *arena, &block, &mut order).map_err(failed)?;
+        turns_s += measured.pairs.iter().flatten().sum::<f64>();
+        let x = block_log_ratio(&measured.pairs).map_err(|error| ResearchError::Environment(error.to_string()))?;
+        log_ratios.push(x);
+        progress(n + 1, x);
+    }
+    let wall_s = begin.elapsed().as_secs_f64();
+    Ok(Noise {
+        sd: standard_deviation(&log_ratios),
+        block_s: wall_s / blocks as f64,
+        overhead: 1.0 - turns_s / wall_s,
+        log_ratios,
+    })
+}
+
+impl Noise {
+    /// Blocks and seconds to prove a true gain.
+    pub fn forecast(&self, speedup: f64, rule: &Rule) -> (Option<usize>, Option<f64>) {
+        let blocks = outpace_stats::forecast(self.sd, speedup, rule);
+        (blocks, blocks.map(|n| n as f64 * self.block_s))
+    }
+}

@@ -1,0 +1,153 @@
+//! Campaigns on disk: one folder each, one file an attempt, every file written whole or not at all.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use outpace_record::{Attempt, Campaign, CampaignState, Document};
+
+use crate::ResearchError;
+use crate::error::disk;
+
+/// The folder of all campaigns of a repository.
+#[derive(Debug, Clone)]
+pub struct CampaignStore {
+    root: PathBuf,
+}
+
+/// A campaign that this process works on; nobody else can until it is dropped or the process ends.
+#[derive(Debug)]
+pub struct Sitting {
+    /// Its folder.
+    pub folder: PathBuf,
+    #[expect(dead_code, reason = "held for its lock")]
+    lock: File,
+}
+
+impl CampaignStore {
+    /// Below the state folder of the repository.
+    pub fn new(state_dir: &Path) -> Self {
+        Self { root: state_dir.join("campaigns") }
+    }
+
+    /// Ids of all campaigns, oldest first.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn list(&self) -> Result<Vec<String>, ResearchError> {
+        let Ok(entries) = fs::read_dir(&self.root) else { return Ok(Vec::new()) };
+        let mut ids = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(disk(&self.root))?;
+            if entry.path().join("campaign.json").is_file() {
+                ids.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// The newest campaign that is not finished.
+    ///
+    /// # Errors
+    /// A campaign cannot be read.
+    pub fn unfinished(&self) -> Result<Option<String>, ResearchError> {
+        for id in self.list()?.into_iter().rev() {
+            if self.campaign(&id)?.state != CampaignState::Finished {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads a campaign.
+    ///
+    /// # Errors
+    /// It is not there or cannot be understood.
+    pub fn campaign(&self, id: &str) -> Result<Campaign, ResearchError> {
+        read(&self.root.join(id).join("campaign.json"))
+    }
+
+    /// Reads a campaign's attempts, in order.
+    ///
+    /// # Errors
+    /// One cannot be understood.
+    pub fn attempts(&self, id: &str) -> Result<Vec<Attempt>, ResearchError> {
+        let folder = self.root.join(id).join("attempts");
+        let Ok(entries) = fs::read_dir(&folder) else { return Ok(Vec::new()) };
+        let paths = entries.map(|entry| entry.map(|e| e.path()));
+        let mut paths: Vec<PathBuf> = paths.collect::<Result<_, _>>().map_err(disk(&folder))?;
+        // A file that was being written when the process was killed has another ending.
+        paths.retain(|path| path.extension().is_some_and(|e| e == "json"));
+        paths.sort();
+        paths.iter().map(|path| read(path)).collect()
+    }
+
+    /// Begins or continues work on a campaign.
+    ///
+    /// # Errors
+    /// Somebody else works on a campaign of this repository, or the disk says no.
+    pub fn open(&self, id: &str) -> Result<Sitting, ResearchError> {
+        let folder = self.root.join(id);
+        for sub in ["attempts", "logs"] {
+            fs::create_dir_all(folder.join(sub)).map_err(disk(&folder))?;
+        }
+        let path = self.root.join("lock");
+        let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let lock = open.map_err(disk(&path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Sitting { folder, lock }),
+            Err(TryLockError::WouldBlock) => Err(ResearchError::Usage(
+                "another campaign is under way in this repository. Hint: wait for it, or stop it with Ctrl-C".into(),
+            )),
+            Err(TryLockError::Error(error)) => Err(disk(&path)(error)),
+        }
+    }
+
+    /// An id that is not taken, from the moment a campaign begins: `20260519-083000`.
+    pub fn fresh_id(&self, moment: &str) -> String {
+        let digits: String = moment.chars().filter(char::is_ascii_digit).take(14).collect();
+        let id = format!("{}-{}", &digits[..8], &digits[8..]);
+        let taken = |id: &str| self.root.join(id).exists();
+        if !taken(&id) {
+            return id;
+        }
+        (2..).map(|n| format!("{id}-{n}")).find(|id| !taken(id)).expect("there are more numbers than folders")
+    }
+}
+
+impl Sitting {
+    /// Writes what the campaign is and where it stands.
+    ///
+    /// # Errors
+    /// The disk says no.
+    pub fn save_campaign(&self, campaign: &Campaign) -> Result<(), ResearchError> {
+        write(&self.folder.join("campaign.json"), &campaign.to_json())
+    }
+
+    /// Writes one attempt.
+    ///
+    /// # Errors
+    /// The disk says no.
+    pub fn save_attempt(&self, attempt: &Attempt) -> Result<(), ResearchError> {
+        write(&self.folder.join(format!("attempts/{:05}.json", attempt.number)), &attempt.to_json())
+    }
+
+    /// Where logs are kept.
+    pub fn logs(&self) -> PathBuf {
+        self.folder.join("logs")
+    }
+}
+
+fn read<T: Document>(path: &Path) -> Result<T, ResearchError> {
+    let text = fs::read_to_string(path).map_err(disk(path))?;
+    T::from_json(&text).map_err(|source| ResearchError::Stored { path: path.display().to_string(), source })
+}
+
+/// The new content is on the disk before it takes the old one's name: a kill or a power cut leaves one or the other.
+fn write(path: &Path, text: &str) -> Result<(), ResearchError> {
+    let next = path.with_extension("next");
+    let mut file = File::create(&next).map_err(disk(&next))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(disk(&next))?;
+    fs::rename(&next, path).map_err(disk(path))
+}

@@ -3,7 +3,11 @@
 /// `[#####---------------]`: how far the logarithm of the e-value has come towards its threshold.
 pub(crate) fn bar(log_e: f64, threshold: f64, width: usize) -> String {
     let share = (log_e / threshold.ln()).clamp(0.0, 1.0);
-    let full = if share.is_finite() { (share * width as f64).floor() as usize } else { 0 };
+    let full = if share.is_finite() {
+        (share * width as f64).floor() as usize
+    } else {
+        0
+    };
     format!("[{}{}]", "#".repeat(full), "-".repeat(width - full))
 }
 

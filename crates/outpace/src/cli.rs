@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, baseline, bench, compare, completions, doctor, gate, history, init, judge, man, report, research, schema,
+    audit, baseline, bench, compare, completions, doctor, gate, history, init, judge, man, report,
+    research, schema,
 };
 use crate::options::Options;
 

@@ -32,12 +32,20 @@ impl std::error::Error for Failure {}
 
 /// A usage error.
 pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
-    Failure { code: USAGE, message: message.into() }.into()
+    Failure {
+        code: USAGE,
+        message: message.into(),
+    }
+    .into()
 }
 
 /// An environment that cannot be trusted.
 pub(crate) fn environment(message: impl Into<String>) -> anyhow::Error {
-    Failure { code: ENVIRONMENT, message: message.into() }.into()
+    Failure {
+        code: ENVIRONMENT,
+        message: message.into(),
+    }
+    .into()
 }
 
 /// The exit code that an error means.

@@ -20,7 +20,9 @@ fn main() -> ExitCode {
         return outpace_trial::supervise::main(args);
     }
     let cli = cli::Cli::parse();
-    let color = cli.options.paints(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    let color = cli
+        .options
+        .paints(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     match commands::run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

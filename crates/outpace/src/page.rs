@@ -14,13 +14,24 @@ const MOST_RUNS: usize = 500;
 const MOST_VERDICTS: usize = 50;
 
 /// What a report of this repository shows; `campaign` with its attempts, if there is one.
-pub(crate) fn gather(repo: &Repo, campaign: Option<(Campaign, Vec<Attempt>)>) -> Result<ReportData> {
+pub(crate) fn gather(
+    repo: &Repo,
+    campaign: Option<(Campaign, Vec<Attempt>)>,
+) -> Result<ReportData> {
     let (campaign, attempts) = campaign.map_or((None, Vec::new()), |(c, a)| (Some(c), a));
     let mut runs: Vec<Run> = read_all(repo, "run", MOST_RUNS)?;
     runs.sort_by_key(|run| (run.committed, run.started));
-    let verdicts: Vec<Verdict> = if campaign.is_some() { Vec::new() } else { read_all(repo, "verdict", MOST_VERDICTS)? };
+    let verdicts: Vec<Verdict> = if campaign.is_some() {
+        Vec::new()
+    } else {
+        read_all(repo, "verdict", MOST_VERDICTS)?
+    };
     let head = repo.resolve("HEAD")?;
-    let name = repo.root().file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = repo
+        .root()
+        .file_name()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default();
     Ok(ReportData {
         title: format!("outpace: {name}"),
         settings: settings(campaign.as_ref()),
@@ -54,7 +65,11 @@ pub(crate) fn baselines(repo: &Repo, tree: &str) -> Result<Vec<Baseline>> {
 
 fn read_all<T: Document>(repo: &Repo, kind: &str, most: usize) -> Result<Vec<T>> {
     let history = repo.history();
-    let mut entries: Vec<_> = history.list()?.into_iter().filter(|entry| entry.kind == kind).collect();
+    let mut entries: Vec<_> = history
+        .list()?
+        .into_iter()
+        .filter(|entry| entry.kind == kind)
+        .collect();
     entries.sort_by(|a, b| b.date.cmp(&a.date));
     entries.truncate(most);
     let mut found = Vec::new();
@@ -76,8 +91,14 @@ fn settings(campaign: Option<&Campaign>) -> Vec<(String, String)> {
         row("workloads", c.workloads.join(", ")),
         row("merged into", c.into.clone()),
         row("seed", c.seed.to_string()),
-        row("share of false merges", format!("at most {} %", c.fdr * 100.0)),
-        row("smallest gain that counts", format!("{} %", c.min_speedup * 100.0)),
+        row(
+            "share of false merges",
+            format!("at most {} %", c.fdr * 100.0),
+        ),
+        row(
+            "smallest gain that counts",
+            format!("{} %", c.min_speedup * 100.0),
+        ),
         row("machine class", c.machine_class.clone()),
         row("sandbox", c.sandbox_tier.as_str().to_owned()),
         row("outpace", c.outpace_version.clone()),

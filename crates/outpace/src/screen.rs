@@ -20,7 +20,11 @@ pub(crate) const DIM: &str = "2";
 
 /// Paints a text if colours are wanted.
 pub(crate) fn paint(color: bool, style: &str, text: &str) -> String {
-    if color { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+    if color {
+        format!("\x1b[{style}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// The terminal.
@@ -104,18 +108,42 @@ impl Screen {
 
     /// One verdict as a line of result.
     pub(crate) fn verdict(&mut self, verdict: &Verdict) {
-        let mut parts = vec![format!("{:<10} {}", verdict.workload, self.word(verdict.verdict))];
+        let mut parts = vec![format!(
+            "{:<10} {}",
+            verdict.workload,
+            self.word(verdict.verdict)
+        )];
         if let Some(speedup) = verdict.speedup {
-            let bound = |word: &str, bound: Option<f64>| bound.map(|b| format!(", at {word} {}", gain(b))).unwrap_or_default();
-            let bounds = format!("{}{}", bound("least", verdict.at_least), bound("most", verdict.at_most));
+            let bound = |word: &str, bound: Option<f64>| {
+                bound
+                    .map(|b| format!(", at {word} {}", gain(b)))
+                    .unwrap_or_default()
+            };
+            let bounds = format!(
+                "{}{}",
+                bound("least", verdict.at_least),
+                bound("most", verdict.at_most)
+            );
             parts.push(format!("{}{bounds}", gain(speedup)));
         }
         if let Some(tokens) = verdict.tokens_per_s {
-            parts.push(format!("{} -> {} tokens/s", count(tokens.base), count(tokens.candidate)));
+            parts.push(format!(
+                "{} -> {} tokens/s",
+                count(tokens.base),
+                count(tokens.candidate)
+            ));
         }
         if verdict.n_blocks > 0 {
-            let blocks = if verdict.n_blocks == 1 { "block" } else { "blocks" };
-            parts.push(format!("{} {blocks}, {}", verdict.n_blocks, duration(verdict.trial_s.unwrap_or(0.0))));
+            let blocks = if verdict.n_blocks == 1 {
+                "block"
+            } else {
+                "blocks"
+            };
+            parts.push(format!(
+                "{} {blocks}, {}",
+                verdict.n_blocks,
+                duration(verdict.trial_s.unwrap_or(0.0))
+            ));
         }
         if verdict.verdict != Kind::Faster {
             parts.push(reason(&verdict.reason));
@@ -129,10 +157,19 @@ impl Screen {
             self.say("correct", &format!("{word}: {}", plain(&fault.detail, 160)));
             return;
         }
-        let Some(losses) = checks.iter().find(|check| check.name == "losses") else { return };
+        let Some(losses) = checks.iter().find(|check| check.name == "losses") else {
+            return;
+        };
         let (value, allowed) = (losses.value.unwrap_or(0.0), losses.allowed.unwrap_or(0.0));
-        let rest: Vec<String> = checks.iter().skip(1).map(|check| format!("{} ok", check.name)).collect();
-        let text = format!("{steps} steps at fresh seeds: loss within {value:.1e} (allowed {allowed:.1e}), {}", rest.join(", "));
+        let rest: Vec<String> = checks
+            .iter()
+            .skip(1)
+            .map(|check| format!("{} ok", check.name))
+            .collect();
+        let text = format!(
+            "{steps} steps at fresh seeds: loss within {value:.1e} (allowed {allowed:.1e}), {}",
+            rest.join(", ")
+        );
         self.say("correct", text.trim_end_matches(", "));
     }
 }
@@ -142,7 +179,10 @@ pub(crate) fn reason(text: &str) -> String {
     match text.split_once('\n') {
         None => plain(text, 300),
         Some((first, rest)) => {
-            let lines: Vec<String> = rest.lines().map(|line| format!("    {}", line.trim_end())).collect();
+            let lines: Vec<String> = rest
+                .lines()
+                .map(|line| format!("    {}", line.trim_end()))
+                .collect();
             format!("{}\n{}", plain(first, 300), lines.join("\n"))
         }
     }
@@ -150,7 +190,10 @@ pub(crate) fn reason(text: &str) -> String {
 
 fn cut_to_width(text: &str) -> String {
     let width = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
-    let width = rustix::termios::tcgetwinsize(std::io::stderr()).map(|size| usize::from(size.ws_col)).ok().or(width);
+    let width = rustix::termios::tcgetwinsize(std::io::stderr())
+        .map(|size| usize::from(size.ws_col))
+        .ok()
+        .or(width);
     let width = width.filter(|w| *w >= 20).unwrap_or(100);
     text.chars().take(width - 1).collect()
 }
@@ -161,31 +204,72 @@ impl Observer for Screen {
         match event {
             Event::Building { side } => {
                 self.begin = Instant::now();
-                let first = if *side == Side::Base { " (the first build of a repository takes minutes)" } else { "" };
+                let first = if *side == Side::Base {
+                    " (the first build of a repository takes minutes)"
+                } else {
+                    ""
+                };
                 self.live(&format!("{prefix}build      {}{first}", side.as_str()));
             }
-            Event::Built { side: Side::Base, seconds } if *seconds > 2.0 => {
+            Event::Built {
+                side: Side::Base,
+                seconds,
+            } if *seconds > 2.0 => {
                 self.say("build", &format!("base, {}", duration(*seconds)));
             }
-            Event::Built { side: Side::Candidate, seconds } if prefix.is_empty() => {
+            Event::Built {
+                side: Side::Candidate,
+                seconds,
+            } if prefix.is_empty() => {
                 self.say("build", &duration(*seconds));
             }
             Event::Built { .. } => {}
             Event::Compared { same } if prefix.is_empty() => {
-                self.say("", if *same { "artefacts are equal" } else { "artefact differs" });
+                self.say(
+                    "",
+                    if *same {
+                        "artefacts are equal"
+                    } else {
+                        "artefact differs"
+                    },
+                );
             }
             Event::Compared { .. } => {}
-            Event::Checking { steps, .. } => self.live(&format!("{prefix}correct    {steps} steps at fresh seeds")),
-            Event::Checked { steps, checks, .. } if prefix.is_empty() => self.checked(*steps, checks),
+            Event::Checking { steps, .. } => {
+                self.live(&format!("{prefix}correct    {steps} steps at fresh seeds"))
+            }
+            Event::Checked { steps, checks, .. } if prefix.is_empty() => {
+                self.checked(*steps, checks)
+            }
             Event::Checked { .. } => {}
-            Event::Planned { workload, .. } => self.live(&format!("{prefix}{workload:<10} warming up")),
-            Event::Waiting { pid } => self.say("waiting", &format!("another outpace measures on this machine (process {pid})")),
-            Event::Block { workload, n_blocks, log_e, threshold, speedup, at_least, left_s } => {
-                let least = at_least.map(|b| format!(" (at least {})", gain(b))).unwrap_or_default();
-                let left = left_s.map(|s| format!("   about {} left", duration(s))).unwrap_or_default();
+            Event::Planned { workload, .. } => {
+                self.live(&format!("{prefix}{workload:<10} warming up"))
+            }
+            Event::Waiting { pid } => self.say(
+                "waiting",
+                &format!("another outpace measures on this machine (process {pid})"),
+            ),
+            Event::Block {
+                workload,
+                n_blocks,
+                log_e,
+                threshold,
+                speedup,
+                at_least,
+                left_s,
+            } => {
+                let least = at_least
+                    .map(|b| format!(" (at least {})", gain(b)))
+                    .unwrap_or_default();
+                let left = left_s
+                    .map(|s| format!("   about {} left", duration(s)))
+                    .unwrap_or_default();
                 let evidence = format!("evidence {} of {}", evidence(*log_e), count(*threshold));
                 let bar = bar(*log_e, *threshold, 18);
-                self.live(&format!("{prefix}{workload:<10} {bar}  block {n_blocks}   {evidence}   {}{least}{left}", gain(*speedup)));
+                self.live(&format!(
+                    "{prefix}{workload:<10} {bar}  block {n_blocks}   {evidence}   {}{least}{left}",
+                    gain(*speedup)
+                ));
             }
         }
     }
@@ -194,7 +278,11 @@ impl Observer for Screen {
 /// The e-value in a few characters.
 fn evidence(log_e: f64) -> String {
     let e = log_e.exp();
-    if e < 10.0 { format!("{e:.1}") } else { count(e) }
+    if e < 10.0 {
+        format!("{e:.1}")
+    } else {
+        count(e)
+    }
 }
 
 impl CampaignObserver for Screen {
@@ -221,7 +309,10 @@ impl CampaignObserver for Screen {
 
 /// The heading of a campaign's table.
 pub(crate) fn heading() -> String {
-    format!("{:>3}  {:<44} {:<11} {:>8} {:>9} {:>7} {:>9}", "#", "patch", "verdict", "gain", "at least", "blocks", "time")
+    format!(
+        "{:>3}  {:<44} {:<11} {:>8} {:>9} {:>7} {:>9}",
+        "#", "patch", "verdict", "gain", "at least", "blocks", "time"
+    )
 }
 
 fn row(screen: &Screen, attempt: &Attempt) -> String {
@@ -240,17 +331,27 @@ fn row(screen: &Screen, attempt: &Attempt) -> String {
         "{:>8} {:>9} {:>7} {:>9}",
         percent(verdict.and_then(|v| v.speedup)),
         percent(verdict.and_then(|v| v.at_least)),
-        if blocks > 0 { blocks.to_string() } else { "-".into() },
+        if blocks > 0 {
+            blocks.to_string()
+        } else {
+            "-".into()
+        },
         duration(attempt.total_s),
     );
     let title = shortened(&attempt.title, 44);
     let tail = match (&attempt.merged, attempt.verdict) {
         (Some(commit), _) => format!("   merged {}", short(commit)),
-        (None, Kind::Rejected) => format!("   {}", plain(attempt.reason.lines().next().unwrap_or_default(), 100)),
+        (None, Kind::Rejected) => format!(
+            "   {}",
+            plain(attempt.reason.lines().next().unwrap_or_default(), 100)
+        ),
         (None, Kind::Same) => format!("   {}", plain(&attempt.reason, 60)),
         _ => String::new(),
     };
-    format!("{:>3}  {title:<44} {word}{pad} {figures}{tail}", attempt.number)
+    format!(
+        "{:>3}  {title:<44} {word}{pad} {figures}{tail}",
+        attempt.number
+    )
 }
 
 /// Long titles lose their beginning, where the path stands; the change is at the end.

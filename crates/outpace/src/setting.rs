@@ -37,9 +37,12 @@ pub(crate) fn config_of(repo: &Repo, base: &Commit) -> Result<Config> {
         } else {
             "`outpace init` writes one; commit it"
         };
-        return Err(usage(format!("commit {short} has no {CONFIG}. Hint: {hint}")));
+        return Err(usage(format!(
+            "commit {short} has no {CONFIG}. Hint: {hint}"
+        )));
     };
-    let text = String::from_utf8(bytes).map_err(|_| usage(format!("{CONFIG} of {short} is not UTF-8")))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| usage(format!("{CONFIG} of {short} is not UTF-8")))?;
     let config = parse_config(&text, CONFIG)?;
     let on_disk = std::fs::read_to_string(repo.root().join(CONFIG)).ok();
     if on_disk.is_some_and(|now| now != text) {
@@ -59,7 +62,11 @@ pub(crate) fn context() -> Result<(Context, Arc<AtomicBool>)> {
     let own = std::env::current_exe().context("cannot find the program itself")?;
     let supervisor: Vec<OsString> = vec![own.into(), SUPERVISE.into()];
     let context = Context::new(Launcher::new(supervisor, Arc::clone(&cancel)));
-    let context = context.map_err(|error| environment(format!("cannot make a scratch folder: {error}. Hint: set TMPDIR")))?;
+    let context = context.map_err(|error| {
+        environment(format!(
+            "cannot make a scratch folder: {error}. Hint: set TMPDIR"
+        ))
+    })?;
     Ok((context, cancel))
 }
 
@@ -74,7 +81,7 @@ pub(crate) fn bench<'a>(
         repo,
         config,
         context,
-        builder: Builder::new(repo.state_dir(), sources, context),
+        builder: Builder::new(repo.state_dir(), repo.root().to_owned(), sources, context),
         machine: machine(),
         sandbox_tier: sandbox_tier(),
         version: VERSION,
@@ -88,9 +95,15 @@ pub(crate) fn surroundings() -> (Machine, SandboxTier) {
 
 /// The workloads to judge: named ones, or those of `[gate]`, or all.
 pub(crate) fn workloads(config: &Config, named: &[String]) -> Result<Vec<String>> {
-    if let Some(unknown) = named.iter().find(|name| !config.workload.contains_key(*name)) {
+    if let Some(unknown) = named
+        .iter()
+        .find(|name| !config.workload.contains_key(*name))
+    {
         let known: Vec<&str> = config.workload.keys().map(String::as_str).collect();
-        return Err(usage(format!("there is no workload `{unknown}` in {CONFIG}. Hint: known here: {}", known.join(", "))));
+        return Err(usage(format!(
+            "there is no workload `{unknown}` in {CONFIG}. Hint: known here: {}",
+            known.join(", ")
+        )));
     }
     if !named.is_empty() {
         return Ok(named.to_vec());

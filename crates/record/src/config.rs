@@ -66,6 +66,9 @@ pub struct WorkloadConfig {
     /// Builds it, offline; empty for a program that needs no build.
     #[serde(default)]
     pub build: Vec<String>,
+    /// Folder of the user's checkout whose compiled dependencies the very first build begins from, `target` for cargo.
+    #[serde(default)]
+    pub cache_from: Option<String>,
     /// Starts it. `{target}` is the build's target folder.
     pub run: Vec<String>,
     /// Evaluates a checkpoint: `--checkpoint FILE --data-seed N` is added.
@@ -181,7 +184,10 @@ pub struct Tunable {
 impl Tunable {
     /// Its key or constant.
     pub fn name(&self) -> &str {
-        self.key.as_deref().or(self.constant.as_deref()).unwrap_or_default()
+        self.key
+            .as_deref()
+            .or(self.constant.as_deref())
+            .unwrap_or_default()
     }
 
     /// Its values as they are written in the file. For a constant, a string is the expression itself.

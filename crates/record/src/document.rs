@@ -14,7 +14,8 @@ pub trait Document: Serialize + DeserializeOwned {
 
     /// The document as it is stored: pretty-printed JSON that ends in a newline. Its bytes define its id.
     fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("records hold no map with non-string keys");
+        let mut text =
+            serde_json::to_string_pretty(self).expect("records hold no map with non-string keys");
         compact_number_rows(&mut text);
         text.push('\n');
         text
@@ -63,7 +64,10 @@ fn check_schema(text: &str, expected: &'static str) -> Result<(), ReadError> {
     if found == expected {
         return Ok(());
     }
-    let split = |s: &str| s.rsplit_once('/').map(|(name, v)| (name.to_owned(), v.parse::<u32>().ok()));
+    let split = |s: &str| {
+        s.rsplit_once('/')
+            .map(|(name, v)| (name.to_owned(), v.parse::<u32>().ok()))
+    };
     match (split(&found), split(expected)) {
         (Some((a, Some(have))), Some((b, Some(know)))) if a == b && have > know => {
             Err(ReadError::Newer { found, expected })
@@ -77,7 +81,6 @@ pub fn record_id(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-
 /// Puts innermost lists of numbers on one line each: raw samples stay readable in a diff and take a third of the space.
 fn compact_number_rows(text: &mut String) {
     let mut out = String::with_capacity(text.len());
@@ -85,7 +88,10 @@ fn compact_number_rows(text: &mut String) {
     let mut rest = text.as_str();
     while let Some(c) = rest.chars().next() {
         if !in_string && let Some(row) = number_row(rest) {
-            out.extend(row.split_whitespace().flat_map(|word| [word, if word.ends_with(',') { " " } else { "" }]));
+            out.extend(
+                row.split_whitespace()
+                    .flat_map(|word| [word, if word.ends_with(',') { " " } else { "" }]),
+            );
             rest = &rest[row.len()..];
             continue;
         }
@@ -100,12 +106,16 @@ fn compact_number_rows(text: &mut String) {
 /// The list of numbers and nulls that `text` begins with, brackets included.
 fn number_row(text: &str) -> Option<&str> {
     let inside = text.strip_prefix('[')?;
-    let end = inside.find(|c: char| !(c.is_ascii_digit() || c.is_ascii_whitespace() || "+-.,eEnul".contains(c)))?;
+    let end = inside.find(|c: char| {
+        !(c.is_ascii_digit() || c.is_ascii_whitespace() || "+-.,eEnul".contains(c))
+    })?;
     inside[end..].starts_with(']').then(|| &text[..end + 2])
 }
 
 /// A moment in UTC, RFC 3339 with seconds: `2026-05-19T08:30:00Z`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Timestamp(#[schemars(with = "String")] jiff::Timestamp);
 
@@ -117,7 +127,9 @@ impl Timestamp {
 
     /// From the system's clock time, cut to seconds.
     pub fn from_system(time: std::time::SystemTime) -> Self {
-        let seconds = time.duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let seconds = time
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |d| d.as_secs());
         Self::from_unix_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 
@@ -155,7 +167,13 @@ mod tests {
         .unwrap();
         let before: serde_json::Value = serde_json::from_str(&text).unwrap();
         compact_number_rows(&mut text);
-        assert!(text.contains("[1.5, 2.0]") && text.contains("[3.0, null]"), "{text}");
-        assert_eq!(before, serde_json::from_str::<serde_json::Value>(&text).unwrap());
+        assert!(
+            text.contains("[1.5, 2.0]") && text.contains("[3.0, null]"),
+            "{text}"
+        );
+        assert_eq!(
+            before,
+            serde_json::from_str::<serde_json::Value>(&text).unwrap()
+        );
     }
 }

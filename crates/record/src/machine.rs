@@ -36,8 +36,16 @@ impl Machine {
     /// A short name for people plus a hash over everything that must be equal: `intel-xeon-x2-1f0c2a9b`.
     pub fn class(&self) -> String {
         let identity = serde_json::json!([
-            self.cpu, self.cpus, self.cpu_signature, self.simd, self.arch,
-            self.memory_mib.div_ceil(1024), self.hypervisor, self.governor, self.huge_pages, self.gpus,
+            self.cpu,
+            self.cpus,
+            self.cpu_signature,
+            self.simd,
+            self.arch,
+            self.memory_mib.div_ceil(1024),
+            self.hypervisor,
+            self.governor,
+            self.huge_pages,
+            self.gpus,
         ]);
         let hash = hex::encode(Sha256::digest(identity.to_string()));
         format!("{}-x{}-{}", self.slug(), self.cpus, &hash[..8])
@@ -45,7 +53,11 @@ impl Machine {
 
     /// One line for a person.
     pub fn describe(&self) -> String {
-        let gpus = if self.gpus.is_empty() { "no GPU".to_owned() } else { self.gpus.join(", ") };
+        let gpus = if self.gpus.is_empty() {
+            "no GPU".to_owned()
+        } else {
+            self.gpus.join(", ")
+        };
         format!("{} x {}, {gpus}", self.slug(), self.cpus)
     }
 
@@ -53,14 +65,22 @@ impl Machine {
         let name = self.gpus.first().unwrap_or(&self.cpu).to_lowercase();
         let name = name.replace("(r)", " ").replace("(tm)", " ");
         let skip = ["cpu", "processor", "with", "@"];
-        let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty() && !skip.contains(w));
+        let words = name
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .filter(|w| !w.is_empty() && !skip.contains(w));
         let slug: Vec<&str> = words.take(3).collect();
-        if slug.is_empty() { self.arch.clone() } else { slug.join("-") }
+        if slug.is_empty() {
+            self.arch.clone()
+        } else {
+            slug.join("-")
+        }
     }
 }
 
 /// How strongly the measured programs are confined.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum SandboxTier {
     /// Clean environment, own session, limits, fresh scratch; nothing that stops a hostile program.

@@ -5,8 +5,16 @@ use schemars::schema_for;
 use crate::{Attempt, Baseline, Campaign, Doctor, Judgement, Profile, Run, Verdict};
 
 /// Names that `json_schema` knows.
-pub const SCHEMAS: [&str; 8] =
-    ["attempt", "baseline", "campaign", "doctor", "judgement", "profile", "run", "verdict"];
+pub const SCHEMAS: [&str; 8] = [
+    "attempt",
+    "baseline",
+    "campaign",
+    "doctor",
+    "judgement",
+    "profile",
+    "run",
+    "verdict",
+];
 
 /// The JSON Schema (draft 2020-12) of `outpace.<name>/1`, or nothing for an unknown name.
 pub fn json_schema(name: &str) -> Option<serde_json::Value> {

@@ -43,10 +43,21 @@ pub(crate) fn context(view: &View<'_>) -> String {
 fn rules(view: &View<'_>, text: &mut String) {
     let policy = &view.config.policy;
     text.push_str("\n# Rules\n\n");
-    let _ = writeln!(text, "- You may change only files that match: {}.", policy.editable.join(", "));
-    let _ = writeln!(text, "- The patch has at most {} KiB and is text.", policy.max_patch_kib);
+    let _ = writeln!(
+        text,
+        "- You may change only files that match: {}.",
+        policy.editable.join(", ")
+    );
+    let _ = writeln!(
+        text,
+        "- The patch has at most {} KiB and is text.",
+        policy.max_patch_kib
+    );
     let gain = view.config.gate.min_speedup * 100.0;
-    let _ = writeln!(text, "- It is merged when it is proven more than {gain:.1} % faster beside the base, and never otherwise.");
+    let _ = writeln!(
+        text,
+        "- It is merged when it is proven more than {gain:.1} % faster beside the base, and never otherwise."
+    );
     text.push_str(
         "- Same mathematics: losses, parameters and validation loss may differ by rounding, not more.\n\
          - The clock, the seeds and the judge are outside your reach; measuring by yourself is welcome, nothing you print counts.\n\
@@ -54,22 +65,40 @@ fn rules(view: &View<'_>, text: &mut String) {
     );
     for name in view.workloads {
         if let Some(workload) = view.config.workload.get(name) {
-            let _ = writeln!(text, "- {name}: built with `{}`, run with `{}`.", workload.build.join(" "), workload.run.join(" "));
+            let _ = writeln!(
+                text,
+                "- {name}: built with `{}`, run with `{}`.",
+                workload.build.join(" "),
+                workload.run.join(" ")
+            );
         }
     }
 }
 
 fn time(profile: &Profile, text: &mut String) {
-    let _ = writeln!(text, "\n# Where a step's time goes\n\nOne step takes {:.3} ms.\n", profile.step_time_s * 1e3);
+    let _ = writeln!(
+        text,
+        "\n# Where a step's time goes\n\nOne step takes {:.3} ms.\n",
+        profile.step_time_s * 1e3
+    );
     text.push_str("| operation | ms | share | GFLOP/s | GB/s |\n|---|---|---|---|---|\n");
     for operation in profile.operations.iter().take(30) {
         let rate = |amount: Option<f64>| match amount {
-            Some(amount) if operation.seconds_per_step > 0.0 => format!("{:.1}", amount / operation.seconds_per_step * 1e-9),
+            Some(amount) if operation.seconds_per_step > 0.0 => {
+                format!("{:.1}", amount / operation.seconds_per_step * 1e-9)
+            }
             _ => "-".into(),
         };
         let (name, ms) = (plain(&operation.name, 60), operation.seconds_per_step * 1e3);
-        let (share, flops, bytes) = (operation.share * 100.0, rate(operation.flops), rate(operation.bytes));
-        let _ = writeln!(text, "| {name} | {ms:.3} | {share:.1} % | {flops} | {bytes} |");
+        let (share, flops, bytes) = (
+            operation.share * 100.0,
+            rate(operation.flops),
+            rate(operation.bytes),
+        );
+        let _ = writeln!(
+            text,
+            "| {name} | {ms:.3} | {share:.1} % | {flops} | {bytes} |"
+        );
     }
 }
 
@@ -94,18 +123,32 @@ fn tried(attempts: &[Attempt], text: &mut String) {
 }
 
 fn entry(attempt: &Attempt) -> String {
-    let mut text = format!("## {} {}: {}\n\n", attempt.number, attempt.verdict.as_str(), plain(&attempt.title, 120));
+    let mut text = format!(
+        "## {} {}: {}\n\n",
+        attempt.number,
+        attempt.verdict.as_str(),
+        plain(&attempt.title, 120)
+    );
     let _ = writeln!(text, "{}", plain(&attempt.reason, 600));
     if let Some(verdict) = attempt.main_verdict()
         && let Some(gain) = verdict.speedup
     {
         let bound = |b: Option<f64>| b.map_or("unknown".into(), |b| format!("{:+.1} %", b * 100.0));
         let (low, high) = (bound(verdict.at_least), bound(verdict.at_most));
-        let _ = writeln!(text, "Gain {:+.1} % (at least {low}, at most {high}) in {} blocks.", gain * 100.0, verdict.n_blocks);
+        let _ = writeln!(
+            text,
+            "Gain {:+.1} % (at least {low}, at most {high}) in {} blocks.",
+            gain * 100.0,
+            verdict.n_blocks
+        );
     }
     let diff: String = attempt.diff.chars().take(DIFF_BYTES).collect();
     if !diff.is_empty() {
-        let _ = writeln!(text, "\n~~~~~~~~diff\n{}\n~~~~~~~~\n", diff.replace("~~~~~~~~", "~~~~"));
+        let _ = writeln!(
+            text,
+            "\n~~~~~~~~diff\n{}\n~~~~~~~~\n",
+            diff.replace("~~~~~~~~", "~~~~")
+        );
     }
     text
 }

@@ -3,15 +3,17 @@
 
 use std::time::{Instant, SystemTime};
 
-use outpace_record::{Attempt, Campaign, CampaignState, Document, Kind, Profile, Timestamp, Verdict, record_id};
+use outpace_record::{
+    Attempt, Campaign, CampaignState, Document, Kind, Profile, Timestamp, Verdict, record_id,
+};
 use outpace_repo::{Commit, MergeError, Patch, check_policy, parse_trailers};
 use outpace_stats::{Rule, e_lond_threshold};
 use outpace_trial::{Observer, profile};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
-use crate::merge::merge_proven;
 use crate::gate::{cut, gate, workload};
+use crate::merge::merge_proven;
 use crate::{Agent, Answer, Bench, Idea, Question, ResearchError, Sitting, View};
 
 /// After so many proposals in a row that were no patch, the agent is considered broken.
@@ -67,7 +69,9 @@ pub fn run_campaign(
     order.campaign.state = CampaignState::Running;
     order.campaign.stopped_because = None;
     order.sitting.save_campaign(&order.campaign)?;
-    let ended = turns(bench, agent, &mut order, observer, &|| before_s + begin.elapsed().as_secs_f64());
+    let ended = turns(bench, agent, &mut order, observer, &|| {
+        before_s + begin.elapsed().as_secs_f64()
+    });
     order.campaign.used_s = before_s + begin.elapsed().as_secs_f64();
     (order.campaign.state, order.campaign.stopped_because) = match &ended {
         Ok(reason) => (CampaignState::Finished, Some(reason.clone())),
@@ -99,7 +103,10 @@ fn turns(
             return Err(ResearchError::Interrupted(None));
         }
         if agent.wants_profile() && profiled.as_ref().is_none_or(|(tree, _)| *tree != base.tree) {
-            profiled = Some((base.tree.clone(), profile_of(bench, &order.campaign, &base)?));
+            profiled = Some((
+                base.tree.clone(),
+                profile_of(bench, &order.campaign, &base)?,
+            ));
         }
         let number = order.attempts.last().map_or(0, |a| a.number) + 1;
         observer.proposing(number);
@@ -134,7 +141,10 @@ fn turns(
 }
 
 /// Judges one patch, merges it if it is proven, keeps the attempt; returns the revision that stands now.
-#[expect(clippy::too_many_arguments, reason = "the state of one turn of the loop")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the state of one turn of the loop"
+)]
 fn judge(
     bench: &mut Bench<'_>,
     order: &mut Order<'_>,
@@ -172,12 +182,16 @@ fn judge(
                 return Ok(bench.repo.resolve(&merged.commit)?);
             }
             Err(ResearchError::Merge(MergeError::Moved { .. })) => {
-                observer.note(&format!("{} moved meanwhile: measuring again", order.campaign.into));
+                observer.note(&format!(
+                    "{} moved meanwhile: measuring again",
+                    order.campaign.into
+                ));
                 base = standing(bench, &order.campaign)?;
                 match bench.repo.apply(&base.tree, &question.patch.text) {
                     Ok(applied) => tree = applied,
                     Err(error) => {
-                        attempt.reason = format!("the branch moved and the patch no longer applies: {error}");
+                        attempt.reason =
+                            format!("the branch moved and the patch no longer applies: {error}");
                         break;
                     }
                 }
@@ -197,8 +211,15 @@ fn refused(bench: &Bench<'_>, order: &Order<'_>, patch: &Patch) -> Option<String
     if let Err(violation) = check_policy(patch, &bench.config.policy) {
         return Some(violation.to_string());
     }
-    let same = order.attempts.iter().find(|a| a.patch_sha256.as_deref() == Some(patch.sha256.as_str()))?;
-    Some(format!("already tried as number {}: {}", same.number, same.verdict.as_str()))
+    let same = order
+        .attempts
+        .iter()
+        .find(|a| a.patch_sha256.as_deref() == Some(patch.sha256.as_str()))?;
+    Some(format!(
+        "already tried as number {}: {}",
+        same.number,
+        same.verdict.as_str()
+    ))
 }
 
 fn question(
@@ -234,7 +255,12 @@ fn question(
 
 /// Candidates that reached timing, and merges, so far.
 fn tickets(order: &Order<'_>) -> (usize, usize) {
-    let tested = order.attempts.iter().filter_map(|a| a.tested).max().unwrap_or(0);
+    let tested = order
+        .attempts
+        .iter()
+        .filter_map(|a| a.tested)
+        .max()
+        .unwrap_or(0);
     let merges = order.attempts.iter().filter(|a| a.merged.is_some()).count();
     (usize::try_from(tested).unwrap_or(usize::MAX - 1), merges)
 }
@@ -250,7 +276,11 @@ fn note_answer(attempt: &mut Attempt, order: &Order<'_>, answer: &Answer) {
     attempt.reason.clone_from(&answer.reason);
     attempt.merges_before = merges as u64;
     attempt.tested = answer.timed.then_some(tested as u64 + 1);
-    attempt.verdict_ids = answer.verdicts.iter().map(|v| record_id(v.to_json().as_bytes())).collect();
+    attempt.verdict_ids = answer
+        .verdicts
+        .iter()
+        .map(|v| record_id(v.to_json().as_bytes()))
+        .collect();
     attempt.verdicts.clone_from(&answer.verdicts);
     attempt.build_s += answer.build_s;
     attempt.check_s += answer.check_s;
@@ -269,7 +299,10 @@ fn keep(
     attempt.at_s = used_s();
     attempt.finished = now();
     if order.campaign.start_tokens_per_s.is_none() {
-        order.campaign.start_tokens_per_s = attempt.main_verdict().and_then(|v| v.tokens_per_s).map(|t| t.base);
+        order.campaign.start_tokens_per_s = attempt
+            .main_verdict()
+            .and_then(|v| v.tokens_per_s)
+            .map(|t| t.base);
     }
     order.campaign.used_s = used_s();
     order.campaign.updated = now();
@@ -285,8 +318,15 @@ fn keep(
 fn record(bench: &Bench<'_>, attempt: &Attempt) -> Result<(), ResearchError> {
     let date = attempt.finished.date();
     let verdicts: Vec<String> = attempt.verdicts.iter().map(Document::to_json).collect();
-    let slim = Attempt { verdicts: Vec::new(), ..attempt.clone() }.to_json();
-    let mut records: Vec<(&str, &str, &str)> = verdicts.iter().map(|json| ("verdict", &*date, &**json)).collect();
+    let slim = Attempt {
+        verdicts: Vec::new(),
+        ..attempt.clone()
+    }
+    .to_json();
+    let mut records: Vec<(&str, &str, &str)> = verdicts
+        .iter()
+        .map(|json| ("verdict", &*date, &**json))
+        .collect();
     records.push(("attempt", &date, &slim));
     bench.repo.history().append(&records)?;
     Ok(())
@@ -298,20 +338,29 @@ fn finish_merge(
     order: &mut Order<'_>,
     observer: &mut dyn CampaignObserver,
 ) -> Result<(), ResearchError> {
-    let open = order.attempts.last().is_some_and(|a| a.verdict == Kind::Faster && a.merged.is_none());
-    let Some(mut attempt) = order.attempts.pop_if(|_| open) else { return Ok(()) };
+    let open = order
+        .attempts
+        .last()
+        .is_some_and(|a| a.verdict == Kind::Faster && a.merged.is_none());
+    let Some(mut attempt) = order.attempts.pop_if(|_| open) else {
+        return Ok(());
+    };
     match merged_already(bench, &order.campaign.into, &attempt)? {
         Some(commit) => attempt.merged = Some(commit),
         None => match merge_again(bench, order, &attempt) {
             Ok(commit) => attempt.merged = Some(commit),
             Err(ResearchError::Merge(MergeError::Moved { .. })) => {
                 attempt.verdict = Kind::NotProven;
-                attempt.reason = "proven, but the branch moved before it was merged; propose it again".into();
+                attempt.reason =
+                    "proven, but the branch moved before it was merged; propose it again".into();
             }
             Err(error) => return Err(error),
         },
     }
-    observer.note(&format!("number {} was decided before the interruption; its merge is settled now", attempt.number));
+    observer.note(&format!(
+        "number {} was decided before the interruption; its merge is settled now",
+        attempt.number
+    ));
     order.sitting.save_attempt(&attempt)?;
     record(bench, &attempt)?;
     observer.settled(&attempt);
@@ -319,15 +368,36 @@ fn finish_merge(
     Ok(())
 }
 
-fn merged_already(bench: &Bench<'_>, into: &str, attempt: &Attempt) -> Result<Option<String>, ResearchError> {
-    let Some(tip) = bench.repo.branch_tip(into)?.filter(|tip| *tip != attempt.base) else { return Ok(None) };
+fn merged_already(
+    bench: &Bench<'_>,
+    into: &str,
+    attempt: &Attempt,
+) -> Result<Option<String>, ResearchError> {
+    let Some(tip) = bench
+        .repo
+        .branch_tip(into)?
+        .filter(|tip| *tip != attempt.base)
+    else {
+        return Ok(None);
+    };
     let named = parse_trailers(&bench.repo.message(&tip)?).verdicts;
-    Ok(attempt.verdict_ids.iter().any(|id| named.contains(id)).then_some(tip))
+    Ok(attempt
+        .verdict_ids
+        .iter()
+        .any(|id| named.contains(id))
+        .then_some(tip))
 }
 
-fn merge_again(bench: &Bench<'_>, order: &Order<'_>, attempt: &Attempt) -> Result<String, ResearchError> {
+fn merge_again(
+    bench: &Bench<'_>,
+    order: &Order<'_>,
+    attempt: &Attempt,
+) -> Result<String, ResearchError> {
     let base = bench.repo.resolve(&attempt.base)?;
-    let tree = attempt.main_verdict().and_then(|v| v.candidate_tree.clone()).unwrap_or_default();
+    let tree = attempt
+        .main_verdict()
+        .and_then(|v| v.candidate_tree.clone())
+        .unwrap_or_default();
     let patch = bench.repo.patch_between(&base.tree, &tree)?;
     let question = question(bench, order, attempt, &base, &tree, patch);
     let answer = Answer {
@@ -344,17 +414,32 @@ fn merge_again(bench: &Bench<'_>, order: &Order<'_>, attempt: &Attempt) -> Resul
 /// The revision that patches are measured against: the tip of the branch, or where the campaign began.
 fn standing(bench: &Bench<'_>, campaign: &Campaign) -> Result<Commit, ResearchError> {
     let tip = bench.repo.branch_tip(&campaign.into)?;
-    Ok(bench.repo.resolve(tip.as_deref().unwrap_or(&campaign.start))?)
+    Ok(bench
+        .repo
+        .resolve(tip.as_deref().unwrap_or(&campaign.start))?)
 }
 
 fn standing_tokens_per_s(order: &Order<'_>) -> Option<f64> {
-    let last = order.attempts.iter().rev().find_map(|a| Some((a.merged.is_some(), a.main_verdict()?.tokens_per_s?)));
-    last.map(|(merged, tokens)| if merged { tokens.candidate } else { tokens.base })
+    let last = order
+        .attempts
+        .iter()
+        .rev()
+        .find_map(|a| Some((a.merged.is_some(), a.main_verdict()?.tokens_per_s?)));
+    last.map(|(merged, tokens)| {
+        if merged {
+            tokens.candidate
+        } else {
+            tokens.base
+        }
+    })
 }
 
 fn over(order: &Order<'_>, used_s: f64) -> Option<String> {
     let campaign = &order.campaign;
-    if campaign.max_experiments.is_some_and(|most| order.attempts.len() >= most) {
+    if campaign
+        .max_experiments
+        .is_some_and(|most| order.attempts.len() >= most)
+    {
         return Some(format!("{} attempts were made", order.attempts.len()));
     }
     if campaign.budget_s.is_some_and(|most| used_s >= most) {
@@ -362,15 +447,25 @@ fn over(order: &Order<'_>, used_s: f64) -> Option<String> {
     }
     let last = order.attempts.iter().rev().take(EMPTY_HANDED);
     let empty = last.filter(|a| a.patch_sha256.is_none()).count();
-    (empty == EMPTY_HANDED).then(|| format!("the agent left no patch {EMPTY_HANDED} times in a row; see the logs"))
+    (empty == EMPTY_HANDED)
+        .then(|| format!("the agent left no patch {EMPTY_HANDED} times in a row; see the logs"))
 }
 
-fn profile_of(bench: &mut Bench<'_>, campaign: &Campaign, base: &Commit) -> Result<Option<Profile>, ResearchError> {
-    let Some(name) = campaign.workloads.first() else { return Ok(None) };
+fn profile_of(
+    bench: &mut Bench<'_>,
+    campaign: &Campaign,
+    base: &Commit,
+) -> Result<Option<Profile>, ResearchError> {
+    let Some(name) = campaign.workloads.first() else {
+        return Ok(None);
+    };
     let config = workload(bench.config, name)?;
     let built = bench.builder.base(name, config, &base.tree);
-    let built = built.map_err(|error| ResearchError::Environment(format!("the base does not build: {error}")))?;
-    let Some(profiler) = &built.profile else { return Ok(None) };
+    let built = built
+        .map_err(|error| ResearchError::Environment(format!("the base does not build: {error}")))?;
+    let Some(profiler) = &built.profile else {
+        return Ok(None);
+    };
     // A profile is help for the agent; a workload without one is still a workload.
     Ok(profile(bench.context, profiler).ok())
 }

@@ -15,7 +15,14 @@ use crate::error::disk;
 use crate::{Agent, Idea, ResearchError, View, briefing};
 
 /// Variables that agents' command lines commonly need to find their own settings; no repository credentials are among them.
-const PASSED: [&str; 6] = ["HOME", "USER", "SHELL", "TERM", "XDG_CONFIG_HOME", "SSL_CERT_FILE"];
+const PASSED: [&str; 6] = [
+    "HOME",
+    "USER",
+    "SHELL",
+    "TERM",
+    "XDG_CONFIG_HOME",
+    "SSL_CERT_FILE",
+];
 
 /// An agent from `[agent.NAME]`.
 pub struct CommandAgent<'a> {
@@ -27,7 +34,11 @@ pub struct CommandAgent<'a> {
 impl<'a> CommandAgent<'a> {
     /// `name` is its name in `outpace.toml`.
     pub fn new(name: &str, config: &AgentConfig, context: &'a Context) -> Self {
-        Self { name: name.to_owned(), config: config.clone(), context }
+        Self {
+            name: name.to_owned(),
+            config: config.clone(),
+            context,
+        }
     }
 }
 
@@ -42,17 +53,34 @@ impl Agent for CommandAgent<'_> {
 
     fn propose(&mut self, view: &View<'_>) -> Result<Idea, ResearchError> {
         let number = view.attempts.last().map_or(0, |a| a.number) + 1;
-        let scratch = self.context.fresh_scratch().map_err(disk(&std::env::temp_dir()))?;
+        let scratch = self
+            .context
+            .fresh_scratch()
+            .map_err(disk(&std::env::temp_dir()))?;
         let worktree = scratch.join("worktree");
-        view.repo.scratch_worktree(&view.base.tree, &worktree, "base")?;
-        let (context_file, prompt_file, title_file) =
-            (scratch.join("context.md"), scratch.join("prompt.md"), scratch.join("title.txt"));
-        let prompt = briefing::prompt(view, &context_file.to_string_lossy(), &title_file.to_string_lossy());
+        view.repo
+            .scratch_worktree(&view.base.tree, &worktree, "base")?;
+        let (context_file, prompt_file, title_file) = (
+            scratch.join("context.md"),
+            scratch.join("prompt.md"),
+            scratch.join("title.txt"),
+        );
+        let prompt = briefing::prompt(
+            view,
+            &context_file.to_string_lossy(),
+            &title_file.to_string_lossy(),
+        );
         fs::write(&context_file, briefing::context(view)).map_err(disk(&context_file))?;
         fs::write(&prompt_file, &prompt).map_err(disk(&prompt_file))?;
-        let places = [("{prompt_file}", &prompt_file), ("{context}", &context_file), ("{title_file}", &title_file)];
+        let places = [
+            ("{prompt_file}", &prompt_file),
+            ("{context}", &context_file),
+            ("{title_file}", &title_file),
+        ];
         let fill = |arg: &String| {
-            let filled = places.iter().fold(arg.clone(), |text, (name, path)| text.replace(name, &path.to_string_lossy()));
+            let filled = places.iter().fold(arg.clone(), |text, (name, path)| {
+                text.replace(name, &path.to_string_lossy())
+            });
             // Last, so that nothing inside the prompt is taken for a placeholder.
             filled.replace("{prompt}", &prompt)
         };
@@ -66,24 +94,50 @@ impl Agent for CommandAgent<'_> {
         };
         let ended = self.run(&spec, &view.logs.join(format!("{number:05}-agent.log")))?;
         let tree = view.repo.tree_from_dir(&view.base.tree, &worktree)?;
-        let title = fs::read_to_string(&title_file).map(|text| plain(&text, 100)).unwrap_or_default();
+        let title = fs::read_to_string(&title_file)
+            .map(|text| plain(&text, 100))
+            .unwrap_or_default();
         // Scratch is deleted with the context at the latest.
         let _ = fs::remove_dir_all(&scratch);
         let changed = view.repo.patch_between(&view.base.tree, &tree)?;
         if changed.is_empty() {
-            return Ok(Idea::Nothing { title: named(title, "no patch"), reason: format!("left no change: {ended}") });
+            return Ok(Idea::Nothing {
+                title: named(title, "no patch"),
+                reason: format!("left no change: {ended}"),
+            });
         }
-        let files: Vec<&str> = changed.files.iter().map(|file| file.path.as_str()).collect();
-        let stat = format!("{} +{} -{}", files.join(" "), changed.added, changed.removed);
-        Ok(Idea::Tree { tree, title: named(title, &stat) })
+        let files: Vec<&str> = changed
+            .files
+            .iter()
+            .map(|file| file.path.as_str())
+            .collect();
+        let stat = format!(
+            "{} +{} -{}",
+            files.join(" "),
+            changed.added,
+            changed.removed
+        );
+        Ok(Idea::Tree {
+            tree,
+            title: named(title, &stat),
+        })
     }
 }
 
 impl CommandAgent<'_> {
-    fn environment(&self, prompt: &Path, context: &Path, title: &Path) -> BTreeMap<String, OsString> {
-        let named = PASSED.iter().map(|name| (*name).to_owned()).chain(self.config.pass_env.iter().cloned());
-        let mut env: BTreeMap<String, OsString> =
-            named.filter_map(|name| std::env::var_os(&name).map(|value| (name, value))).collect();
+    fn environment(
+        &self,
+        prompt: &Path,
+        context: &Path,
+        title: &Path,
+    ) -> BTreeMap<String, OsString> {
+        let named = PASSED
+            .iter()
+            .map(|name| (*name).to_owned())
+            .chain(self.config.pass_env.iter().cloned());
+        let mut env: BTreeMap<String, OsString> = named
+            .filter_map(|name| std::env::var_os(&name).map(|value| (name, value)))
+            .collect();
         env.insert("OUTPACE_PROMPT_FILE".into(), prompt.into());
         env.insert("OUTPACE_CONTEXT".into(), context.into());
         env.insert("OUTPACE_TITLE_FILE".into(), title.into());
@@ -93,10 +147,15 @@ impl CommandAgent<'_> {
     /// How it ended, in words; its output goes to the log that is kept.
     fn run(&self, spec: &LaunchSpec, log: &Path) -> Result<String, ResearchError> {
         let outcome = self.context.launcher.run(spec, self.config.timeout);
-        let output = ["stdout", "stderr"].map(|name| fs::read(spec.scratch.join(name)).unwrap_or_default());
+        let output =
+            ["stdout", "stderr"].map(|name| fs::read(spec.scratch.join(name)).unwrap_or_default());
         fs::write(log, output.concat()).map_err(disk(log))?;
         match outcome {
-            Ok(finished) => Ok(format!("the command ended with exit code {}; log: {}", finished.code, log.display())),
+            Ok(finished) => Ok(format!(
+                "the command ended with exit code {}; log: {}",
+                finished.code,
+                log.display()
+            )),
             Err(LaunchError::Cancelled) => Err(ResearchError::Interrupted(None)),
             Err(error @ LaunchError::Timeout { .. }) => Ok(error.to_string()),
             Err(error @ LaunchError::Start { .. }) => Err(ResearchError::Usage(format!(
@@ -108,5 +167,9 @@ impl CommandAgent<'_> {
 }
 
 fn named(title: String, otherwise: &str) -> String {
-    if title.is_empty() { plain(otherwise, 100) } else { title }
+    if title.is_empty() {
+        plain(otherwise, 100)
+    } else {
+        title
+    }
 }

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use outpace_record::{GateConfig, Timestamp, Track, Verdict};
 use outpace_stats::Rule;
 use outpace_trial::{
-    Arena, CommandArena, Context, MeasureLock, Observer, PAIRS_OF_COMMANDS, ProcessArena, Settings, Subject, run_trial,
+    Arena, CommandArena, Context, MeasureLock, Observer, PAIRS_OF_COMMANDS, ProcessArena, Settings,
+    Subject, run_trial,
 };
 
 use crate::ResearchError;
@@ -40,11 +41,21 @@ pub fn compare_commands(
 ) -> Result<Verdict, ResearchError> {
     let [base, candidate] = commands.subjects;
     let now = Timestamp::from_system(SystemTime::now());
-    let mut verdict = empty_verdict(NAME, Track::Throughput, rule, commands.texts[0], seed, surroundings, now);
+    let mut verdict = empty_verdict(
+        NAME,
+        Track::Throughput,
+        rule,
+        commands.texts[0],
+        seed,
+        surroundings,
+        now,
+    );
     verdict.candidate = Some(commands.texts[1].to_owned());
     verdict.title = outpace_record::plain(commands.texts[1], 100);
-    let _lock = MeasureLock::acquire(observer, &|| context.launcher.cancelled())
-        .map_err(|error| ResearchError::Environment(format!("cannot take the measuring lock: {error}")))?;
+    let _lock =
+        MeasureLock::acquire(observer, &|| context.launcher.cancelled()).map_err(|error| {
+            ResearchError::Environment(format!("cannot take the measuring lock: {error}"))
+        })?;
     let mut arena: Box<dyn Arena> = if commands.whole {
         Box::new(CommandArena::new(context, base, candidate))
     } else {
@@ -53,7 +64,11 @@ pub fn compare_commands(
     let settings = Settings {
         workload: NAME.into(),
         rule: *rule,
-        pairs: if commands.whole { PAIRS_OF_COMMANDS } else { gate.pairs },
+        pairs: if commands.whole {
+            PAIRS_OF_COMMANDS
+        } else {
+            gate.pairs
+        },
         min_turn_s: gate.min_turn_ms * 1e-3,
         seed,
     };

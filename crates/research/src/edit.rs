@@ -15,7 +15,10 @@ pub fn set_constant(text: &str, name: &str, value: &str) -> Option<(String, Stri
         offset += line.len();
     }
     let (from, to) = found?;
-    Some((format!("{}{value}{}", &text[..from], &text[to..]), text[from..to].to_owned()))
+    Some((
+        format!("{}{value}{}", &text[..from], &text[to..]),
+        text[from..to].to_owned(),
+    ))
 }
 
 fn value_in_line(line: &str, name: &str) -> Option<(usize, usize)> {
@@ -30,7 +33,9 @@ fn value_in_line(line: &str, name: &str) -> Option<(usize, usize)> {
         let end = start + line[start..].find("//").unwrap_or(line.len() - start);
         return Some((start, start + line[start..end].trim_end().len()));
     }
-    let declares = before.split_whitespace().any(|word| matches!(word, "const" | "constexpr" | "static"));
+    let declares = before
+        .split_whitespace()
+        .any(|word| matches!(word, "const" | "constexpr" | "static"));
     if !declares {
         return None;
     }
@@ -53,7 +58,9 @@ fn word_position(line: &str, name: &str) -> Option<usize> {
 /// Replaces the value of a dotted key in a TOML document, comments and order kept. Returns the new text and the old value.
 pub fn set_toml_key(text: &str, key: &str, value: &toml_edit::Value) -> Option<(String, String)> {
     let mut document: toml_edit::DocumentMut = text.parse().ok()?;
-    let (tables, last) = key.rsplit_once('.').map_or((Vec::new(), key), |(t, k)| (t.split('.').collect(), k));
+    let (tables, last) = key
+        .rsplit_once('.')
+        .map_or((Vec::new(), key), |(t, k)| (t.split('.').collect(), k));
     let mut table: &mut dyn toml_edit::TableLike = document.as_table_mut();
     for name in tables {
         table = table.get_mut(name)?.as_table_like_mut()?;
@@ -74,13 +81,32 @@ mod tests {
     fn constants_in_their_languages() {
         let check = |text: &str, expect: Option<(&str, &str)>| {
             let got = set_constant(text, "TILE", "64");
-            assert_eq!(got, expect.map(|(a, b)| (a.to_owned(), b.to_owned())), "{text:?}");
+            assert_eq!(
+                got,
+                expect.map(|(a, b)| (a.to_owned(), b.to_owned())),
+                "{text:?}"
+            );
         };
-        check("pub const TILE: usize = 32; // rows\n", Some(("pub const TILE: usize = 64; // rows\n", "32")));
-        check("const TILE: usize = 1 << 4;\nlet x = TILE;\n", Some(("const TILE: usize = 64;\nlet x = TILE;\n", "1 << 4")));
-        check("static constexpr int TILE = 8;\n", Some(("static constexpr int TILE = 64;\n", "8")));
-        check("#define TILE 16 // wide\n", Some(("#define TILE 64 // wide\n", "16")));
-        check("// const TILE: usize = 3;\nconst TILE: u8 = 4;\n", Some(("// const TILE: usize = 3;\nconst TILE: u8 = 64;\n", "4")));
+        check(
+            "pub const TILE: usize = 32; // rows\n",
+            Some(("pub const TILE: usize = 64; // rows\n", "32")),
+        );
+        check(
+            "const TILE: usize = 1 << 4;\nlet x = TILE;\n",
+            Some(("const TILE: usize = 64;\nlet x = TILE;\n", "1 << 4")),
+        );
+        check(
+            "static constexpr int TILE = 8;\n",
+            Some(("static constexpr int TILE = 64;\n", "8")),
+        );
+        check(
+            "#define TILE 16 // wide\n",
+            Some(("#define TILE 64 // wide\n", "16")),
+        );
+        check(
+            "// const TILE: usize = 3;\nconst TILE: u8 = 4;\n",
+            Some(("// const TILE: usize = 3;\nconst TILE: u8 = 64;\n", "4")),
+        );
         check("const TILES: usize = 32;\n", None);
         check("const TILE: u8 = 1;\nconst TILE: u8 = 2;\n", None);
         check("let y = TILE + 1;\n", None);
@@ -90,7 +116,13 @@ mod tests {
     fn toml_keys_keep_their_surroundings() {
         let text = "# sizes\n[run]\nthreads = 2 # all\n\n[model]\nwidth = 64\n";
         let (new, old) = set_toml_key(text, "run.threads", &4.into()).unwrap();
-        assert_eq!((new.as_str(), old.as_str()), ("# sizes\n[run]\nthreads = 4 # all\n\n[model]\nwidth = 64\n", "2"));
+        assert_eq!(
+            (new.as_str(), old.as_str()),
+            (
+                "# sizes\n[run]\nthreads = 4 # all\n\n[model]\nwidth = 64\n",
+                "2"
+            )
+        );
         assert!(set_toml_key(text, "run.nothing", &4.into()).is_none());
         assert!(set_toml_key(text, "run.threads.deep", &4.into()).is_none());
     }

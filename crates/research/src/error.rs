@@ -56,5 +56,8 @@ impl ResearchError {
 /// Turns an I/O error into one with its path.
 pub(crate) fn disk(path: &std::path::Path) -> impl Fn(std::io::Error) -> ResearchError {
     let path = path.display().to_string();
-    move |source| ResearchError::Disk { path: path.clone(), source }
+    move |source| ResearchError::Disk {
+        path: path.clone(),
+        source,
+    }
 }

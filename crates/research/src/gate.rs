@@ -4,13 +4,15 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use outpace_record::{
-    Block, Check, Config, Kind, Machine, PatchStat, Protocol, SandboxTier, Seeds, Timestamp, Track, Verdict, WorkloadConfig,
+    Block, Check, Config, Kind, Machine, PatchStat, Protocol, SandboxTier, Seeds, Timestamp, Track,
+    Verdict, WorkloadConfig,
 };
 use outpace_repo::{Commit, ExportOptions, Patch, Repo};
 use outpace_stats::Rule;
 use outpace_trial::{
-    Arena, BuildError, Builder, Built, CheckOutcome, CommandArena, Context, Event, LaunchError, MeasureLock, Observer,
-    PAIRS_OF_COMMANDS, ProcessArena, Settings, Side, SideError, Sources, Trial, check_same_model, run_trial,
+    Arena, BuildError, Builder, Built, CheckOutcome, CommandArena, Context, Event, LaunchError,
+    MeasureLock, Observer, PAIRS_OF_COMMANDS, ProcessArena, Settings, Side, SideError, Sources,
+    Trial, check_same_model, run_trial,
 };
 
 use crate::ResearchError;
@@ -92,9 +94,21 @@ pub struct Answer {
 pub struct RepoSources<'a>(pub &'a Repo);
 
 impl Sources for RepoSources<'_> {
-    fn export(&self, tree: &str, dir: &Path, only: &[String], pristine: Option<&str>) -> Result<(), String> {
-        let options = ExportOptions { only: only.to_vec(), pristine: pristine.map(str::to_owned), keep: Vec::new() };
-        self.0.export(tree, dir, &options).map_err(|error| error.to_string())
+    fn export(
+        &self,
+        tree: &str,
+        dir: &Path,
+        only: &[String],
+        pristine: Option<&str>,
+    ) -> Result<(), String> {
+        let options = ExportOptions {
+            only: only.to_vec(),
+            pristine: pristine.map(str::to_owned),
+            keep: Vec::new(),
+        };
+        self.0
+            .export(tree, dir, &options)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -102,7 +116,11 @@ impl Sources for RepoSources<'_> {
 ///
 /// # Errors
 /// The base fails, the machine fails, or the user asked to stop. Whatever the candidate does wrong is an answer, not an error.
-pub fn gate(bench: &mut Bench<'_>, question: &Question, observer: &mut dyn Observer) -> Result<Answer, ResearchError> {
+pub fn gate(
+    bench: &mut Bench<'_>,
+    question: &Question,
+    observer: &mut dyn Observer,
+) -> Result<Answer, ResearchError> {
     let mut answer = Answer {
         kind: Kind::Same,
         reason: String::new(),
@@ -125,10 +143,24 @@ pub fn gate(bench: &mut Bench<'_>, question: &Question, observer: &mut dyn Obser
 
 /// `faster` for the whole needs one proven faster and none slower or refused.
 fn overall(verdicts: &[Verdict]) -> (Kind, String) {
-    let order = [Kind::Rejected, Kind::Slower, Kind::Faster, Kind::NotProven, Kind::Same];
-    let decisive = order.iter().find_map(|kind| verdicts.iter().find(|v| v.verdict == *kind));
-    let Some(verdict) = decisive else { return (Kind::Same, "nothing to judge".into()) };
-    let place = if verdicts.len() > 1 { format!("{}: ", verdict.workload) } else { String::new() };
+    let order = [
+        Kind::Rejected,
+        Kind::Slower,
+        Kind::Faster,
+        Kind::NotProven,
+        Kind::Same,
+    ];
+    let decisive = order
+        .iter()
+        .find_map(|kind| verdicts.iter().find(|v| v.verdict == *kind));
+    let Some(verdict) = decisive else {
+        return (Kind::Same, "nothing to judge".into());
+    };
+    let place = if verdicts.len() > 1 {
+        format!("{}: ", verdict.workload)
+    } else {
+        String::new()
+    };
     (verdict.verdict, format!("{place}{}", verdict.reason))
 }
 
@@ -142,12 +174,24 @@ fn judge_workload(
     let config = workload(bench.config, name)?;
     let mut verdict = blank(bench, question, name, config);
     if question.patch.only_comments() && !question.aa {
-        return Ok(settled(verdict, Kind::Same, "only comments and blanks differ"));
+        return Ok(settled(
+            verdict,
+            Kind::Same,
+            "only comments and blanks differ",
+        ));
     }
     observer.on(&Event::Building { side: Side::Base });
-    let base = bench.builder.base(name, config, &question.base.tree).map_err(|error| base_build(&error, &question.base))?;
-    observer.on(&Event::Built { side: Side::Base, seconds: base.build_s });
-    observer.on(&Event::Building { side: Side::Candidate });
+    let base = bench
+        .builder
+        .base(name, config, &question.base.tree)
+        .map_err(|error| base_build(&error, &question.base))?;
+    observer.on(&Event::Built {
+        side: Side::Base,
+        seconds: base.build_s,
+    });
+    observer.on(&Event::Building {
+        side: Side::Candidate,
+    });
     let candidate = match bench.builder.candidate(name, config, &question.tree) {
         Ok(built) => built,
         Err(error) if error.is_cancelled() => return Err(ResearchError::Interrupted(None)),
@@ -155,17 +199,32 @@ fn judge_workload(
             let reason = format!("does not build: {}", cut(&error.to_string()));
             return Ok(settled(verdict, Kind::Rejected, &reason));
         }
-        Err(error) => return Err(ResearchError::Environment(format!("the candidate cannot be built: {error}"))),
+        Err(error) => {
+            return Err(ResearchError::Environment(format!(
+                "the candidate cannot be built: {error}"
+            )));
+        }
     };
     answer.build_s += candidate.build_s;
-    observer.on(&Event::Built { side: Side::Candidate, seconds: candidate.build_s });
+    observer.on(&Event::Built {
+        side: Side::Candidate,
+        seconds: candidate.build_s,
+    });
     verdict.artefacts = Some([base.identity.clone(), candidate.identity.clone()]);
     let same = base.identity == candidate.identity;
     observer.on(&Event::Compared { same });
     let judged = if same && !question.aa {
         Ok(settled(verdict, Kind::Same, "the artefacts are equal"))
     } else {
-        compare(bench, question, name, [&base, &candidate], verdict, answer, observer)
+        compare(
+            bench,
+            question,
+            name,
+            [&base, &candidate],
+            verdict,
+            answer,
+            observer,
+        )
     };
     candidate.discard();
     judged
@@ -182,9 +241,11 @@ fn compare(
 ) -> Result<Verdict, ResearchError> {
     let config = workload(bench.config, name)?;
     let launcher = &bench.context.launcher;
-    let _lock = MeasureLock::acquire(observer, &|| launcher.cancelled()).map_err(|error| match error.kind() {
-        std::io::ErrorKind::Interrupted => ResearchError::Interrupted(None),
-        _ => ResearchError::Environment(format!("cannot take the measuring lock: {error}")),
+    let _lock = MeasureLock::acquire(observer, &|| launcher.cancelled()).map_err(|error| {
+        match error.kind() {
+            std::io::ErrorKind::Interrupted => ResearchError::Interrupted(None),
+            _ => ResearchError::Environment(format!("cannot take the measuring lock: {error}")),
+        }
     })?;
     let begin = SystemTime::now();
     let checked = correctness(bench, question, name, [base, candidate], observer);
@@ -196,7 +257,11 @@ fn compare(
     verdict.checks.clone_from(&outcome.checks);
     verdict.seeds.model.clone_from(&outcome.model_seeds);
     verdict.seeds.data.clone_from(&outcome.data_seeds);
-    observer.on(&Event::Checked { workload: name, steps: config.check_steps, checks: &outcome.checks });
+    observer.on(&Event::Checked {
+        workload: name,
+        steps: config.check_steps,
+        checks: &outcome.checks,
+    });
     if let Some(fault) = outcome.fault() {
         let reason = fault.detail.clone();
         return Ok(settled(verdict, Kind::Rejected, &reason));
@@ -214,8 +279,17 @@ fn compare(
 }
 
 /// The settings of a trial of one workload.
-fn settings(config: &Config, workload: &WorkloadConfig, question: &Question, name: &str) -> Settings {
-    let pairs = if workload.protocol == Protocol::Process { PAIRS_OF_COMMANDS } else { config.gate.pairs };
+fn settings(
+    config: &Config,
+    workload: &WorkloadConfig,
+    question: &Question,
+    name: &str,
+) -> Settings {
+    let pairs = if workload.protocol == Protocol::Process {
+        PAIRS_OF_COMMANDS
+    } else {
+        config.gate.pairs
+    };
     Settings {
         workload: name.to_owned(),
         rule: rule_of(question),
@@ -228,7 +302,10 @@ fn settings(config: &Config, workload: &WorkloadConfig, question: &Question, nam
 /// With several workloads each has its chance to be "faster", so each needs as many times the evidence.
 fn rule_of(question: &Question) -> Rule {
     let chances = question.workloads.len().max(1) as f64;
-    Rule { threshold: Some(question.rule.threshold_value() * chances), ..question.rule }
+    Rule {
+        threshold: Some(question.rule.threshold_value() * chances),
+        ..question.rule
+    }
 }
 
 fn correctness(
@@ -245,7 +322,15 @@ fn correctness(
             let evaluator = base.evaluate.as_ref();
             // A seed of its own: the timing's draws stay the same whatever the check draws.
             let seed = question.seed ^ 0x5EED;
-            check_same_model(bench.context, sides, evaluator, name, config.check_steps, seed, observer)?
+            check_same_model(
+                bench.context,
+                sides,
+                evaluator,
+                name,
+                config.check_steps,
+                seed,
+                observer,
+            )?
         }
         Protocol::Process => CheckOutcome::default(),
     };
@@ -256,18 +341,37 @@ fn correctness(
 }
 
 fn run_verify(context: &Context, verify: &outpace_trial::Subject) -> Result<Check, SideError> {
-    let failed = |error: outpace_trial::PeerError| SideError::Side { side: Side::Candidate, error };
-    let scratch = context
-        .fresh_scratch()
-        .map_err(|source| failed(outpace_trial::PeerError::System { what: "cannot make a scratch folder", source }))?;
+    let failed = |error: outpace_trial::PeerError| SideError::Side {
+        side: Side::Candidate,
+        error,
+    };
+    let scratch = context.fresh_scratch().map_err(|source| {
+        failed(outpace_trial::PeerError::System {
+            what: "cannot make a scratch folder",
+            source,
+        })
+    })?;
     let spec = context.spec(verify, &[], &[], &scratch);
     let (passed, detail) = match context.launcher.run(&spec, verify.timeout) {
         Ok(finished) if finished.code == 0 => (true, "`verify` passed".to_owned()),
-        Ok(finished) => (false, format!("`verify` failed (exit code {})\n{}", finished.code, finished.log_tail())),
+        Ok(finished) => (
+            false,
+            format!(
+                "`verify` failed (exit code {})\n{}",
+                finished.code,
+                finished.log_tail()
+            ),
+        ),
         Err(error @ LaunchError::Timeout { .. }) => (false, format!("`verify` failed: {error}")),
         Err(error) => return Err(failed(error.into())),
     };
-    Ok(Check { name: "verify".into(), passed, value: None, allowed: None, detail: cut(&detail) })
+    Ok(Check {
+        name: "verify".into(),
+        passed,
+        value: None,
+        allowed: None,
+        detail: cut(&detail),
+    })
 }
 
 /// The candidate's failures are verdicts, the base's are not.
@@ -291,8 +395,16 @@ pub(crate) fn conclude(mut verdict: Verdict, trial: Trial) -> Result<Verdict, Re
         return Ok(settled(verdict, Kind::Rejected, &reason));
     }
     match trial.decision {
-        Some(decision) => Ok(settled(verdict, decision.outcome.into(), decision.reason.as_str())),
-        None => Err(ResearchError::Interrupted(Some(Box::new(settled(verdict, Kind::NotProven, "interrupted"))))),
+        Some(decision) => Ok(settled(
+            verdict,
+            decision.outcome.into(),
+            decision.reason.as_str(),
+        )),
+        None => Err(ResearchError::Interrupted(Some(Box::new(settled(
+            verdict,
+            Kind::NotProven,
+            "interrupted",
+        ))))),
     }
 }
 
@@ -320,7 +432,12 @@ fn blank(bench: &Bench<'_>, question: &Question, name: &str, config: &WorkloadCo
     let rule = rule_of(question);
     let now = Timestamp::from_system(SystemTime::now());
     let stat = PatchStat {
-        files: question.patch.files.iter().map(|file| file.path.clone()).collect(),
+        files: question
+            .patch
+            .files
+            .iter()
+            .map(|file| file.path.clone())
+            .collect(),
         added: question.patch.added,
         removed: question.patch.removed,
     };
@@ -331,7 +448,15 @@ fn blank(bench: &Bench<'_>, question: &Question, name: &str, config: &WorkloadCo
         patch: Some(stat),
         title: question.title.clone(),
         agent: question.agent.clone(),
-        ..empty_verdict(name, config.track, &rule, &question.base.id, question.seed, bench.surroundings(), now)
+        ..empty_verdict(
+            name,
+            config.track,
+            &rule,
+            &question.base.id,
+            question.seed,
+            bench.surroundings(),
+            now,
+        )
     }
 }
 
@@ -374,7 +499,10 @@ pub(crate) fn empty_verdict(
         machine: machine.clone(),
         sandbox_tier,
         checks: Vec::new(),
-        seeds: Seeds { trial: seed, ..Seeds::default() },
+        seeds: Seeds {
+            trial: seed,
+            ..Seeds::default()
+        },
         steps_per_turn: 0,
         warmup_turns: 0,
         overhead: None,
@@ -393,10 +521,16 @@ pub(crate) fn settled(mut verdict: Verdict, kind: Kind, reason: &str) -> Verdict
     verdict
 }
 
-pub(crate) fn workload<'a>(config: &'a Config, name: &str) -> Result<&'a WorkloadConfig, ResearchError> {
+pub(crate) fn workload<'a>(
+    config: &'a Config,
+    name: &str,
+) -> Result<&'a WorkloadConfig, ResearchError> {
     config.workload.get(name).ok_or_else(|| {
         let known: Vec<&str> = config.workload.keys().map(String::as_str).collect();
-        ResearchError::Usage(format!("there is no workload `{name}` in outpace.toml. Hint: known here: {}", known.join(", ")))
+        ResearchError::Usage(format!(
+            "there is no workload `{name}` in outpace.toml. Hint: known here: {}",
+            known.join(", ")
+        ))
     })
 }
 
@@ -405,12 +539,18 @@ fn base_build(error: &BuildError, base: &Commit) -> ResearchError {
         return ResearchError::Interrupted(None);
     }
     let id = &base.id[..base.id.len().min(9)];
-    ResearchError::Environment(format!("the base {id} does not build: {}", cut(&error.to_string())))
+    ResearchError::Environment(format!(
+        "the base {id} does not build: {}",
+        cut(&error.to_string())
+    ))
 }
 
 /// Logs are hostile and may be long.
 pub(crate) fn cut(text: &str) -> String {
-    let clean: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    let clean: String = text
+        .chars()
+        .filter(|c| !c.is_control() || *c == '\n')
+        .collect();
     if clean.chars().count() <= REASON_CHARS {
         return clean;
     }
@@ -421,10 +561,25 @@ pub(crate) fn cut(text: &str) -> String {
 /// The answer to a patch that may not even be built: outside policy, or it does not apply.
 pub fn refusal(bench: &Bench<'_>, question: &Question, reason: &str) -> Answer {
     let mut verdicts = Vec::new();
-    if let Some((name, config)) = question.workloads.first().and_then(|name| bench.config.workload.get_key_value(name)) {
-        verdicts.push(settled(blank(bench, question, name, config), Kind::Rejected, &cut(reason)));
+    if let Some((name, config)) = question
+        .workloads
+        .first()
+        .and_then(|name| bench.config.workload.get_key_value(name))
+    {
+        verdicts.push(settled(
+            blank(bench, question, name, config),
+            Kind::Rejected,
+            &cut(reason),
+        ));
     }
-    Answer { kind: Kind::Rejected, reason: reason.to_owned(), verdicts, timed: false, build_s: 0.0, check_s: 0.0 }
+    Answer {
+        kind: Kind::Rejected,
+        reason: reason.to_owned(),
+        verdicts,
+        timed: false,
+        build_s: 0.0,
+        check_s: 0.0,
+    }
 }
 
 #[cfg(test)]
@@ -434,7 +589,10 @@ mod tests {
     #[test]
     fn what_is_decisive_over_several_workloads() {
         let check = |kinds: &[Kind], expect: Kind| {
-            let verdicts: Vec<Verdict> = kinds.iter().map(|kind| crate::agent::tests::verdict(*kind)).collect();
+            let verdicts: Vec<Verdict> = kinds
+                .iter()
+                .map(|kind| crate::agent::tests::verdict(*kind))
+                .collect();
             assert_eq!(overall(&verdicts).0, expect, "{kinds:?}");
         };
         check(&[Kind::Faster], Kind::Faster);

@@ -25,7 +25,7 @@ pub use edit::{set_constant, set_toml_key};
 pub use error::ResearchError;
 pub use gate::{Answer, Bench, Question, RepoSources, Surroundings, gate, refusal};
 pub use merge::{Merged, merge_proven};
-pub use noise::{Noise, measure_noise};
+pub use noise::{Noise, Sample, measure_noise};
 pub use store::{CampaignStore, Sitting};
 pub use sweep::sweep_leftovers;
 pub use tune::Tune;

@@ -3,7 +3,8 @@
 use outpace_record::{Config, Protocol};
 use outpace_stats::{Rule, block_log_ratio, standard_deviation};
 use outpace_trial::{
-    Arena, BlockPlan, Built, CommandArena, Context, MeasureLock, Observer, PAIRS_OF_COMMANDS, ProcessArena, Side, pilot, run_block,
+    Arena, BlockPlan, Built, CommandArena, Context, MeasureLock, Observer, PAIRS_OF_COMMANDS,
+    ProcessArena, Side, pilot, run_block,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
@@ -24,44 +25,78 @@ pub struct Noise {
     pub overhead: f64,
 }
 
-/// Measures `blocks` blocks of a revision against itself.
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    /// Name of the workload.
+    pub workload: &'a str,
+    /// The revision.
+    pub built: &'a Built,
+    /// How many blocks.
+    pub blocks: usize,
+    /// Seed of every draw.
+    pub seed: u64,
+}
+
+/// Measures blocks of a revision against itself.
 ///
 /// # Errors
 /// The workload fails or the user asked to stop.
 pub fn measure_noise(
     context: &Context,
     config: &Config,
-    workload: &str,
-    built: &Built,
-    blocks: usize,
-    seed: u64,
+    sample: Sample<'_>,
     observer: &mut dyn Observer,
     mut progress: impl FnMut(usize, f64),
 ) -> Result<Noise, ResearchError> {
-    let _lock = MeasureLock::acquire(observer, &|| context.launcher.cancelled())
-        .map_err(|error| ResearchError::Environment(format!("cannot take the measuring lock: {error}")))?;
+    let Sample {
+        workload,
+        built,
+        blocks,
+        seed,
+    } = sample;
+    let _lock =
+        MeasureLock::acquire(observer, &|| context.launcher.cancelled()).map_err(|error| {
+            ResearchError::Environment(format!("cannot take the measuring lock: {error}"))
+        })?;
     let process = config.workload[workload].protocol == Protocol::Process;
     let mut arena: Box<dyn Arena> = if process {
         Box::new(CommandArena::new(context, &built.run, &built.run))
     } else {
         Box::new(ProcessArena::new(context, &built.run, &built.run))
     };
-    let pairs = if process { PAIRS_OF_COMMANDS } else { config.gate.pairs };
+    let pairs = if process {
+        PAIRS_OF_COMMANDS
+    } else {
+        config.gate.pairs
+    };
     let failed = |(_, error): (Side, outpace_trial::PeerError)| match error.is_cancelled() {
         true => ResearchError::Interrupted(None),
         false => ResearchError::Environment(format!("{workload}: {error}")),
     };
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut draw = move || rng.random::<u64>() >> 11;
-    let plan = pilot(&mut *arena, &[Side::Base], config.gate.min_turn_ms * 1e-3, pairs, [draw(), draw()]).map_err(failed)?;
+    let plan = pilot(
+        &mut *arena,
+        &[Side::Base],
+        config.gate.min_turn_ms * 1e-3,
+        pairs,
+        [draw(), draw()],
+    )
+    .map_err(failed)?;
     let mut order = ChaCha20Rng::seed_from_u64(seed ^ 0xAA);
     let (mut log_ratios, mut turns_s) = (Vec::new(), 0.0);
     let begin = Instant::now();
     for n in 0..blocks {
-        let block = BlockPlan { plan, model_seed: draw(), data_seed: draw() };
+        let block = BlockPlan {
+            plan,
+            model_seed: draw(),
+            data_seed: draw(),
+        };
         let measured = run_block(&mut *arena, &block, &mut order).map_err(failed)?;
         turns_s += measured.pairs.iter().flatten().sum::<f64>();
-        let x = block_log_ratio(&measured.pairs).map_err(|error| ResearchError::Environment(error.to_string()))?;
+        let x = block_log_ratio(&measured.pairs)
+            .map_err(|error| ResearchError::Environment(error.to_string()))?;
         log_ratios.push(x);
         progress(n + 1, x);
     }

@@ -27,7 +27,9 @@ pub struct Sitting {
 impl CampaignStore {
     /// Below the state folder of the repository.
     pub fn new(state_dir: &Path) -> Self {
-        Self { root: state_dir.join("campaigns") }
+        Self {
+            root: state_dir.join("campaigns"),
+        }
     }
 
     /// Ids of all campaigns, oldest first.
@@ -35,7 +37,9 @@ impl CampaignStore {
     /// # Errors
     /// The folder cannot be read.
     pub fn list(&self) -> Result<Vec<String>, ResearchError> {
-        let Ok(entries) = fs::read_dir(&self.root) else { return Ok(Vec::new()) };
+        let Ok(entries) = fs::read_dir(&self.root) else {
+            return Ok(Vec::new());
+        };
         let mut ids = Vec::new();
         for entry in entries {
             let entry = entry.map_err(disk(&self.root))?;
@@ -74,7 +78,9 @@ impl CampaignStore {
     /// One cannot be understood.
     pub fn attempts(&self, id: &str) -> Result<Vec<Attempt>, ResearchError> {
         let folder = self.root.join(id).join("attempts");
-        let Ok(entries) = fs::read_dir(&folder) else { return Ok(Vec::new()) };
+        let Ok(entries) = fs::read_dir(&folder) else {
+            return Ok(Vec::new());
+        };
         let paths = entries.map(|entry| entry.map(|e| e.path()));
         let mut paths: Vec<PathBuf> = paths.collect::<Result<_, _>>().map_err(disk(&folder))?;
         // A file that was being written when the process was killed has another ending.
@@ -93,7 +99,11 @@ impl CampaignStore {
             fs::create_dir_all(folder.join(sub)).map_err(disk(&folder))?;
         }
         let path = self.root.join("lock");
-        let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let open = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path);
         let lock = open.map_err(disk(&path))?;
         match lock.try_lock() {
             Ok(()) => Ok(Sitting { folder, lock }),
@@ -106,13 +116,20 @@ impl CampaignStore {
 
     /// An id that is not taken, from the moment a campaign begins: `20260519-083000`.
     pub fn fresh_id(&self, moment: &str) -> String {
-        let digits: String = moment.chars().filter(char::is_ascii_digit).take(14).collect();
+        let digits: String = moment
+            .chars()
+            .filter(char::is_ascii_digit)
+            .take(14)
+            .collect();
         let id = format!("{}-{}", &digits[..8], &digits[8..]);
         let taken = |id: &str| self.root.join(id).exists();
         if !taken(&id) {
             return id;
         }
-        (2..).map(|n| format!("{id}-{n}")).find(|id| !taken(id)).expect("there are more numbers than folders")
+        (2..)
+            .map(|n| format!("{id}-{n}"))
+            .find(|id| !taken(id))
+            .expect("there are more numbers than folders")
     }
 }
 
@@ -130,7 +147,12 @@ impl Sitting {
     /// # Errors
     /// The disk says no.
     pub fn save_attempt(&self, attempt: &Attempt) -> Result<(), ResearchError> {
-        write(&self.folder.join(format!("attempts/{:05}.json", attempt.number)), &attempt.to_json())
+        write(
+            &self
+                .folder
+                .join(format!("attempts/{:05}.json", attempt.number)),
+            &attempt.to_json(),
+        )
     }
 
     /// Where logs are kept.
@@ -141,13 +163,18 @@ impl Sitting {
 
 fn read<T: Document>(path: &Path) -> Result<T, ResearchError> {
     let text = fs::read_to_string(path).map_err(disk(path))?;
-    T::from_json(&text).map_err(|source| ResearchError::Stored { path: path.display().to_string(), source })
+    T::from_json(&text).map_err(|source| ResearchError::Stored {
+        path: path.display().to_string(),
+        source,
+    })
 }
 
 /// The new content is on the disk before it takes the old one's name: a kill or a power cut leaves one or the other.
 fn write(path: &Path, text: &str) -> Result<(), ResearchError> {
     let next = path.with_extension("next");
     let mut file = File::create(&next).map_err(disk(&next))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(disk(&next))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(disk(&next))?;
     fs::rename(&next, path).map_err(disk(path))
 }

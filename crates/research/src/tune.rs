@@ -50,34 +50,60 @@ impl Agent for Tune {
         }
         open.retain(|change| !tried.contains(change.title.as_str()));
         let Some(best) = best(&open, view.attempts) else {
-            return Ok(Idea::Exhausted { reason: "every declared value was tried".into() });
+            return Ok(Idea::Exhausted {
+                reason: "every declared value was tried".into(),
+            });
         };
-        let tree = view.repo.replace_file(&view.base.tree, &best.tunable.file, best.text.as_bytes())?;
-        Ok(Idea::Tree { tree, title: best.title.clone() })
+        let tree =
+            view.repo
+                .replace_file(&view.base.tree, &best.tunable.file, best.text.as_bytes())?;
+        Ok(Idea::Tree {
+            tree,
+            title: best.title.clone(),
+        })
     }
 }
 
 /// All changes of one tunable away from the value that stands.
-fn changes<'a>(repo: &Repo, tree: &str, tunable: &'a Tunable) -> Result<Vec<Change<'a>>, ResearchError> {
-    let missing = || ResearchError::Usage(format!(
-        "outpace.toml declares {} in {}, but the base holds no such value. Hint: a constant stands on a line of its own, once",
-        tunable.name(), tunable.file
-    ));
+fn changes<'a>(
+    repo: &Repo,
+    tree: &str,
+    tunable: &'a Tunable,
+) -> Result<Vec<Change<'a>>, ResearchError> {
+    let missing = || {
+        ResearchError::Usage(format!(
+            "outpace.toml declares {} in {}, but the base holds no such value. Hint: a constant stands on a line of its own, once",
+            tunable.name(),
+            tunable.file
+        ))
+    };
     let bytes = repo.read(tree, &tunable.file)?.ok_or_else(missing)?;
     let text = String::from_utf8(bytes).map_err(|_| missing())?;
     let written = tunable.literals();
-    let stands = written.first().and_then(|value| set(&text, tunable, value)).ok_or_else(missing)?.1;
+    let stands = written
+        .first()
+        .and_then(|value| set(&text, tunable, value))
+        .ok_or_else(missing)?
+        .1;
     let Some(from) = written.iter().position(|value| *value == stands) else {
         return Err(ResearchError::Usage(format!(
             "{}: {} is {stands}, which is not among the declared values {}. Hint: add it in outpace.toml",
-            tunable.file, tunable.name(), written.join(", ")
+            tunable.file,
+            tunable.name(),
+            written.join(", ")
         )));
     };
     let all = written.iter().enumerate().filter(|(to, _)| *to != from);
     Ok(all
         .filter_map(|(to, value)| {
             let title = title(tunable, &stands, value);
-            Some(Change { tunable, from, to, title, text: set(&text, tunable, value)?.0 })
+            Some(Change {
+                tunable,
+                from,
+                to,
+                title,
+                text: set(&text, tunable, value)?.0,
+            })
         })
         .collect())
 }
@@ -96,10 +122,19 @@ fn title(tunable: &Tunable, from: &str, to: &str) -> String {
 
 /// The most promising change; of equals the first declared, nearest to the value that stands.
 fn best<'c, 'a>(open: &'c [Change<'a>], attempts: &[Attempt]) -> Option<&'c Change<'a>> {
-    let rank = |change: &Change<'_>| (promise(change, attempts), -(change.to.abs_diff(change.from) as f64));
+    let rank = |change: &Change<'_>| {
+        (
+            promise(change, attempts),
+            -(change.to.abs_diff(change.from) as f64),
+        )
+    };
     open.iter().reduce(|best, next| {
         let (a, b) = (rank(best), rank(next));
-        if b.0 > a.0 + 1e-9 || ((b.0 - a.0).abs() <= 1e-9 && b.1 > a.1 + 1e-9) { next } else { best }
+        if b.0 > a.0 + 1e-9 || ((b.0 - a.0).abs() <= 1e-9 && b.1 > a.1 + 1e-9) {
+            next
+        } else {
+            best
+        }
     })
 }
 
@@ -119,15 +154,23 @@ fn promise(change: &Change<'_>, attempts: &[Attempt]) -> f64 {
     match nearest {
         // What got slower on the way gets slower still; what got faster may go on for a while.
         Some((_, to, gain)) if gain < 0.0 => gain * to.abs_diff(change.to).max(1) as f64,
-        Some((_, to, gain)) => gain * CARRY.powi(i32::try_from(to.abs_diff(change.to)).unwrap_or(i32::MAX)),
-        None => CURIOSITY * CARRY.powi(i32::try_from(change.from.abs_diff(change.to)).unwrap_or(i32::MAX) - 1),
+        Some((_, to, gain)) => {
+            gain * CARRY.powi(i32::try_from(to.abs_diff(change.to)).unwrap_or(i32::MAX))
+        }
+        None => {
+            CURIOSITY
+                * CARRY.powi(i32::try_from(change.from.abs_diff(change.to)).unwrap_or(i32::MAX) - 1)
+        }
     }
 }
 
 fn gain(attempt: &Attempt) -> f64 {
     match attempt.verdict {
         Kind::Rejected => REFUSED,
-        _ => attempt.main_verdict().and_then(|v| v.speedup).unwrap_or(0.0),
+        _ => attempt
+            .main_verdict()
+            .and_then(|v| v.speedup)
+            .unwrap_or(0.0),
     }
 }
 
@@ -157,12 +200,26 @@ mod tests {
             constant: Some("TILE".into()),
             values: serde_json::from_str("[8, 16, 32, 64, 128]").unwrap(),
         };
-        let change = |to: usize| Change { tunable: &tunable, from: 2, to, title: format!("{to}"), text: String::new() };
+        let change = |to: usize| Change {
+            tunable: &tunable,
+            from: 2,
+            to,
+            title: format!("{to}"),
+            text: String::new(),
+        };
         let open: Vec<Change<'_>> = [0, 1, 3, 4].map(change).to_vec();
-        assert_eq!(best(&open, &[]).unwrap().to, 1, "nothing known: a neighbour");
+        assert_eq!(
+            best(&open, &[]).unwrap().to,
+            1,
+            "nothing known: a neighbour"
+        );
         let up = [attempt("f: TILE 32 -> 64", Kind::NotProven, 0.05)];
         let rest: Vec<Change<'_>> = [0, 1, 4].map(change).to_vec();
-        assert_eq!(best(&rest, &up).unwrap().to, 4, "further in the direction that helped");
+        assert_eq!(
+            best(&rest, &up).unwrap().to,
+            4,
+            "further in the direction that helped"
+        );
         let down = [attempt("f: TILE 32 -> 64", Kind::Slower, -0.05)];
         assert_eq!(best(&rest, &down).unwrap().to, 1, "the other direction");
         assert!(best(&[], &down).is_none());

@@ -76,7 +76,12 @@ pub trait Arena {
     ///
     /// # Errors
     /// It does not start or does not speak the protocol.
-    fn open(&mut self, side: Side, model_seed: u64, data_seed: u64) -> Result<Box<dyn Session>, PeerError>;
+    fn open(
+        &mut self,
+        side: Side,
+        model_seed: u64,
+        data_seed: u64,
+    ) -> Result<Box<dyn Session>, PeerError>;
     /// The clock that blocks are timed with.
     fn clock(&self) -> &dyn Clock;
 }

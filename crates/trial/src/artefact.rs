@@ -36,11 +36,16 @@ fn loaded_parts(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut sections = BTreeMap::new();
     for section in file.sections() {
         let name = section.name().ok()?.to_owned();
-        let SectionFlags::Elf { sh_flags, .. } = section.flags() else { return None };
+        let SectionFlags::Elf { sh_flags, .. } = section.flags() else {
+            return None;
+        };
         if !sh_flags.contains(elf::SHF_ALLOC) || name == ".note.gnu.build-id" {
             continue;
         }
-        sections.insert(section.address(), (name, section.size(), section.data().ok()?.to_vec()));
+        sections.insert(
+            section.address(),
+            (name, section.size(), section.data().ok()?.to_vec()),
+        );
     }
     blank_locations(&file, &mut sections);
     let mut hash = Sha256::new();
@@ -56,13 +61,17 @@ type Sections = BTreeMap<u64, (String, u64, Vec<u8>)>;
 /// rustc stores a `core::panic::Location` as pointer to the file's name, its length, line (u32), column (u32). The pointer
 /// is a relative relocation, so that each one can be found and its line and column set to zero.
 fn blank_locations(file: &ElfFile64<'_, Endianness>, sections: &mut Sections) {
-    let Some(relocations) = file.dynamic_relocations() else { return };
+    let Some(relocations) = file.dynamic_relocations() else {
+        return;
+    };
     let places: Vec<(u64, u64)> = relocations
         .filter(|(_, relocation)| matches!(relocation.target(), object::RelocationTarget::Absolute))
         .map(|(place, relocation)| (place, relocation.addend() as u64))
         .collect();
     for (place, target) in places {
-        let Some(length) = read_u64(sections, place + 8) else { continue };
+        let Some(length) = read_u64(sections, place + 8) else {
+            continue;
+        };
         if is_source_path(sections, target, length) {
             blank(sections, place + 16, 8);
         }
@@ -78,7 +87,9 @@ fn locate(sections: &Sections, address: u64, length: u64) -> Option<(u64, std::o
 
 fn read_u64(sections: &Sections, address: u64) -> Option<u64> {
     let (start, range) = locate(sections, address, 8)?;
-    Some(u64::from_le_bytes(sections[&start].2[range].try_into().ok()?))
+    Some(u64::from_le_bytes(
+        sections[&start].2[range].try_into().ok()?,
+    ))
 }
 
 fn is_source_path(sections: &Sections, address: u64, length: u64) -> bool {
@@ -115,6 +126,10 @@ mod tests {
         let parts = loaded_parts(&this).expect("the test itself is an ELF file");
         let mut longer = this.clone();
         longer.extend_from_slice(b"debug information");
-        assert_eq!(loaded_parts(&longer).unwrap(), parts, "what is not loaded does not count");
+        assert_eq!(
+            loaded_parts(&longer).unwrap(),
+            parts,
+            "what is not loaded does not count"
+        );
     }
 }

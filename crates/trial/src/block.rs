@@ -43,7 +43,11 @@ struct Seat {
 ///
 /// # Errors
 /// The side that failed, and how.
-pub fn run_block(arena: &mut dyn Arena, plan: &BlockPlan, rng: &mut ChaCha20Rng) -> Result<Block, (Side, PeerError)> {
+pub fn run_block(
+    arena: &mut dyn Arena,
+    plan: &BlockPlan,
+    rng: &mut ChaCha20Rng,
+) -> Result<Block, (Side, PeerError)> {
     measure(arena, plan, rng).map(|result| result.block)
 }
 
@@ -68,10 +72,16 @@ pub(crate) fn measure(
     let both = |f: fn(&Seat) -> Option<f64>| Some([f(&base)?, f(&candidate)?]);
     let ready_s = both(|seat| Some(rounded(seat.session.ready_s())));
     let idle_cpu_s = both(|seat| seat.idle_cpu_s.map(rounded));
-    let tokens_per_step = [base.session.tokens_per_step(), candidate.session.tokens_per_step()];
+    let tokens_per_step = [
+        base.session.tokens_per_step(),
+        candidate.session.tokens_per_step(),
+    ];
     let closed = [
         base.session.close().map_err(|e| (Side::Base, e))?,
-        candidate.session.close().map_err(|e| (Side::Candidate, e))?,
+        candidate
+            .session
+            .close()
+            .map_err(|e| (Side::Candidate, e))?,
     ];
     let peak = |i: usize| closed[i].peak_mib.map(f64::round);
     Ok(BlockResult {
@@ -90,7 +100,11 @@ pub(crate) fn measure(
 }
 
 fn random_order(rng: &mut ChaCha20Rng) -> [Side; 2] {
-    if rng.random() { [Side::Base, Side::Candidate] } else { [Side::Candidate, Side::Base] }
+    if rng.random() {
+        [Side::Base, Side::Candidate]
+    } else {
+        [Side::Candidate, Side::Base]
+    }
 }
 
 fn open_both(
@@ -100,9 +114,15 @@ fn open_both(
 ) -> Result<[Seat; 2], (Side, PeerError)> {
     let mut seats = [None, None];
     for side in random_order(rng) {
-        let mut session = arena.open(side, block.model_seed, block.data_seed).map_err(|e| (side, e))?;
+        let mut session = arena
+            .open(side, block.model_seed, block.data_seed)
+            .map_err(|e| (side, e))?;
         let cpu_s = session.cpu_s();
-        seats[side.index()] = Some(Seat { session, cpu_s, idle_cpu_s: cpu_s.map(|_| 0.0) });
+        seats[side.index()] = Some(Seat {
+            session,
+            cpu_s,
+            idle_cpu_s: cpu_s.map(|_| 0.0),
+        });
     }
     Ok(seats.map(|seat| seat.expect("both sides were opened")))
 }
@@ -116,13 +136,20 @@ fn run_pair(
     let mut turns = [None, None];
     for side in random_order(rng) {
         let seat = &mut seats[side.index()];
-        if let (Some(idle), Some(before), Some(now)) = (seat.idle_cpu_s, seat.cpu_s, seat.session.cpu_s()) {
+        if let (Some(idle), Some(before), Some(now)) =
+            (seat.idle_cpu_s, seat.cpu_s, seat.session.cpu_s())
+        {
             seat.idle_cpu_s = Some(idle + (now - before).max(0.0));
         }
         turns[side.index()] = Some(seat.session.turn(steps).map_err(|e| (side, e))?);
         seat.cpu_s = seat.session.cpu_s();
     }
     let [base, candidate] = turns.map(|turn| turn.expect("both sides took their turn"));
-    let gap = base.losses.iter().zip(&candidate.losses).map(|(b, c)| (b - c).abs() / b.abs().max(1e-9)).fold(0.0, f64::max);
+    let gap = base
+        .losses
+        .iter()
+        .zip(&candidate.losses)
+        .map(|(b, c)| (b - c).abs() / b.abs().max(1e-9))
+        .fold(0.0, f64::max);
     Ok(([base.seconds, candidate.seconds], gap))
 }

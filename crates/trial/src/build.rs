@@ -16,7 +16,7 @@ use outpace_record::WorkloadConfig;
 use sha2::{Digest, Sha256};
 
 use crate::artefact::identity_of_file;
-use crate::tree::{copy_file, copy_tree, files_below, remove_tree};
+use crate::tree::{copy_dependencies, copy_file, copy_tree, files_below, remove_tree, touch_all};
 use crate::{Context, LaunchError, LaunchSpec, Limits, Subject};
 
 /// Where sources come from: git, elsewhere.
@@ -26,7 +26,13 @@ pub trait Sources {
     ///
     /// # Errors
     /// Says what could not be written.
-    fn export(&self, tree: &str, dir: &Path, only: &[String], pristine: Option<&str>) -> Result<(), String>;
+    fn export(
+        &self,
+        tree: &str,
+        dir: &Path,
+        only: &[String],
+        pristine: Option<&str>,
+    ) -> Result<(), String>;
 }
 
 /// A built revision, ready to be started.
@@ -93,29 +99,50 @@ impl BuildError {
 
     /// Whether the patch is to blame (the compiler refused it, or it never ended) and not the machine.
     pub fn is_patch(&self) -> bool {
-        matches!(self, Self::Failed { .. } | Self::NoArtefact(_) | Self::Launch(LaunchError::Timeout { .. }))
+        matches!(
+            self,
+            Self::Failed { .. } | Self::NoArtefact(_) | Self::Launch(LaunchError::Timeout { .. })
+        )
     }
 }
 
 /// Builds revisions of one repository.
 pub struct Builder<'a> {
     area: PathBuf,
+    checkout: PathBuf,
     sources: &'a dyn Sources,
     context: &'a Context,
     bases: BTreeMap<(String, String), Built>,
 }
 
 impl<'a> Builder<'a> {
-    /// `area` is a folder of ours; what is in it survives between calls of outpace.
-    pub fn new(area: PathBuf, sources: &'a dyn Sources, context: &'a Context) -> Self {
-        Self { area, sources, context, bases: BTreeMap::new() }
+    /// `area` is a folder of ours; what is in it survives between calls of outpace. `checkout` is the user's own, where
+    /// `cache_from` is looked for.
+    pub fn new(
+        area: PathBuf,
+        checkout: PathBuf,
+        sources: &'a dyn Sources,
+        context: &'a Context,
+    ) -> Self {
+        Self {
+            area,
+            checkout,
+            sources,
+            context,
+            bases: BTreeMap::new(),
+        }
     }
 
     /// Builds the base: fetches what it needs, updates the cache. Repeated calls for one tree are free.
     ///
     /// # Errors
     /// See [`BuildError`].
-    pub fn base(&mut self, workload: &str, config: &WorkloadConfig, tree: &str) -> Result<Built, BuildError> {
+    pub fn base(
+        &mut self,
+        workload: &str,
+        config: &WorkloadConfig,
+        tree: &str,
+    ) -> Result<Built, BuildError> {
         let key = (workload.to_owned(), tree.to_owned());
         if let Some(built) = self.bases.get(&key) {
             return Ok(built.clone());
@@ -127,11 +154,18 @@ impl<'a> Builder<'a> {
         } else {
             place.begin_from_cache()?;
             self.lay_sources(&place, tree, place.cached_tree().as_deref().or(Some(tree)))?;
+            if place.cached_tree().is_none() {
+                self.begin_from_checkout(config, &place)?;
+            }
             self.fetch(config, &place)?;
             build_s = self.command(config, &place)?;
             place.keep_as_cache(tree)?;
         }
-        let target = if config.build.is_empty() { &place.target } else { &place.cache };
+        let target = if config.build.is_empty() {
+            &place.target
+        } else {
+            &place.cache
+        };
         let built = self.collect(workload, config, tree, &place, target, build_s)?;
         self.bases.insert(key, built.clone());
         Ok(built)
@@ -141,7 +175,12 @@ impl<'a> Builder<'a> {
     ///
     /// # Errors
     /// See [`BuildError`].
-    pub fn candidate(&self, workload: &str, config: &WorkloadConfig, tree: &str) -> Result<Built, BuildError> {
+    pub fn candidate(
+        &self,
+        workload: &str,
+        config: &WorkloadConfig,
+        tree: &str,
+    ) -> Result<Built, BuildError> {
         let place = Place::of(&self.area, config);
         let mut build_s = 0.0;
         place.begin_from_cache()?;
@@ -154,9 +193,37 @@ impl<'a> Builder<'a> {
         built
     }
 
-    fn lay_sources(&self, place: &Place, tree: &str, pristine: Option<&str>) -> Result<(), BuildError> {
+    fn lay_sources(
+        &self,
+        place: &Place,
+        tree: &str,
+        pristine: Option<&str>,
+    ) -> Result<(), BuildError> {
         fs::create_dir_all(&place.tree).map_err(disk(&place.tree))?;
-        self.sources.export(tree, &place.tree, &["**".into()], pristine).map_err(BuildError::Sources)
+        self.sources
+            .export(tree, &place.tree, &["**".into()], pristine)
+            .map_err(BuildError::Sources)
+    }
+
+    /// The first build of a repository takes the dependencies that the user has compiled already. The user's own code is
+    /// compiled anew: all sources get the present time, for nobody knows which revision that folder was built from.
+    fn begin_from_checkout(
+        &self,
+        config: &WorkloadConfig,
+        place: &Place,
+    ) -> Result<(), BuildError> {
+        let Some(from) = config
+            .cache_from
+            .as_ref()
+            .map(|path| self.checkout.join(path))
+        else {
+            return Ok(());
+        };
+        if from.is_dir() {
+            copy_dependencies(&from, &place.target).map_err(disk(&from))?;
+            touch_all(&place.tree).map_err(disk(&place.tree))?;
+        }
+        Ok(())
     }
 
     fn fetch(&self, config: &WorkloadConfig, place: &Place) -> Result<(), BuildError> {
@@ -170,15 +237,28 @@ impl<'a> Builder<'a> {
         self.launch(&config.build, config, place, false)
     }
 
-    fn launch(&self, command: &[String], config: &WorkloadConfig, place: &Place, online: bool) -> Result<f64, BuildError> {
+    fn launch(
+        &self,
+        command: &[String],
+        config: &WorkloadConfig,
+        place: &Place,
+        online: bool,
+    ) -> Result<f64, BuildError> {
         let scratch = self.context.fresh_scratch().map_err(disk(&place.tree))?;
-        let mut env: BTreeMap<String, OsString> = config.env.iter().map(|(k, v)| (k.clone(), v.into())).collect();
+        let mut env: BTreeMap<String, OsString> = config
+            .env
+            .iter()
+            .map(|(k, v)| (k.clone(), v.into()))
+            .collect();
         env.insert("CARGO_TARGET_DIR".into(), place.target.clone().into());
         if !online {
             env.insert("CARGO_NET_OFFLINE".into(), "true".into());
         }
         let spec = LaunchSpec {
-            command: command.iter().map(|arg| fill(arg, &place.target, &place.tree)).collect(),
+            command: command
+                .iter()
+                .map(|arg| fill(arg, &place.target, &place.tree))
+                .collect(),
             cwd: place.tree.clone(),
             scratch,
             env,
@@ -188,7 +268,10 @@ impl<'a> Builder<'a> {
         };
         let finished = self.context.launcher.run(&spec, config.build_timeout)?;
         if finished.code != 0 {
-            return Err(BuildError::Failed { code: finished.code, log: finished.log_tail() });
+            return Err(BuildError::Failed {
+                code: finished.code,
+                log: finished.log_tail(),
+            });
         }
         Ok(finished.seconds)
     }
@@ -213,13 +296,21 @@ impl<'a> Builder<'a> {
         for path in artefacts(config) {
             copy_artefact(&target.join(&path), &own_target.join(&path))?;
         }
-        self.sources.export(tree, &own_tree, &config.reads, Some(tree)).map_err(BuildError::Sources)?;
+        self.sources
+            .export(tree, &own_tree, &config.reads, Some(tree))
+            .map_err(BuildError::Sources)?;
         let subject = |command: &[String]| {
             (!command.is_empty()).then(|| Subject {
-                command: command.iter().map(|arg| fill(arg, &own_target, &own_tree)).collect(),
+                command: command
+                    .iter()
+                    .map(|arg| fill(arg, &own_target, &own_tree))
+                    .collect(),
                 cwd: own_tree.clone(),
                 env: config.env.clone(),
-                limits: Limits { memory_mib: config.memory_mib, file_mib: None },
+                limits: Limits {
+                    memory_mib: config.memory_mib,
+                    file_mib: None,
+                },
                 timeout: config.timeout,
                 inherit_env: false,
             })
@@ -251,11 +342,19 @@ impl Place {
         let key = hex::encode(Sha256::digest(commands))[..12].to_owned();
         let root = area.join("build").join(&key);
         let at = |name: &str| root.join(name);
-        Self { tree: at("tree"), target: at("target"), cache: at("cache"), cached: at("cached-tree"), key }
+        Self {
+            tree: at("tree"),
+            target: at("target"),
+            cache: at("cache"),
+            cached: at("cached-tree"),
+            key,
+        }
     }
 
     fn cached_tree(&self) -> Option<String> {
-        fs::read_to_string(&self.cached).ok().filter(|_| self.cache.is_dir())
+        fs::read_to_string(&self.cached)
+            .ok()
+            .filter(|_| self.cache.is_dir())
     }
 
     fn begin_from_cache(&self) -> Result<(), BuildError> {
@@ -269,7 +368,9 @@ impl Place {
     /// The note of the tree is removed first and written last, so that a kill in between leaves no cache with a wrong note.
     fn keep_as_cache(&self, tree: &str) -> Result<(), BuildError> {
         match fs::remove_file(&self.cached) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(disk(&self.cached)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(disk(&self.cached)(error));
+            }
             _ => {}
         }
         remove_tree(&self.cache).map_err(disk(&self.cache))?;
@@ -279,13 +380,22 @@ impl Place {
 }
 
 fn fill(arg: &str, target: &Path, tree: &Path) -> String {
-    arg.replace("{target}", &target.to_string_lossy()).replace("{tree}", &tree.to_string_lossy())
+    arg.replace("{target}", &target.to_string_lossy())
+        .replace("{tree}", &tree.to_string_lossy())
 }
 
 /// Paths below `{target}` that the workload's commands name.
 fn artefacts(config: &WorkloadConfig) -> Vec<String> {
-    let commands = [&config.run, &config.evaluate, &config.profile, &config.verify];
-    let named = commands.into_iter().flatten().filter_map(|arg| arg.strip_prefix("{target}/"));
+    let commands = [
+        &config.run,
+        &config.evaluate,
+        &config.profile,
+        &config.verify,
+    ];
+    let named = commands
+        .into_iter()
+        .flatten()
+        .filter_map(|arg| arg.strip_prefix("{target}/"));
     let mut paths: Vec<String> = named.map(str::to_owned).collect();
     paths.sort();
     paths.dedup();
@@ -293,7 +403,11 @@ fn artefacts(config: &WorkloadConfig) -> Vec<String> {
 }
 
 fn copy_artefact(from: &Path, to: &Path) -> Result<(), BuildError> {
-    let copied = if from.is_dir() { copy_tree(from, to) } else { copy_file(from, to) };
+    let copied = if from.is_dir() {
+        copy_tree(from, to)
+    } else {
+        copy_file(from, to)
+    };
     copied.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => BuildError::NoArtefact(from.display().to_string()),
         _ => disk(from)(error),
@@ -316,5 +430,8 @@ fn identity_of_folder(folder: &Path) -> Result<String, BuildError> {
 
 fn disk(path: &Path) -> impl Fn(io::Error) -> BuildError {
     let path = path.display().to_string();
-    move |source| BuildError::Disk { path: path.clone(), source }
+    move |source| BuildError::Disk {
+        path: path.clone(),
+        source,
+    }
 }

@@ -70,21 +70,46 @@ pub fn check_same_model(
     observer.on(&Event::Checking { workload, steps });
     let mut rng = ChaCha20Rng::seed_from_u64(seed_of_check);
     let (model, data, validation) = (seed(&mut rng), seed(&mut rng), seed(&mut rng));
-    let of_base = |error| SideError::Side { side: Side::Base, error };
-    let of_candidate = |error| SideError::Side { side: Side::Candidate, error };
+    let of_base = |error| SideError::Side {
+        side: Side::Base,
+        error,
+    };
+    let of_candidate = |error| SideError::Side {
+        side: Side::Candidate,
+        error,
+    };
 
-    let (plain_run, initial, can_perturb) = train_base(context, base, steps, [model, data]).map_err(of_base)?;
-    let perturbed = can_perturb.then(|| train(context, base, steps, [model, data], Some(1))).transpose().map_err(of_base)?;
+    let (plain_run, initial, can_perturb) =
+        train_base(context, base, steps, [model, data]).map_err(of_base)?;
+    let perturbed = can_perturb
+        .then(|| train(context, base, steps, [model, data], Some(1)))
+        .transpose()
+        .map_err(of_base)?;
     let tried = train(context, candidate, steps, [model, data], None).map_err(of_candidate)?;
 
-    let mut checks = vec![compare_losses(&plain_run.losses, perturbed.as_ref().map(|p| &p.losses[..]), &tried.losses)];
-    checks.extend(compare_parameters(initial.as_deref(), &plain_run, perturbed.as_ref(), &tried));
-    if let (Some(evaluator), Some(ours), Some(theirs)) = (evaluator, &plain_run.checkpoint, &tried.checkpoint) {
+    let mut checks = vec![compare_losses(
+        &plain_run.losses,
+        perturbed.as_ref().map(|p| &p.losses[..]),
+        &tried.losses,
+    )];
+    checks.extend(compare_parameters(
+        initial.as_deref(),
+        &plain_run,
+        perturbed.as_ref(),
+        &tried,
+    ));
+    if let (Some(evaluator), Some(ours), Some(theirs)) =
+        (evaluator, &plain_run.checkpoint, &tried.checkpoint)
+    {
         let perturbed = perturbed.as_ref().and_then(|p| p.checkpoint.as_deref());
         let paths = [Some(ours.as_path()), perturbed, Some(theirs.as_path())];
         checks.extend(compare_validation(context, evaluator, paths, validation)?);
     }
-    Ok(CheckOutcome { checks, model_seeds: vec![model], data_seeds: vec![data, validation] })
+    Ok(CheckOutcome {
+        checks,
+        model_seeds: vec![model],
+        data_seeds: vec![data, validation],
+    })
 }
 
 /// The base's run, with a checkpoint of its first moment.
@@ -130,7 +155,10 @@ fn save(context: &Context, peer: &mut Peer) -> Result<Option<PathBuf>, PeerError
     }
     let folder = context
         .fresh_scratch()
-        .map_err(|source| PeerError::System { what: "cannot make a scratch folder", source })?;
+        .map_err(|source| PeerError::System {
+            what: "cannot make a scratch folder",
+            source,
+        })?;
     let path = folder.join("checkpoint.safetensors");
     peer.save(&path)?;
     Ok(Some(path))
@@ -165,7 +193,10 @@ fn compare_losses(base: &[f64], perturbed: Option<&[f64]>, candidate: &[f64]) ->
         passed: difference <= allowed,
         value: difference.is_finite().then_some(difference),
         allowed: Some(allowed),
-        detail: format!("loss differs by {difference:.1e} at step {step} of {} (allowed {allowed:.1e})", base.len()),
+        detail: format!(
+            "loss differs by {difference:.1e} at step {step} of {} (allowed {allowed:.1e})",
+            base.len()
+        ),
     }
 }
 
@@ -180,9 +211,17 @@ fn compare_parameters(
     let moved = perturbed.and_then(|p| checkpoint::read(p.checkpoint.as_deref()?));
     let theirs = candidate.checkpoint.as_deref().and_then(checkpoint::read);
     let broken = |detail: String| {
-        Some(Check { name: "parameters".into(), passed: false, value: None, allowed: None, detail: plain(&detail, 200) })
+        Some(Check {
+            name: "parameters".into(),
+            passed: false,
+            value: None,
+            allowed: None,
+            detail: plain(&detail, 200),
+        })
     };
-    let Some(theirs) = theirs else { return broken("the checkpoint of the candidate cannot be read".into()) };
+    let Some(theirs) = theirs else {
+        return broken("the checkpoint of the candidate cannot be read".into());
+    };
     if let Some(difference) = structure_difference(&ours, &theirs) {
         return broken(format!("checkpoint: {difference}"));
     }
@@ -190,16 +229,24 @@ fn compare_parameters(
 }
 
 /// Distance of each tensor from the base's, as a share of how far training moved it.
-fn worst_parameter(start: &Tensors, ours: &Tensors, moved: Option<&Tensors>, theirs: &Tensors) -> Check {
+fn worst_parameter(
+    start: &Tensors,
+    ours: &Tensors,
+    moved: Option<&Tensors>,
+    theirs: &Tensors,
+) -> Check {
     let (mut worst, mut worst_share) = ((String::new(), 0.0, PARAMETER_ROUNDING), -1.0);
     for (name, tensor) in ours {
         let zeros = vec![0.0; tensor.values.len()];
         let from = start.get(name).map_or(&zeros, |t| &t.values);
         let update = distance(&tensor.values, from).max(f64::MIN_POSITIVE);
         // A tensor that hardly moves is compared with the rounding of its own values instead.
-        let update = update.max(f64::from(f32::EPSILON) * distance(&tensor.values, &zeros) / PARAMETER_ROUNDING);
+        let update = update
+            .max(f64::from(f32::EPSILON) * distance(&tensor.values, &zeros) / PARAMETER_ROUNDING);
         let envelope = match moved.and_then(|m| m.get(name)) {
-            Some(m) if m.values.len() == tensor.values.len() => ENVELOPE * distance(&tensor.values, &m.values) / update,
+            Some(m) if m.values.len() == tensor.values.len() => {
+                ENVELOPE * distance(&tensor.values, &m.values) / update
+            }
             _ => 10.0 * PARAMETER_ROUNDING,
         };
         let allowed = envelope.clamp(PARAMETER_ROUNDING, LARGEST_PARAMETER);
@@ -214,7 +261,10 @@ fn worst_parameter(start: &Tensors, ours: &Tensors, moved: Option<&Tensors>, the
         passed: value <= allowed,
         value: value.is_finite().then_some(value),
         allowed: Some(allowed),
-        detail: plain(&format!("{name} differs by {value:.1e} of its update (allowed {allowed:.1e})"), 200),
+        detail: plain(
+            &format!("{name} differs by {value:.1e} of its update (allowed {allowed:.1e})"),
+            200,
+        ),
     }
 }
 
@@ -225,9 +275,12 @@ fn compare_validation(
     data_seed: u64,
 ) -> Result<Vec<Check>, SideError> {
     let run = |path: &Path, side| {
-        evaluate(context, evaluator, path, data_seed).map_err(|error| SideError::Side { side, error })
+        evaluate(context, evaluator, path, data_seed)
+            .map_err(|error| SideError::Side { side, error })
     };
-    let (Some(base), Some(candidate)) = (base, candidate) else { return Ok(Vec::new()) };
+    let (Some(base), Some(candidate)) = (base, candidate) else {
+        return Ok(Vec::new());
+    };
     let ours = run(base, Side::Base)?;
     // The evaluator is the base's, but a checkpoint that it cannot evaluate is the candidate's fault.
     let theirs = run(candidate, Side::Candidate)?;
@@ -235,7 +288,9 @@ fn compare_validation(
         Some(path) => ENVELOPE * (run(path, Side::Base)?.loss - ours.loss).abs(),
         None => WITHOUT_ENVELOPE * ours.loss,
     };
-    let allowed = envelope.max(ROUNDING * ours.loss).min(LARGEST_RELATIVE * ours.loss);
+    let allowed = envelope
+        .max(ROUNDING * ours.loss)
+        .min(LARGEST_RELATIVE * ours.loss);
     let difference = (ours.loss - theirs.loss).abs();
     let mut checks = vec![Check {
         name: "validation".into(),
@@ -254,14 +309,29 @@ fn compare_validation(
             passed: theirs.loss >= lowest,
             value: Some(theirs.loss),
             allowed: Some(lowest),
-            detail: format!("validation {:.4} nats, entropy of the text {floor:.4}", theirs.loss),
+            detail: format!(
+                "validation {:.4} nats, entropy of the text {floor:.4}",
+                theirs.loss
+            ),
         });
     }
     let probes = [
-        ("probabilities", theirs.probability_sum_error, "largest distance of a sum of probabilities from 1"),
-        ("causality", theirs.causality_error, "largest change of a past loss when the future changes"),
+        (
+            "probabilities",
+            theirs.probability_sum_error,
+            "largest distance of a sum of probabilities from 1",
+        ),
+        (
+            "causality",
+            theirs.causality_error,
+            "largest change of a past loss when the future changes",
+        ),
     ];
-    checks.extend(probes.into_iter().filter_map(|(name, value, what)| Some(at_most(name, value?, PROBE, what))));
+    checks.extend(
+        probes
+            .into_iter()
+            .filter_map(|(name, value, what)| Some(at_most(name, value?, PROBE, what))),
+    );
     Ok(checks)
 }
 
@@ -283,7 +353,10 @@ mod tests {
         check([5.0, 4.0, 3.0001], false);
         check([5.0, f64::NAN, 3.0], false);
         check([5.0, 4.0, f64::INFINITY], false);
-        assert!(!compare_losses(&base, Some(&[9.0, 9.0, 9.0]), &[5.0, 4.1, 3.0]).passed, "1 % is the most");
+        assert!(
+            !compare_losses(&base, Some(&[9.0, 9.0, 9.0]), &[5.0, 4.1, 3.0]).passed,
+            "1 % is the most"
+        );
         assert!(compare_losses(&base, None, &[5.0001, 4.0, 3.0]).passed);
         assert!(!compare_losses(&base, None, &[5.01, 4.0, 3.0]).passed);
     }
@@ -291,13 +364,31 @@ mod tests {
     #[test]
     fn a_frozen_tensor_is_found() {
         let tensors = |a: f64, b: f64| -> Tensors {
-            [("a", a), ("b", b)].map(|(n, v)| (n.to_owned(), Tensor { shape: vec![2], values: vec![v; 2] })).into()
+            [("a", a), ("b", b)]
+                .map(|(n, v)| {
+                    (
+                        n.to_owned(),
+                        Tensor {
+                            shape: vec![2],
+                            values: vec![v; 2],
+                        },
+                    )
+                })
+                .into()
         };
         use crate::checkpoint::Tensor;
-        let (start, ours, moved) = (tensors(1.0, 1.0), tensors(1.1, 0.9), tensors(1.1 + 1e-7, 0.9));
+        let (start, ours, moved) = (
+            tensors(1.0, 1.0),
+            tensors(1.1, 0.9),
+            tensors(1.1 + 1e-7, 0.9),
+        );
         assert!(worst_parameter(&start, &ours, Some(&moved), &tensors(1.1 + 2e-7, 0.9)).passed);
         let frozen = worst_parameter(&start, &ours, Some(&moved), &tensors(1.1, 1.0));
-        assert!(!frozen.passed && frozen.detail.starts_with("b differs"), "{}", frozen.detail);
+        assert!(
+            !frozen.passed && frozen.detail.starts_with("b differs"),
+            "{}",
+            frozen.detail
+        );
         assert!(!worst_parameter(&start, &ours, None, &tensors(f64::NAN, 0.9)).passed);
     }
 }

@@ -21,20 +21,35 @@ pub(crate) fn read(path: &Path) -> Option<Tensors> {
     let file = SafeTensors::deserialize(&bytes).ok()?;
     let tensors = file.tensors().into_iter().filter_map(|(name, view)| {
         let values = floats(view.dtype(), view.data())?;
-        Some((name, Tensor { shape: view.shape().to_vec(), values }))
+        Some((
+            name,
+            Tensor {
+                shape: view.shape().to_vec(),
+                values,
+            },
+        ))
     });
     Some(tensors.collect())
 }
 
 fn floats(dtype: Dtype, data: &[u8]) -> Option<Vec<f64>> {
     fn words<const N: usize>(data: &[u8]) -> impl Iterator<Item = [u8; N]> {
-        data.chunks_exact(N).map(|chunk| <[u8; N]>::try_from(chunk).expect("chunks have N bytes"))
+        data.chunks_exact(N)
+            .map(|chunk| <[u8; N]>::try_from(chunk).expect("chunks have N bytes"))
     }
     match dtype {
         Dtype::F64 => Some(words::<8>(data).map(f64::from_le_bytes).collect()),
-        Dtype::F32 => Some(words::<4>(data).map(|w| f64::from(f32::from_le_bytes(w))).collect()),
+        Dtype::F32 => Some(
+            words::<4>(data)
+                .map(|w| f64::from(f32::from_le_bytes(w)))
+                .collect(),
+        ),
         // A bfloat16 is the upper half of an f32.
-        Dtype::BF16 => Some(words::<2>(data).map(|w| f64::from(f32::from_le_bytes([0, 0, w[0], w[1]]))).collect()),
+        Dtype::BF16 => Some(
+            words::<2>(data)
+                .map(|w| f64::from(f32::from_le_bytes([0, 0, w[0], w[1]])))
+                .collect(),
+        ),
         _ => None,
     }
 }
@@ -42,7 +57,11 @@ fn floats(dtype: Dtype, data: &[u8]) -> Option<Vec<f64>> {
 /// Euclidean distance of two tensors; infinite if a value is no number.
 pub(crate) fn distance(a: &[f64], b: &[f64]) -> f64 {
     let sum: f64 = a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum();
-    if sum.is_finite() { sum.sqrt() } else { f64::INFINITY }
+    if sum.is_finite() {
+        sum.sqrt()
+    } else {
+        f64::INFINITY
+    }
 }
 
 /// Names the first difference in structure: a tensor that is missing, new, or of another shape.
@@ -51,10 +70,16 @@ pub(crate) fn structure_difference(base: &Tensors, candidate: &Tensors) -> Optio
         match candidate.get(name) {
             None => return Some(format!("tensor {name} is missing")),
             Some(other) if other.shape != tensor.shape => {
-                return Some(format!("tensor {name} has shape {:?} instead of {:?}", other.shape, tensor.shape));
+                return Some(format!(
+                    "tensor {name} has shape {:?} instead of {:?}",
+                    other.shape, tensor.shape
+                ));
             }
             Some(_) => {}
         }
     }
-    candidate.keys().find(|name| !base.contains_key(*name)).map(|name| format!("tensor {name} is new"))
+    candidate
+        .keys()
+        .find(|name| !base.contains_key(*name))
+        .map(|name| format!("tensor {name} is new"))
 }

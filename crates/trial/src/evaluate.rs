@@ -10,16 +10,38 @@ use crate::{Context, PeerError, Subject};
 ///
 /// # Errors
 /// The evaluator fails or prints no evaluation.
-pub fn evaluate(context: &Context, evaluator: &Subject, checkpoint: &Path, data_seed: u64) -> Result<Evaluation, PeerError> {
+pub fn evaluate(
+    context: &Context,
+    evaluator: &Subject,
+    checkpoint: &Path,
+    data_seed: u64,
+) -> Result<Evaluation, PeerError> {
     let path = checkpoint.to_string_lossy().into_owned();
-    let text = output(context, evaluator, &["--checkpoint".into(), path, "--data-seed".into(), data_seed.to_string()])?;
-    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let evaluation: Evaluation =
-        serde_json::from_str(line).map_err(|_| PeerError::Garbage { line: plain(line, 80) })?;
+    let text = output(
+        context,
+        evaluator,
+        &[
+            "--checkpoint".into(),
+            path,
+            "--data-seed".into(),
+            data_seed.to_string(),
+        ],
+    )?;
+    let line = text
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default();
+    let evaluation: Evaluation = serde_json::from_str(line).map_err(|_| PeerError::Garbage {
+        line: plain(line, 80),
+    })?;
     if evaluation.loss.is_finite() && evaluation.tokens > 0 {
         return Ok(evaluation);
     }
-    Err(PeerError::Said(format!("the evaluation is {} nats over {} tokens", evaluation.loss, evaluation.tokens)))
+    Err(PeerError::Said(format!(
+        "the evaluation is {} nats over {} tokens",
+        evaluation.loss, evaluation.tokens
+    )))
 }
 
 /// Where a step's time goes, as the workload's own profiler says. For people and agents; nothing is judged by it.
@@ -28,17 +50,28 @@ pub fn evaluate(context: &Context, evaluator: &Subject, checkpoint: &Path, data_
 /// The profiler fails or prints no profile.
 pub fn profile(context: &Context, profiler: &Subject) -> Result<Profile, PeerError> {
     let text = output(context, profiler, &[])?;
-    Profile::from_json(&text).map_err(|_| PeerError::Garbage { line: plain(&text, 80) })
+    Profile::from_json(&text).map_err(|_| PeerError::Garbage {
+        line: plain(&text, 80),
+    })
 }
 
 fn output(context: &Context, subject: &Subject, more: &[String]) -> Result<String, PeerError> {
     let scratch = context
         .fresh_scratch()
-        .map_err(|source| PeerError::System { what: "cannot make a scratch folder", source })?;
-    let finished = context.launcher.run(&context.spec(subject, more, &[], &scratch), subject.timeout)?;
+        .map_err(|source| PeerError::System {
+            what: "cannot make a scratch folder",
+            source,
+        })?;
+    let finished = context
+        .launcher
+        .run(&context.spec(subject, more, &[], &scratch), subject.timeout)?;
     if finished.code != 0 {
         let when = format!("while `{}` ran", subject.command.join(" "));
-        return Err(PeerError::Exited { when: plain(&when, 200), code: finished.code, log: finished.log_tail() });
+        return Err(PeerError::Exited {
+            when: plain(&when, 200),
+            code: finished.code,
+            log: finished.log_tail(),
+        });
     }
     Ok(finished.stdout_text())
 }

@@ -128,13 +128,20 @@ impl Launcher {
     /// Its scratch cannot be written or the supervisor cannot be started. A missing program shows as exit code 127.
     pub fn spawn(&self, spec: &LaunchSpec) -> Result<Running, LaunchError> {
         let program = spec.command.first().cloned().unwrap_or_default();
-        let fail = |error: std::io::Error| LaunchError::Start { program: program.clone(), message: error.to_string() };
+        let fail = |error: std::io::Error| LaunchError::Start {
+            program: program.clone(),
+            message: error.to_string(),
+        };
         let (home, temp) = (spec.scratch.join("home"), spec.scratch.join("tmp"));
         std::fs::create_dir_all(&home).map_err(fail)?;
         std::fs::create_dir_all(&temp).map_err(fail)?;
         let (stdout, stderr) = (spec.scratch.join("stdout"), spec.scratch.join("stderr"));
         let mut command = Command::new(&self.supervisor[0]);
-        command.args(&self.supervisor[1..]).args(limit_arguments(spec.limits)).arg("--").args(&spec.command);
+        command
+            .args(&self.supervisor[1..])
+            .args(limit_arguments(spec.limits))
+            .arg("--")
+            .args(&spec.command);
         if !spec.inherit_env {
             command.env_clear().envs(clean_environment(&home, &temp));
         }
@@ -146,7 +153,13 @@ impl Launcher {
             .stderr(File::create(&stderr).map_err(fail)?);
         let started = Instant::now();
         let child = command.spawn().map_err(fail)?;
-        Ok(Running { program, child, started, stdout, stderr })
+        Ok(Running {
+            program,
+            child,
+            started,
+            stdout,
+            stderr,
+        })
     }
 
     /// Starts a program and waits for its end.
@@ -166,7 +179,11 @@ impl Launcher {
             if running.started.elapsed() > timeout {
                 running.end();
                 let log = log_tail(&[&running.stdout, &running.stderr]);
-                return Err(LaunchError::Timeout { program: running.program.clone(), seconds: timeout.as_secs_f64(), log });
+                return Err(LaunchError::Timeout {
+                    program: running.program.clone(),
+                    seconds: timeout.as_secs_f64(),
+                    log,
+                });
             }
             std::thread::sleep(POLL);
         }
@@ -231,14 +248,22 @@ impl Running {
     }
 
     fn finished(&self, code: i32) -> Finished {
-        Finished { code, seconds: self.age_s(), stdout: self.stdout.clone(), stderr: self.stderr.clone() }
+        Finished {
+            code,
+            seconds: self.age_s(),
+            stdout: self.stdout.clone(),
+            stderr: self.stderr.clone(),
+        }
     }
 
     fn check_started(&self, finished: Finished) -> Result<Finished, LaunchError> {
         if finished.code == i32::from(CANNOT_START) {
             let message = log_tail(&[&self.stderr]);
             if message.contains("outpace: cannot start") {
-                return Err(LaunchError::Start { program: self.program.clone(), message });
+                return Err(LaunchError::Start {
+                    program: self.program.clone(),
+                    message,
+                });
             }
         }
         Ok(finished)
@@ -252,7 +277,10 @@ impl Drop for Running {
 }
 
 fn limit_arguments(limits: Limits) -> Vec<String> {
-    let mut args = vec!["--file-mib".to_owned(), limits.file_mib.unwrap_or(FILE_MIB).to_string()];
+    let mut args = vec![
+        "--file-mib".to_owned(),
+        limits.file_mib.unwrap_or(FILE_MIB).to_string(),
+    ];
     if let Some(mib) = limits.memory_mib {
         args.extend(["--memory-mib".to_owned(), mib.to_string()]);
     }
@@ -265,15 +293,30 @@ fn clean_environment(home: &Path, temp: &Path) -> BTreeMap<&'static str, OsStrin
     env.insert("HOME", home.into());
     env.insert("TMPDIR", temp.into());
     env.insert("LANG", "C.UTF-8".into());
-    for name in ["PATH", "CUDA_HOME", "CUDA_PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "RUSTUP_TOOLCHAIN"] {
+    for name in [
+        "PATH",
+        "CUDA_HOME",
+        "CUDA_PATH",
+        "LD_LIBRARY_PATH",
+        "VIRTUAL_ENV",
+        "RUSTUP_TOOLCHAIN",
+    ] {
         if let Some(value) = std::env::var_os(name) {
             env.insert(name, value);
         }
     }
     // Compilers that live in the user's home are found although HOME is a scratch folder.
-    let user_home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup"), ("PYENV_ROOT", ".pyenv")] {
-        let default = Some(user_home.join(folder)).filter(|path| path.is_dir()).map(Into::into);
+    let user_home = std::env::var_os("HOME")
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    for (name, folder) in [
+        ("CARGO_HOME", ".cargo"),
+        ("RUSTUP_HOME", ".rustup"),
+        ("PYENV_ROOT", ".pyenv"),
+    ] {
+        let default = Some(user_home.join(folder))
+            .filter(|path| path.is_dir())
+            .map(Into::into);
         if let Some(value) = std::env::var_os(name).or(default) {
             env.insert(name, value);
         }
@@ -285,7 +328,9 @@ fn clean_environment(home: &Path, temp: &Path) -> BTreeMap<&'static str, OsStrin
 fn log_tail(files: &[&Path]) -> String {
     let mut lines = Vec::new();
     for path in files {
-        let Ok(mut file) = File::open(path) else { continue };
+        let Ok(mut file) = File::open(path) else {
+            continue;
+        };
         let length = file.metadata().map_or(0, |m| m.len());
         let mut bytes = Vec::new();
         let read = file

@@ -17,20 +17,29 @@ impl MeasureLock {
     /// # Errors
     /// The lock file cannot be opened, or `cancelled` says to stop.
     pub fn acquire(observer: &mut dyn Observer, cancelled: &dyn Fn() -> bool) -> io::Result<Self> {
-        let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path())?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path())?;
         let mut told = false;
         loop {
             match file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::Error(error)) => return Err(error),
-                Err(TryLockError::WouldBlock) if cancelled() => return Err(io::ErrorKind::Interrupted.into()),
+                Err(TryLockError::WouldBlock) if cancelled() => {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
                 Err(TryLockError::WouldBlock) => {}
             }
             if !told {
                 let mut pid = String::new();
                 // The id is only for the message.
                 let _ = file.rewind().and_then(|()| file.read_to_string(&mut pid));
-                observer.on(&Event::Waiting { pid: pid.trim().to_owned() });
+                observer.on(&Event::Waiting {
+                    pid: pid.trim().to_owned(),
+                });
                 told = true;
             }
             std::thread::sleep(Duration::from_millis(50));

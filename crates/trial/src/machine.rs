@@ -7,24 +7,51 @@ use std::process::{Command, Stdio};
 use outpace_record::{Machine, SandboxTier, plain};
 
 /// Instruction sets that kernels choose by; others do not make a machine class.
-const SIMD: [&str; 9] =
-    ["avx", "avx2", "fma", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile", "asimd", "sve"];
+const SIMD: [&str; 9] = [
+    "avx",
+    "avx2",
+    "fma",
+    "avx512f",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_tile",
+    "asimd",
+    "sve",
+];
 
 /// Looks at this machine.
 pub fn machine() -> Machine {
     let cpu = cpu_fields();
-    let field = |names: &[&str]| names.iter().find_map(|name| cpu.get(*name)).cloned().unwrap_or_default();
+    let field = |names: &[&str]| {
+        names
+            .iter()
+            .find_map(|name| cpu.get(*name))
+            .cloned()
+            .unwrap_or_default()
+    };
     let flags = field(&["flags", "Features"]);
     let flags: Vec<&str> = flags.split_whitespace().collect();
     Machine {
         cpu: field(&["model name", "CPU implementer"]),
         cpus: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        cpu_signature: ["cpu family", "model", "stepping"].map(|name| field(&[name])).join("-"),
-        simd: SIMD.iter().filter(|name| flags.contains(*name)).map(|name| (*name).to_owned()).collect(),
+        cpu_signature: ["cpu family", "model", "stepping"]
+            .map(|name| field(&[name]))
+            .join("-"),
+        simd: SIMD
+            .iter()
+            .filter(|name| flags.contains(*name))
+            .map(|name| (*name).to_owned())
+            .collect(),
         arch: std::env::consts::ARCH.into(),
-        os: format!("{} {}", std::env::consts::OS, line("/proc/sys/kernel/osrelease").unwrap_or_default()),
+        os: format!(
+            "{} {}",
+            std::env::consts::OS,
+            line("/proc/sys/kernel/osrelease").unwrap_or_default()
+        ),
         memory_mib: memory_mib(),
-        hypervisor: flags.contains(&"hypervisor").then(|| line("/sys/hypervisor/type").unwrap_or_else(|| "yes".into())),
+        hypervisor: flags
+            .contains(&"hypervisor")
+            .then(|| line("/sys/hypervisor/type").unwrap_or_else(|| "yes".into())),
         governor: line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         huge_pages: huge_pages(),
         gpus: gpus(),
@@ -44,12 +71,22 @@ fn line(path: &str) -> Option<String> {
 fn cpu_fields() -> BTreeMap<String, String> {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let first = text.split("\n\n").next().unwrap_or_default();
-    first.lines().filter_map(|l| l.split_once(':')).map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned())).collect()
+    first
+        .lines()
+        .filter_map(|l| l.split_once(':'))
+        .map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned()))
+        .collect()
 }
 
 fn memory_mib() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kib = text.lines().find_map(|l| l.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
+    let kib = text.lines().find_map(|l| {
+        l.strip_prefix("MemTotal:")?
+            .split_whitespace()
+            .next()?
+            .parse::<u64>()
+            .ok()
+    });
     kib.unwrap_or(0) / 1024
 }
 
@@ -60,12 +97,21 @@ fn huge_pages() -> Option<String> {
 }
 
 fn gpus() -> Vec<String> {
-    let query = ["--query-gpu=name,driver_version,power.limit,memory.total", "--format=csv,noheader"];
-    let output = Command::new("nvidia-smi").args(query).stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let query = [
+        "--query-gpu=name,driver_version,power.limit,memory.total",
+        "--format=csv,noheader",
+    ];
+    let output = Command::new("nvidia-smi")
+        .args(query)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
     match output {
-        Ok(output) if output.status.success() => {
-            String::from_utf8_lossy(&output.stdout).lines().map(|l| plain(l, 120)).filter(|l| !l.is_empty()).collect()
-        }
+        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .map(|l| plain(l, 120))
+            .filter(|l| !l.is_empty())
+            .collect(),
         _ => Vec::new(),
     }
 }

@@ -6,7 +6,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 use outpace_record::plain;
-use outpace_record::protocol::{Hello, MAX_MESSAGE_BYTES, Reply, Request, SOCKET_VARIABLE, VERSION};
+use outpace_record::protocol::{
+    Hello, MAX_MESSAGE_BYTES, Reply, Request, SOCKET_VARIABLE, VERSION,
+};
 
 use crate::{Context, LaunchError, Running, Subject};
 
@@ -111,16 +113,26 @@ impl Peer {
     /// Starts the program and waits for its `hello`.
     pub(crate) fn start(context: &Context, subject: &Subject) -> Result<Self, PeerError> {
         let system = |what| move |source| PeerError::System { what, source };
-        let scratch = context.fresh_scratch().map_err(system("cannot make a scratch folder"))?;
+        let scratch = context
+            .fresh_scratch()
+            .map_err(system("cannot make a scratch folder"))?;
         let path = scratch.join("s");
         let listener = UnixListener::bind(&path).map_err(system("cannot make a socket"))?;
-        listener.set_nonblocking(true).map_err(system("cannot prepare the socket"))?;
+        listener
+            .set_nonblocking(true)
+            .map_err(system("cannot prepare the socket"))?;
         let spec = context.spec(subject, &[], &[(SOCKET_VARIABLE, path.into())], &scratch);
         let mut running = context.launcher.spawn(&spec)?;
         let stream = accept(context, subject, &listener, &mut running)?;
-        stream.set_nonblocking(false).map_err(system("cannot prepare the socket"))?;
-        stream.set_read_timeout(Some(SLICE)).map_err(system("cannot prepare the socket"))?;
-        stream.set_write_timeout(Some(subject.timeout)).map_err(system("cannot prepare the socket"))?;
+        stream
+            .set_nonblocking(false)
+            .map_err(system("cannot prepare the socket"))?;
+        stream
+            .set_read_timeout(Some(SLICE))
+            .map_err(system("cannot prepare the socket"))?;
+        stream
+            .set_write_timeout(Some(subject.timeout))
+            .map_err(system("cannot prepare the socket"))?;
         let mut peer = Self {
             running,
             hello: Hello::default(),
@@ -143,8 +155,20 @@ impl Peer {
     }
 
     /// Begins training afresh.
-    pub(crate) fn begin(&mut self, model_seed: u64, data_seed: u64, perturb_ulps: Option<u32>) -> Result<(), PeerError> {
-        match self.ask(&Request::Start { model_seed, data_seed, perturb_ulps }, "start")? {
+    pub(crate) fn begin(
+        &mut self,
+        model_seed: u64,
+        data_seed: u64,
+        perturb_ulps: Option<u32>,
+    ) -> Result<(), PeerError> {
+        match self.ask(
+            &Request::Start {
+                model_seed,
+                data_seed,
+                perturb_ulps,
+            },
+            "start",
+        )? {
             Reply::Ready => Ok(()),
             other => Err(unexpected("start", &other)),
         }
@@ -157,21 +181,32 @@ impl Peer {
         let seconds = begin.elapsed().as_secs_f64();
         match reply {
             Reply::Done { step, losses } if losses.len() == n as usize => {
-                if let Some(at) = losses.iter().position(|loss| !loss.is_some_and(f64::is_finite)) {
-                    return Err(PeerError::NonFinite((step + 1 + at as u64).saturating_sub(u64::from(n))));
+                if let Some(at) = losses
+                    .iter()
+                    .position(|loss| !loss.is_some_and(f64::is_finite))
+                {
+                    return Err(PeerError::NonFinite(
+                        (step + 1 + at as u64).saturating_sub(u64::from(n)),
+                    ));
                 }
                 Ok((seconds, losses.into_iter().flatten().collect()))
             }
-            Reply::Done { losses, .. } => {
-                Err(PeerError::Unexpected { asked: format!("step, n = {n}"), got: format!("done with {} losses", losses.len()) })
-            }
+            Reply::Done { losses, .. } => Err(PeerError::Unexpected {
+                asked: format!("step, n = {n}"),
+                got: format!("done with {} losses", losses.len()),
+            }),
             other => Err(unexpected("step", &other)),
         }
     }
 
     /// Writes a checkpoint.
     pub(crate) fn save(&mut self, path: &std::path::Path) -> Result<(), PeerError> {
-        match self.ask(&Request::Save { path: path.to_string_lossy().into_owned() }, "save")? {
+        match self.ask(
+            &Request::Save {
+                path: path.to_string_lossy().into_owned(),
+            },
+            "save",
+        )? {
             Reply::Saved => Ok(()),
             other => Err(unexpected("save", &other)),
         }
@@ -183,9 +218,11 @@ impl Peer {
         let patience = self.timeout;
         match self.running.wait(patience) {
             Some(finished) if finished.code == 0 => Ok(finished.seconds),
-            Some(finished) => {
-                Err(PeerError::Exited { when: "after `stop`".into(), code: finished.code, log: finished.log_tail() })
-            }
+            Some(finished) => Err(PeerError::Exited {
+                when: "after `stop`".into(),
+                code: finished.code,
+                log: finished.log_tail(),
+            }),
             None => Err(PeerError::Silent {
                 asked: "stop".into(),
                 seconds: patience.as_secs_f64(),
@@ -204,10 +241,18 @@ impl Peer {
         line.push(b'\n');
         match self.stream.write_all(&line) {
             Ok(()) => Ok(()),
-            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+                ) =>
+            {
                 Err(self.gone("when it was asked to go on"))
             }
-            Err(source) => Err(PeerError::System { what: "cannot write to the workload", source }),
+            Err(source) => Err(PeerError::System {
+                what: "cannot write to the workload",
+                source,
+            }),
         }
     }
 
@@ -223,7 +268,11 @@ impl Peer {
             }
             if begin.elapsed() > self.timeout {
                 let log = self.running.log_tail();
-                return Err(PeerError::Silent { asked: asked.into(), seconds: self.timeout.as_secs_f64(), log });
+                return Err(PeerError::Silent {
+                    asked: asked.into(),
+                    seconds: self.timeout.as_secs_f64(),
+                    log,
+                });
             }
             self.read_some(asked)?;
         }
@@ -237,11 +286,25 @@ impl Peer {
                 self.buffer.extend_from_slice(&chunk[..n]);
                 Ok(())
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
-                if self.context.launcher.cancelled() { Err(PeerError::Cancelled) } else { Ok(()) }
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                ) =>
+            {
+                if self.context.launcher.cancelled() {
+                    Err(PeerError::Cancelled)
+                } else {
+                    Ok(())
+                }
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => Err(self.gone("in the middle of an answer")),
-            Err(source) => Err(PeerError::System { what: "cannot read from the workload", source }),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                Err(self.gone("in the middle of an answer"))
+            }
+            Err(source) => Err(PeerError::System {
+                what: "cannot read from the workload",
+                source,
+            }),
         }
     }
 
@@ -249,7 +312,11 @@ impl Peer {
         // The socket closes a moment before the process is reaped.
         let finished = self.running.wait(Duration::from_secs(2));
         let code = finished.map_or(-1, |f| f.code);
-        PeerError::Exited { when: when.to_owned(), code, log: self.running.log_tail() }
+        PeerError::Exited {
+            when: when.to_owned(),
+            code,
+            log: self.running.log_tail(),
+        }
     }
 }
 
@@ -263,17 +330,29 @@ fn accept(
         match listener.accept() {
             Ok((stream, _)) => return Ok(stream),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(source) => return Err(PeerError::System { what: "cannot accept the workload's connection", source }),
+            Err(source) => {
+                return Err(PeerError::System {
+                    what: "cannot accept the workload's connection",
+                    source,
+                });
+            }
         }
         if let Some(finished) = running.poll() {
             let when = "before it connected to the socket in OUTPACE_SOCKET".to_owned();
-            return Err(PeerError::Exited { when, code: finished.code, log: finished.log_tail() });
+            return Err(PeerError::Exited {
+                when,
+                code: finished.code,
+                log: finished.log_tail(),
+            });
         }
         if context.launcher.cancelled() {
             return Err(PeerError::Cancelled);
         }
         if running.age_s() > subject.timeout.as_secs_f64() {
-            return Err(PeerError::NoConnection { seconds: subject.timeout.as_secs_f64(), log: running.log_tail() });
+            return Err(PeerError::NoConnection {
+                seconds: subject.timeout.as_secs_f64(),
+                log: running.log_tail(),
+            });
         }
         wait_readable(listener);
     }
@@ -284,14 +363,22 @@ fn wait_readable(listener: &UnixListener) {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let mut fds = [PollFd::new(listener, PollFlags::IN)];
     // An interrupted wait is only a shorter one.
-    let _ = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 20_000_000 }));
+    let _ = poll(
+        &mut fds,
+        Some(&Timespec {
+            tv_sec: 0,
+            tv_nsec: 20_000_000,
+        }),
+    );
 }
 
 fn parse(line: &[u8]) -> Result<Reply, PeerError> {
     match serde_json::from_slice(line) {
         Ok(Reply::Error { message }) => Err(PeerError::Said(plain(&message, 400))),
         Ok(reply) => Ok(reply),
-        Err(_) => Err(PeerError::Garbage { line: plain(&String::from_utf8_lossy(line), 80) }),
+        Err(_) => Err(PeerError::Garbage {
+            line: plain(&String::from_utf8_lossy(line), 80),
+        }),
     }
 }
 
@@ -303,5 +390,8 @@ fn unexpected(asked: &str, reply: &Reply) -> PeerError {
         Reply::Saved => "saved",
         Reply::Error { .. } => "error",
     };
-    PeerError::Unexpected { asked: asked.to_owned(), got: got.to_owned() }
+    PeerError::Unexpected {
+        asked: asked.to_owned(),
+        got: got.to_owned(),
+    }
 }

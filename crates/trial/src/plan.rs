@@ -56,7 +56,11 @@ pub fn pilot(
     Ok(plan.expect("the base is among the sides of every trial"))
 }
 
-fn look(arena: &mut dyn Arena, side: Side, [model, data]: [u64; 2]) -> Result<(Vec<f64>, f64), PeerError> {
+fn look(
+    arena: &mut dyn Arena,
+    side: Side,
+    [model, data]: [u64; 2],
+) -> Result<(Vec<f64>, f64), PeerError> {
     let mut session = arena.open(side, model, data)?;
     let mut times = Vec::new();
     loop {
@@ -78,14 +82,25 @@ fn look(arena: &mut dyn Arena, side: Side, [model, data]: [u64; 2]) -> Result<(V
 fn lay_out(times: &[f64], ready_s: f64, min_turn_s: f64, pairs: usize) -> Plan {
     let settled = median(&times[times.len() / 2..]).max(1e-9);
     let steps_per_turn = (min_turn_s / settled).ceil().clamp(1.0, 1e6) as u32;
-    let warm_after = times.windows(3).position(|w| median(w) <= WARM_FACTOR * settled).unwrap_or(times.len());
-    let warmup_turns = u32::try_from(warm_after.div_ceil(steps_per_turn as usize)).unwrap_or(u32::MAX).saturating_add(1);
+    let warm_after = times
+        .windows(3)
+        .position(|w| median(w) <= WARM_FACTOR * settled)
+        .unwrap_or(times.len());
+    let warmup_turns = u32::try_from(warm_after.div_ceil(steps_per_turn as usize))
+        .unwrap_or(u32::MAX)
+        .saturating_add(1);
     let warmup_turns = warmup_turns.clamp(*WARMUP_TURNS.start(), *WARMUP_TURNS.end());
     let turn_s = settled * f64::from(steps_per_turn);
     let fitting = (LONGEST_BLOCK_S / (2.0 * turn_s)) as usize;
     let pairs = pairs.min(fitting.max(FEWEST_PAIRS));
     let block_s = 2.0 * (ready_s + turn_s * (f64::from(warmup_turns) + pairs as f64));
-    Plan { steps_per_turn, warmup_turns, pairs, turn_s, block_s }
+    Plan {
+        steps_per_turn,
+        warmup_turns,
+        pairs,
+        turn_s,
+        block_s,
+    }
 }
 
 #[cfg(test)]
@@ -96,7 +111,11 @@ mod tests {
     fn the_plan_follows_the_workload() {
         let check = |times: &[f64], expect: (u32, u32, usize)| {
             let plan = lay_out(times, 0.1, 0.020, 40);
-            assert_eq!((plan.steps_per_turn, plan.warmup_turns, plan.pairs), expect, "{times:?}");
+            assert_eq!(
+                (plan.steps_per_turn, plan.warmup_turns, plan.pairs),
+                expect,
+                "{times:?}"
+            );
         };
         check(&[0.025; 40], (1, 2, 40));
         check(&[0.004; 100], (5, 2, 40));

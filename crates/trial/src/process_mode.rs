@@ -19,13 +19,25 @@ pub struct CommandArena<'a> {
 impl<'a> CommandArena<'a> {
     /// `base` and `candidate` are commands that run to their end.
     pub fn new(context: &'a Context, base: &'a Subject, candidate: &'a Subject) -> Self {
-        Self { context, subjects: [base, candidate], clock: SystemClock(Instant::now()) }
+        Self {
+            context,
+            subjects: [base, candidate],
+            clock: SystemClock(Instant::now()),
+        }
     }
 }
 
 impl Arena for CommandArena<'_> {
-    fn open(&mut self, side: Side, _model_seed: u64, _data_seed: u64) -> Result<Box<dyn Session>, PeerError> {
-        Ok(Box::new(Command { context: self.context.clone(), subject: self.subjects[side.index()].clone() }))
+    fn open(
+        &mut self,
+        side: Side,
+        _model_seed: u64,
+        _data_seed: u64,
+    ) -> Result<Box<dyn Session>, PeerError> {
+        Ok(Box::new(Command {
+            context: self.context.clone(),
+            subject: self.subjects[side.index()].clone(),
+        }))
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -53,16 +65,26 @@ impl Session for Command {
             let scratch = self
                 .context
                 .fresh_scratch()
-                .map_err(|source| PeerError::System { what: "cannot make a scratch folder", source })?;
+                .map_err(|source| PeerError::System {
+                    what: "cannot make a scratch folder",
+                    source,
+                })?;
             let spec = self.context.spec(&self.subject, &[], &[], &scratch);
             let finished = self.context.launcher.run(&spec, self.subject.timeout)?;
             if finished.code != 0 {
                 let log = finished.log_tail();
-                return Err(PeerError::Exited { when: "instead of succeeding".into(), code: finished.code, log });
+                return Err(PeerError::Exited {
+                    when: "instead of succeeding".into(),
+                    code: finished.code,
+                    log,
+                });
             }
             seconds += finished.seconds;
         }
-        Ok(Turn { seconds: rounded(seconds), losses: Vec::new() })
+        Ok(Turn {
+            seconds: rounded(seconds),
+            losses: Vec::new(),
+        })
     }
 
     fn cpu_s(&mut self) -> Option<f64> {

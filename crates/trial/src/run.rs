@@ -32,7 +32,8 @@ pub struct Measured {
 impl Measured {
     /// Tokens trained per second.
     pub fn tokens_per_s(&self) -> Option<f64> {
-        self.tokens_per_step.map(|tokens| tokens as f64 / self.step_time_s)
+        self.tokens_per_step
+            .map(|tokens| tokens as f64 / self.step_time_s)
     }
 }
 
@@ -51,7 +52,8 @@ pub fn measure_run(
     let mut rng = ChaCha20Rng::seed_from_u64(seed_of_run);
     let seeds = [seed(&mut rng), seed(&mut rng)];
     let plan = pilot(arena, &[Side::Base], min_turn_s, pairs, seeds).map_err(|(_, error)| error)?;
-    let (mut turns_s, mut ready, mut peak_mib, mut loss, mut tokens) = (Vec::new(), Vec::new(), 0.0_f64, None, None);
+    let (mut turns_s, mut ready, mut peak_mib, mut loss, mut tokens) =
+        (Vec::new(), Vec::new(), 0.0_f64, None, None);
     for n in 0..processes {
         let mut session = arena.open(Side::Base, seed(&mut rng), seed(&mut rng))?;
         for _ in 0..plan.warmup_turns {
@@ -75,7 +77,11 @@ pub fn measure_run(
     let logs: Vec<f64> = medians.iter().map(|m| m.ln()).collect();
     Ok(Measured {
         step_time_s: median(&medians) / f64::from(plan.steps_per_turn),
-        process_sd: if logs.len() > 1 { standard_deviation(&logs) } else { 0.0 },
+        process_sd: if logs.len() > 1 {
+            standard_deviation(&logs)
+        } else {
+            0.0
+        },
         turns_s,
         plan,
         tokens_per_step: tokens,

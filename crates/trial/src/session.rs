@@ -16,16 +16,29 @@ pub struct ProcessArena<'a> {
 impl<'a> ProcessArena<'a> {
     /// `base` and `candidate` speak the step protocol.
     pub fn new(context: &'a Context, base: &'a Subject, candidate: &'a Subject) -> Self {
-        Self { context, subjects: [base, candidate], clock: SystemClock(Instant::now()) }
+        Self {
+            context,
+            subjects: [base, candidate],
+            clock: SystemClock(Instant::now()),
+        }
     }
 }
 
 impl Arena for ProcessArena<'_> {
-    fn open(&mut self, side: Side, model_seed: u64, data_seed: u64) -> Result<Box<dyn Session>, PeerError> {
+    fn open(
+        &mut self,
+        side: Side,
+        model_seed: u64,
+        data_seed: u64,
+    ) -> Result<Box<dyn Session>, PeerError> {
         let mut peer = Peer::start(self.context, self.subjects[side.index()])?;
         peer.begin(model_seed, data_seed, None)?;
         let processes = peer.running.processes();
-        Ok(Box::new(Process { ready_s: peer.running.age_s(), processes, peer }))
+        Ok(Box::new(Process {
+            ready_s: peer.running.age_s(),
+            processes,
+            peer,
+        }))
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -60,7 +73,10 @@ impl Session for Process {
 
     fn turn(&mut self, steps: u32) -> Result<Turn, PeerError> {
         let (seconds, losses) = self.peer.step(steps)?;
-        Ok(Turn { seconds: rounded(seconds), losses })
+        Ok(Turn {
+            seconds: rounded(seconds),
+            losses,
+        })
     }
 
     fn cpu_s(&mut self) -> Option<f64> {
@@ -69,7 +85,10 @@ impl Session for Process {
 
     fn close(self: Box<Self>) -> Result<Closed, PeerError> {
         let peak_mib = self.processes.iter().map(|&pid| peak_of(pid)).sum();
-        Ok(Closed { wall_s: self.peer.stop()?, peak_mib })
+        Ok(Closed {
+            wall_s: self.peer.stop()?,
+            peak_mib,
+        })
     }
 }
 

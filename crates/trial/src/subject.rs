@@ -43,8 +43,14 @@ impl Context {
     pub fn new(launcher: Launcher) -> std::io::Result<Self> {
         // Short, because a socket's path has at most 108 bytes.
         // The process id in the name lets a later run find what a killed one left.
-        let scratch = tempfile::Builder::new().prefix(&format!("outpace-{}-", std::process::id())).tempdir()?;
-        Ok(Self { launcher, scratch: Arc::new(scratch), next: Arc::default() })
+        let scratch = tempfile::Builder::new()
+            .prefix(&format!("outpace-{}-", std::process::id()))
+            .tempdir()?;
+        Ok(Self {
+            launcher,
+            scratch: Arc::new(scratch),
+            next: Arc::default(),
+        })
     }
 
     /// A folder that did not exist before. The names are equally long, so that both sides see environments of one size.
@@ -59,13 +65,24 @@ impl Context {
     }
 
     /// The launch of `subject` with further arguments and variables.
-    pub fn spec(&self, subject: &Subject, more: &[String], env: &[(&str, OsString)], scratch: &Path) -> LaunchSpec {
-        let own = subject.env.iter().map(|(k, v)| (k.clone(), OsString::from(v)));
+    pub fn spec(
+        &self,
+        subject: &Subject,
+        more: &[String],
+        env: &[(&str, OsString)],
+        scratch: &Path,
+    ) -> LaunchSpec {
+        let own = subject
+            .env
+            .iter()
+            .map(|(k, v)| (k.clone(), OsString::from(v)));
         LaunchSpec {
             command: subject.command.iter().chain(more).cloned().collect(),
             cwd: subject.cwd.clone(),
             scratch: scratch.to_owned(),
-            env: own.chain(env.iter().map(|(k, v)| ((*k).to_owned(), v.clone()))).collect(),
+            env: own
+                .chain(env.iter().map(|(k, v)| ((*k).to_owned(), v.clone())))
+                .collect(),
             inherit_env: subject.inherit_env,
             limits: subject.limits,
         }

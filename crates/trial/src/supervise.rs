@@ -11,7 +11,9 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, getpid, kill_process, setrlimit, setsid};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitOptions, getpid, kill_process, setrlimit, setsid,
+};
 
 /// Exit code when the program could not be started.
 pub const CANNOT_START: u8 = 127;
@@ -52,14 +54,26 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> Option<(Caps, Vec<OsString
         }
     }
     let command: Vec<OsString> = args.collect();
-    if command.is_empty() { None } else { Some((caps, command)) }
+    if command.is_empty() {
+        None
+    } else {
+        Some((caps, command))
+    }
 }
 
 fn confine(caps: Caps) -> io::Result<()> {
     // Fails only where this process already leads a session.
     let _ = setsid();
     rustix::process::set_child_subreaper(Some(getpid()))?;
-    let limit = |resource, value: u64| setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) });
+    let limit = |resource, value: u64| {
+        setrlimit(
+            resource,
+            Rlimit {
+                current: Some(value),
+                maximum: Some(value),
+            },
+        )
+    };
     limit(Resource::Core, 0)?;
     if let Some(mib) = caps.memory_mib {
         limit(Resource::As, mib << 20)?;
@@ -72,11 +86,17 @@ fn confine(caps: Caps) -> io::Result<()> {
 
 fn supervise(command: &[OsString]) -> u8 {
     let mut program = Command::new(&command[0]);
-    program.args(&command[1..]).stdin(Stdio::null()).process_group(0);
+    program
+        .args(&command[1..])
+        .stdin(Stdio::null())
+        .process_group(0);
     let mut child = match program.spawn() {
         Ok(child) => child,
         Err(error) => {
-            eprintln!("outpace: cannot start {}: {error}", command[0].to_string_lossy());
+            eprintln!(
+                "outpace: cannot start {}: {error}",
+                command[0].to_string_lossy()
+            );
             return CANNOT_START;
         }
     };
@@ -86,7 +106,10 @@ fn supervise(command: &[OsString]) -> u8 {
         std::process::exit(i32::from(ENDED));
     });
     let code = match child.wait() {
-        Ok(status) => status.code().or_else(|| status.signal().map(|s| 128 + s)).unwrap_or(1),
+        Ok(status) => status
+            .code()
+            .or_else(|| status.signal().map(|s| 128 + s))
+            .unwrap_or(1),
         Err(_) => i32::from(ENDED),
     };
     end_descendants();
@@ -135,14 +158,24 @@ pub fn descendants(root: u32) -> Vec<u32> {
 
 /// All (process, parent) pairs of the system.
 fn processes() -> Vec<(u32, u32)> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let pid_of = |entry: io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse::<u32>().ok();
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pid_of = |entry: io::Result<std::fs::DirEntry>| {
+        entry.ok()?.file_name().to_str()?.parse::<u32>().ok()
+    };
     entries
         .filter_map(pid_of)
         .filter_map(|pid| {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
             // The command's name stands in parentheses and may hold anything; fields count from the last one.
-            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+            let parent = stat
+                .rsplit_once(')')?
+                .1
+                .split_whitespace()
+                .nth(1)?
+                .parse()
+                .ok()?;
             Some((pid, parent))
         })
         .collect()

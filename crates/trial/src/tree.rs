@@ -25,6 +25,43 @@ pub(crate) fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
     copy_time(from, to)
 }
 
+/// Folders of a cargo target that hold nothing a release build begins from.
+const NO_DEPENDENCIES: [&str; 6] = ["debug", "doc", "examples", "incremental", "tmp", "package"];
+
+/// Copies what a build can begin from out of a user's target folder: libraries and their fingerprints, not programs.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub(crate) fn copy_dependencies(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    let in_deps = from.file_name().is_some_and(|name| name == "deps");
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target, kind) = (entry.path(), to.join(entry.file_name()), entry.file_type()?);
+        if kind.is_dir() && !NO_DEPENDENCIES.contains(&&*entry.file_name().to_string_lossy()) {
+            copy_dependencies(&source, &target)?;
+        } else if kind.is_file() && !(in_deps && source.extension().is_none()) {
+            copy_file(&source, &target)?;
+        }
+    }
+    copy_time(from, to)
+}
+
+/// Gives all files below a folder the present time.
+///
+/// # Errors
+/// A time cannot be set.
+pub(crate) fn touch_all(root: &Path) -> io::Result<()> {
+    let now = FileTimes::new().set_modified(std::time::SystemTime::now());
+    for path in files_below(root)? {
+        let path = root.join(path);
+        if !path.is_symlink() {
+            File::open(path)?.set_times(now)?;
+        }
+    }
+    Ok(())
+}
+
 /// Copies one file with permissions and modification time; makes its folder.
 ///
 /// # Errors
@@ -66,7 +103,13 @@ pub(crate) fn files_below(root: &Path) -> io::Result<Vec<PathBuf>> {
             if entry.file_type()?.is_dir() {
                 open.push(entry.path());
             } else {
-                found.push(entry.path().strip_prefix(root).expect("it lies below its root").to_owned());
+                found.push(
+                    entry
+                        .path()
+                        .strip_prefix(root)
+                        .expect("it lies below its root")
+                        .to_owned(),
+                );
             }
         }
     }

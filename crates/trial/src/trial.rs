@@ -61,7 +61,13 @@ impl SideError {
 
     /// Whether the candidate is to blame.
     pub fn is_candidate(&self) -> bool {
-        matches!(self, Self::Side { side: Side::Candidate, .. }) && !self.is_cancelled()
+        matches!(
+            self,
+            Self::Side {
+                side: Side::Candidate,
+                ..
+            }
+        ) && !self.is_cancelled()
     }
 }
 
@@ -97,10 +103,20 @@ impl Trial {
 ///
 /// # Errors
 /// A side failed; see [`SideError::is_candidate`].
-pub fn run_trial(arena: &mut dyn Arena, settings: &Settings, observer: &mut dyn Observer) -> Result<Trial, SideError> {
+pub fn run_trial(
+    arena: &mut dyn Arena,
+    settings: &Settings,
+    observer: &mut dyn Observer,
+) -> Result<Trial, SideError> {
     let mut rng = ChaCha20Rng::seed_from_u64(settings.seed);
     let begin_s = arena.clock().now_s();
-    let plan = pilot(arena, &Side::BOTH, settings.min_turn_s, settings.pairs, [seed(&mut rng), seed(&mut rng)])?;
+    let plan = pilot(
+        arena,
+        &Side::BOTH,
+        settings.min_turn_s,
+        settings.pairs,
+        [seed(&mut rng), seed(&mut rng)],
+    )?;
     observer.on(&Event::Planned {
         workload: &settings.workload,
         steps_per_turn: plan.steps_per_turn,
@@ -112,7 +128,11 @@ pub fn run_trial(arena: &mut dyn Arena, settings: &Settings, observer: &mut dyn 
     let mut results: Vec<BlockResult> = Vec::new();
     let mut decision = None;
     while decision.is_none() {
-        let block = BlockPlan { plan, model_seed: seed(&mut rng), data_seed: seed(&mut rng) };
+        let block = BlockPlan {
+            plan,
+            model_seed: seed(&mut rng),
+            data_seed: seed(&mut rng),
+        };
         let result = match measure(arena, &block, &mut rng) {
             Ok(result) => result,
             Err((_, error)) if error.is_cancelled() => break,
@@ -135,7 +155,12 @@ pub(crate) fn seed(rng: &mut ChaCha20Rng) -> u64 {
     rng.random::<u64>() >> 11
 }
 
-fn tell(settings: &Settings, evidence: &Evidence, results: &[BlockResult], observer: &mut dyn Observer) {
+fn tell(
+    settings: &Settings,
+    evidence: &Evidence,
+    results: &[BlockResult],
+    observer: &mut dyn Observer,
+) {
     let summary = evidence.summary();
     let threshold = settings.rule.threshold_value();
     let (n, log_e) = (results.len() as f64, summary.log_e);
@@ -164,10 +189,17 @@ fn conclude(
     let turns_s: f64 = results.iter().map(|r| r.turns_s).sum();
     let tokens_per_step = results.first().and_then(|r| r.tokens_per_step[0]);
     let throughput = |side: usize, tokens: u64| {
-        let times: Vec<f64> = results.iter().flat_map(|r| &r.block.pairs).map(|pair| pair[side]).collect();
+        let times: Vec<f64> = results
+            .iter()
+            .flat_map(|r| &r.block.pairs)
+            .map(|pair| pair[side])
+            .collect();
         tokens as f64 * f64::from(plan.steps_per_turn) / median(&times)
     };
-    let tokens_per_s = tokens_per_step.map(|t| TokensPerS { base: throughput(0, t), candidate: throughput(1, t) });
+    let tokens_per_s = tokens_per_step.map(|t| TokensPerS {
+        base: throughput(0, t),
+        candidate: throughput(1, t),
+    });
     Trial {
         decision,
         blocks: results.into_iter().map(|r| r.block).collect(),
@@ -175,14 +207,20 @@ fn conclude(
         plan,
         checks,
         tokens_per_s,
-        overhead: if wall_s > 0.0 { 1.0 - turns_s / wall_s } else { 0.0 },
+        overhead: if wall_s > 0.0 {
+            1.0 - turns_s / wall_s
+        } else {
+            0.0
+        },
         trial_s,
     }
 }
 
 /// What a candidate could do to look fast while it is timed.
 fn watch(results: &[BlockResult]) -> Vec<Check> {
-    let Some(first) = results.first() else { return Vec::new() };
+    let Some(first) = results.first() else {
+        return Vec::new();
+    };
     let mut checks = Vec::new();
     if let [Some(base), candidate] = first.tokens_per_step {
         checks.push(Check {
@@ -190,15 +228,27 @@ fn watch(results: &[BlockResult]) -> Vec<Check> {
             passed: candidate == Some(base),
             value: candidate.map(|n| n as f64),
             allowed: Some(base as f64),
-            detail: format!("tokens a step: base {base}, candidate {}", candidate.map_or("unsaid".into(), |n| n.to_string())),
+            detail: format!(
+                "tokens a step: base {base}, candidate {}",
+                candidate.map_or("unsaid".into(), |n| n.to_string())
+            ),
         });
     }
     let gap = results.iter().map(|r| r.loss_gap).fold(0.0, f64::max);
-    checks.push(at_most("timed losses", gap, TIMED_LOSS_GAP, "largest relative difference of a loss while timed"));
+    checks.push(at_most(
+        "timed losses",
+        gap,
+        TIMED_LOSS_GAP,
+        "largest relative difference of a loss while timed",
+    ));
     let sum = |f: fn(&Block) -> Option<[f64; 2]>, side: usize| -> Option<f64> {
         results.iter().map(|r| f(&r.block).map(|v| v[side])).sum()
     };
-    let base_turns: f64 = results.iter().flat_map(|r| &r.block.pairs).map(|pair| pair[0]).sum();
+    let base_turns: f64 = results
+        .iter()
+        .flat_map(|r| &r.block.pairs)
+        .map(|pair| pair[0])
+        .sum();
     if let Some(idle) = sum(|b| b.idle_cpu_s, 1) {
         let what = "CPU time of the candidate during the base's turns, as a share of them";
         checks.push(at_most("waiting", idle / base_turns, WAITING_CPU, what));
@@ -206,7 +256,12 @@ fn watch(results: &[BlockResult]) -> Vec<Check> {
     if let (Some(base), Some(candidate)) = (sum(|b| b.ready_s, 0), sum(|b| b.ready_s, 1)) {
         let n = results.len() as f64;
         let allowed = READY_FACTOR * base / n + READY_SLACK_S;
-        checks.push(at_most("start-up", candidate / n, allowed, "mean seconds from start to ready"));
+        checks.push(at_most(
+            "start-up",
+            candidate / n,
+            allowed,
+            "mean seconds from start to ready",
+        ));
     }
     checks
 }

@@ -22,27 +22,51 @@ pub(crate) struct Args {
 pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let repo = open_repo(options)?;
     let audited = audit(&repo, args.range.as_deref())?;
-    let broken = audited.iter().filter(|commit| !commit.findings.is_empty()).count();
+    let broken = audited
+        .iter()
+        .filter(|commit| !commit.findings.is_empty())
+        .count();
     if args.json {
         let commits: Vec<serde_json::Value> = audited
             .iter()
             .map(|c| serde_json::json!({"commit": c.commit, "summary": c.summary, "verdicts": c.verdict_ids, "findings": c.findings}))
             .collect();
         let holds = broken == 0;
-        println!("{}", serde_json::json!({"schema": "outpace.audit/1", "holds": holds, "commits": commits}));
+        println!(
+            "{}",
+            serde_json::json!({"schema": "outpace.audit/1", "holds": holds, "commits": commits})
+        );
         return Ok(if holds { OK } else { REJECTED });
     }
     let mut screen = Screen::new(options);
     let color = options.paints(std::io::IsTerminal::is_terminal(&std::io::stdout()));
     for commit in &audited {
-        let word = if commit.findings.is_empty() { paint(color, GREEN, "holds") } else { paint(color, RED, "does not hold") };
-        screen.result(&format!("{}  {word}  {}", short(&commit.commit), outpace_record::plain(&commit.summary, 80)));
+        let word = if commit.findings.is_empty() {
+            paint(color, GREEN, "holds")
+        } else {
+            paint(color, RED, "does not hold")
+        };
+        screen.result(&format!(
+            "{}  {word}  {}",
+            short(&commit.commit),
+            outpace_record::plain(&commit.summary, 80)
+        ));
         for finding in &commit.findings {
             screen.result(&format!("           {finding}"));
         }
     }
-    let merges = if audited.len() == 1 { "merge" } else { "merges" };
+    let merges = if audited.len() == 1 {
+        "merge"
+    } else {
+        "merges"
+    };
     let of = args.range.as_deref().unwrap_or("HEAD");
-    screen.say("audit", &format!("{} {merges} in {of}, {broken} that do not hold", audited.len()));
+    screen.say(
+        "audit",
+        &format!(
+            "{} {merges} in {of}, {broken} that do not hold",
+            audited.len()
+        ),
+    );
     Ok(if broken == 0 { OK } else { REJECTED })
 }

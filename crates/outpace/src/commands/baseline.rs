@@ -12,7 +12,9 @@ use crate::setting::{open_repo, short, surroundings};
 
 /// Show the stored baselines.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  outpace baseline show\n  outpace baseline show --rev outpace/main --json")]
+#[command(
+    after_help = "Example:\n  outpace baseline show\n  outpace baseline show --rev outpace/main --json"
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -38,19 +40,40 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let commit = repo.resolve(rev)?;
     let mut baselines = page::baselines(&repo, &commit.tree)?;
     let class = surroundings().0.class();
-    baselines.sort_by_key(|b| (b.machine_class != class, b.machine_class.clone(), b.workload.clone()));
+    baselines.sort_by_key(|b| {
+        (
+            b.machine_class != class,
+            b.machine_class.clone(),
+            b.workload.clone(),
+        )
+    });
     if *json {
-        let list: Vec<serde_json::Value> =
-            baselines.iter().map(|b| serde_json::from_str(&b.to_json())).collect::<Result<_, _>>()?;
-        println!("{}", serde_json::json!({"schema": "outpace.baselines/1", "machine_class": class, "baselines": list}));
+        let list: Vec<serde_json::Value> = baselines
+            .iter()
+            .map(|b| serde_json::from_str(&b.to_json()))
+            .collect::<Result<_, _>>()?;
+        println!(
+            "{}",
+            serde_json::json!({"schema": "outpace.baselines/1", "machine_class": class, "baselines": list})
+        );
         return Ok(OK);
     }
     let mut screen = Screen::new(options);
     if baselines.is_empty() {
-        screen.say("baseline", &format!("none in {}. Hint: the first proven merge writes one", short(&commit.id)));
+        screen.say(
+            "baseline",
+            &format!(
+                "none in {}. Hint: the first proven merge writes one",
+                short(&commit.id)
+            ),
+        );
     }
     for b in &baselines {
-        let here = if b.machine_class == class { "  (this machine)" } else { "" };
+        let here = if b.machine_class == class {
+            "  (this machine)"
+        } else {
+            ""
+        };
         screen.result(&format!("{}  {}{here}", b.workload, b.machine_class));
         let (merges, since) = (b.merges, short(&b.anchor.commit));
         let from = count(b.anchor.tokens_per_s);

@@ -6,7 +6,8 @@ use outpace_repo::{Commit, Repo};
 use outpace_report::format::{count, gain};
 use outpace_research::{Bench, RepoSources, ResearchError};
 use outpace_trial::{
-    Arena, CommandArena, Event, MeasureLock, Measured, Observer, PAIRS_OF_COMMANDS, PeerError, ProcessArena, Side, measure_run,
+    Arena, CommandArena, Event, MeasureLock, Measured, Observer, PAIRS_OF_COMMANDS, PeerError,
+    ProcessArena, Side, measure_run,
 };
 
 use crate::exit::{OK, environment, usage};
@@ -16,7 +17,9 @@ use crate::setting::{VERSION, bench, config_of, context, now, open_repo, short, 
 
 /// Measure a revision, append the run to the history, compare it with its baseline.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  outpace bench\n  outpace bench v1.2 -w gpt-nano --processes 9 --json")]
+#[command(
+    after_help = "Example:\n  outpace bench\n  outpace bench v1.2 -w gpt-nano --processes 9 --json"
+)]
 pub(crate) struct Args {
     /// Revision to measure.
     #[arg(default_value = "HEAD")]
@@ -42,7 +45,9 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     for name in workloads(&config, &args.measuring.workloads)? {
         let run = measure(&mut bench, args, &commit, &name, &mut screen)?;
         let json = run.to_json();
-        let ids = repo.history().append(&[("run", &run.finished.date(), &json)])?;
+        let ids = repo
+            .history()
+            .append(&[("run", &run.finished.date(), &json)])?;
         if args.measuring.json {
             println!("{}", serde_json::from_str::<serde_json::Value>(&json)?);
             continue;
@@ -53,13 +58,22 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     Ok(OK)
 }
 
-fn measure(bench: &mut Bench<'_>, args: &Args, commit: &Commit, name: &str, screen: &mut Screen) -> Result<Run> {
+fn measure(
+    bench: &mut Bench<'_>,
+    args: &Args,
+    commit: &Commit,
+    name: &str,
+    screen: &mut Screen,
+) -> Result<Run> {
     let config = &bench.config.workload[name];
     screen.on(&Event::Building { side: Side::Base });
-    let built = bench.builder.base(name, config, &commit.tree).map_err(|error| match error.is_cancelled() {
-        true => ResearchError::Interrupted(None).into(),
-        false => environment(format!("{} does not build: {error}", short(&commit.id))),
-    })?;
+    let built = bench
+        .builder
+        .base(name, config, &commit.tree)
+        .map_err(|error| match error.is_cancelled() {
+            true => ResearchError::Interrupted(None).into(),
+            false => environment(format!("{} does not build: {error}", short(&commit.id))),
+        })?;
     let launcher = &bench.context.launcher;
     let _lock = MeasureLock::acquire(screen, &|| launcher.cancelled())?;
     let whole = config.protocol == Protocol::Process;
@@ -68,15 +82,30 @@ fn measure(bench: &mut Bench<'_>, args: &Args, commit: &Commit, name: &str, scre
     } else {
         Box::new(ProcessArena::new(bench.context, &built.run, &built.run))
     };
-    let pairs = if whole { PAIRS_OF_COMMANDS } else { bench.config.gate.pairs };
+    let pairs = if whole {
+        PAIRS_OF_COMMANDS
+    } else {
+        bench.config.gate.pairs
+    };
     let (started, seed, all) = (now(), args.measuring.seed(), args.processes);
     let min_turn_s = bench.config.gate.min_turn_ms * 1e-3;
     let measured = measure_run(&mut *arena, all, pairs, min_turn_s, seed, |n, step_s| {
-        screen.live(&format!("{name:<10} process {n} of {all}: {:.2} ms a step", step_s * 1e3));
+        screen.live(&format!(
+            "{name:<10} process {n} of {all}: {:.2} ms a step",
+            step_s * 1e3
+        ));
     });
     screen.clear();
     let measured = measured.map_err(|error| failed(name, &error))?;
-    Ok(document(bench, commit, name, &measured, &built.identity, started, seed))
+    Ok(document(
+        bench,
+        commit,
+        name,
+        &measured,
+        &built.identity,
+        started,
+        seed,
+    ))
 }
 
 fn failed(name: &str, error: &PeerError) -> anyhow::Error {
@@ -121,7 +150,10 @@ fn document(
 }
 
 fn show(repo: &Repo, commit: &Commit, run: &Run, screen: &mut Screen) -> Result<()> {
-    let tokens = run.tokens_per_s.map(|t| format!("{} tokens/s   ", count(t))).unwrap_or_default();
+    let tokens = run
+        .tokens_per_s
+        .map(|t| format!("{} tokens/s   ", count(t)))
+        .unwrap_or_default();
     let (name, ms, sd) = (&run.workload, run.step_time_s * 1e3, run.process_sd * 100.0);
     let processes = run.turns_s.len();
     screen.result(&format!(
@@ -136,7 +168,13 @@ fn show(repo: &Repo, commit: &Commit, run: &Run, screen: &mut Screen) -> Result<
     if let Some(tokens) = run.tokens_per_s {
         let change = tokens / baseline.tokens_per_s - 1.0;
         let accepted = count(baseline.tokens_per_s);
-        screen.say("baseline", &format!("{accepted} tokens/s; now {} (a trend, not evidence)", gain(change)));
+        screen.say(
+            "baseline",
+            &format!(
+                "{accepted} tokens/s; now {} (a trend, not evidence)",
+                gain(change)
+            ),
+        );
     }
     Ok(())
 }

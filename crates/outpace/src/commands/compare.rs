@@ -2,13 +2,17 @@
 
 use anyhow::Result;
 use outpace_record::{Document, Kind, Verdict};
-use outpace_research::{Answer, Commands, Question, RepoSources, ResearchError, compare_commands, gate};
+use outpace_research::{
+    Answer, Commands, Question, RepoSources, ResearchError, compare_commands, gate,
+};
 use outpace_stats::Rule;
 
 use crate::exit::{INTERRUPTED, usage};
 use crate::options::{Measuring, Options};
 use crate::screen::Screen;
-use crate::setting::{bench, config_of, context, open_repo, short, surroundings, typed_command, workloads, VERSION};
+use crate::setting::{
+    VERSION, bench, config_of, context, open_repo, short, surroundings, typed_command, workloads,
+};
 
 /// Compare two revisions, or two commands without git: one trial, no merge.
 #[derive(Debug, clap::Args)]
@@ -52,12 +56,24 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         _ => revisions(options, args, &mut screen),
     };
     match outcome {
-        Ok((answer, repo)) => finish(args, &answer.verdicts, answer.kind, repo.as_ref(), &mut screen),
+        Ok((answer, repo)) => finish(
+            args,
+            &answer.verdicts,
+            answer.kind,
+            repo.as_ref(),
+            &mut screen,
+        ),
         // What was measured until Ctrl-C is kept and shown.
         Err(error) => match error.downcast::<ResearchError>() {
             Ok(ResearchError::Interrupted(Some(partial))) => {
                 let repo = open_repo(options).ok();
-                finish(args, &[*partial], Kind::NotProven, repo.as_ref(), &mut screen)?;
+                finish(
+                    args,
+                    &[*partial],
+                    Kind::NotProven,
+                    repo.as_ref(),
+                    &mut screen,
+                )?;
                 Ok(INTERRUPTED)
             }
             Ok(other) => Err(other.into()),
@@ -70,14 +86,24 @@ type Outcome = (Answer, Option<outpace_repo::Repo>);
 
 fn revisions(options: &Options, args: &Args, screen: &mut Screen) -> Result<Outcome> {
     let repo = open_repo(options)?;
-    let (base, candidate) = (args.base.as_deref().unwrap_or("HEAD"), args.candidate.as_deref().unwrap_or("HEAD"));
+    let (base, candidate) = (
+        args.base.as_deref().unwrap_or("HEAD"),
+        args.candidate.as_deref().unwrap_or("HEAD"),
+    );
     let (base, candidate) = (repo.resolve(base)?, repo.resolve(candidate)?);
     let config = config_of(&repo, &base)?;
     let names = workloads(&config, &args.measuring.workloads)?;
     let (context, _cancel) = context()?;
     let patch = repo.patch_between(&base.tree, &candidate.tree)?;
     for (label, commit) in [("base", &base), ("candidate", &candidate)] {
-        screen.say(label, &format!("{}   {}", short(&commit.id), outpace_record::plain(&commit.summary, 80)));
+        screen.say(
+            label,
+            &format!(
+                "{}   {}",
+                short(&commit.id),
+                outpace_record::plain(&commit.summary, 80)
+            ),
+        );
     }
     let question = Question {
         title: outpace_record::plain(&candidate.summary, 100),
@@ -92,7 +118,11 @@ fn revisions(options: &Options, args: &Args, screen: &mut Screen) -> Result<Outc
         aa: args.aa,
     };
     let sources = RepoSources(&repo);
-    let answer = gate(&mut bench(&repo, &config, &context, &sources), &question, screen)?;
+    let answer = gate(
+        &mut bench(&repo, &config, &context, &sources),
+        &question,
+        screen,
+    )?;
     drop(context);
     Ok((answer, Some(repo)))
 }
@@ -112,7 +142,10 @@ fn commands(args: &Args, commands: [&String; 2], screen: &mut Screen) -> Result<
         return Err(usage("--max-blocks must be at least 1"));
     }
     let (context, _cancel) = context()?;
-    let subjects = [typed_command(commands[0], None)?, typed_command(commands[1], None)?];
+    let subjects = [
+        typed_command(commands[0], None)?,
+        typed_command(commands[1], None)?,
+    ];
     let gate = outpace_record::GateConfig::default();
     let (machine, tier) = surroundings();
     let typed = Commands {
@@ -121,7 +154,15 @@ fn commands(args: &Args, commands: [&String; 2], screen: &mut Screen) -> Result<
         whole: args.whole_commands,
     };
     let (seed, surroundings) = (args.measuring.seed(), (&machine, tier, VERSION));
-    let verdict = compare_commands(&context, &typed, &rule(args, &gate), &gate, seed, surroundings, screen)?;
+    let verdict = compare_commands(
+        &context,
+        &typed,
+        &rule(args, &gate),
+        &gate,
+        seed,
+        surroundings,
+        screen,
+    )?;
     let answer = Answer {
         kind: verdict.verdict,
         reason: verdict.reason.clone(),
@@ -150,8 +191,14 @@ fn finish(
 
 /// Appends verdicts to the history.
 pub(crate) fn record(repo: &outpace_repo::Repo, verdicts: &[Verdict]) -> Result<Vec<String>> {
-    let texts: Vec<(String, String)> = verdicts.iter().map(|v| (v.finished.date(), v.to_json())).collect();
-    let records: Vec<(&str, &str, &str)> = texts.iter().map(|(date, json)| ("verdict", &**date, &**json)).collect();
+    let texts: Vec<(String, String)> = verdicts
+        .iter()
+        .map(|v| (v.finished.date(), v.to_json()))
+        .collect();
+    let records: Vec<(&str, &str, &str)> = texts
+        .iter()
+        .map(|(date, json)| ("verdict", &**date, &**json))
+        .collect();
     Ok(repo.history().append(&records)?)
 }
 

@@ -9,13 +9,20 @@ use crate::exit::OK;
 
 /// Print completions for a shell.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  outpace completions bash > ~/.local/share/bash-completion/completions/outpace")]
+#[command(
+    after_help = "Example:\n  outpace completions bash > ~/.local/share/bash-completion/completions/outpace"
+)]
 pub(crate) struct Args {
     /// The shell.
     shell: Shell,
 }
 
 pub(crate) fn run(args: &Args) -> Result<u8> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "outpace", &mut std::io::stdout());
+    clap_complete::generate(
+        args.shell,
+        &mut Cli::command(),
+        "outpace",
+        &mut std::io::stdout(),
+    );
     Ok(OK)
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use outpace_record::{Doctor, Document, Forecast, Machine};
 use outpace_report::format::{duration, gain};
-use outpace_research::{Noise, RepoSources, measure_noise};
+use outpace_research::{Noise, RepoSources, Sample, measure_noise};
 use outpace_stats::Rule;
 use outpace_trial::{Event, Observer, Side};
 
@@ -43,14 +43,26 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let mut screen = Screen::new(options);
     let (machine, tier) = surroundings();
     if !args.measuring.json {
-        screen.result(&format!("machine    {}   class {}", machine.describe(), machine.class()));
+        screen.result(&format!(
+            "machine    {}   class {}",
+            machine.describe(),
+            machine.class()
+        ));
         screen.result(&format!("sandbox    {}", tier.as_str()));
     }
     let mut advice = advice(&machine);
-    let measured = if args.no_measure { None } else { measure(options, args, &mut screen, &mut advice)? };
-    let rule = measured.as_ref().map_or_else(Rule::default, |(_, _, rule)| *rule);
+    let measured = if args.no_measure {
+        None
+    } else {
+        measure(options, args, &mut screen, &mut advice)?
+    };
+    let rule = measured
+        .as_ref()
+        .map_or_else(Rule::default, |(_, _, rule)| *rule);
     let noise = measured.as_ref().map(|(_, noise, _)| noise);
-    let forecast = noise.map(|noise| forecast(noise, &rule)).unwrap_or_default();
+    let forecast = noise
+        .map(|noise| forecast(noise, &rule))
+        .unwrap_or_default();
     let doctor = Doctor {
         schema: Doctor::SCHEMA.into(),
         machine_class: machine.class(),
@@ -93,44 +105,75 @@ fn measure(
         return Ok(None);
     }
     let config = config_of(&repo, &commit)?;
-    let Some(name) = workloads(&config, &args.measuring.workloads)?.into_iter().next() else { return Ok(None) };
+    let Some(name) = workloads(&config, &args.measuring.workloads)?
+        .into_iter()
+        .next()
+    else {
+        return Ok(None);
+    };
     let (context, _cancel) = context()?;
     let sources = RepoSources(&repo);
     let mut bench = bench(&repo, &config, &context, &sources);
     screen.on(&Event::Building { side: Side::Base });
-    let built = bench.builder.base(&name, &config.workload[&name], &commit.tree);
-    let built = built.map_err(|error| environment(format!("{} does not build: {error}", args.rev)))?;
+    let built = bench
+        .builder
+        .base(&name, &config.workload[&name], &commit.tree);
+    let built =
+        built.map_err(|error| environment(format!("{} does not build: {error}", args.rev)))?;
     let blocks = args.blocks;
     let mut events = Screen::new(options);
-    let noise = measure_noise(&context, &config, &name, &built, blocks, args.measuring.seed(), &mut events, |n, x| {
-        screen.live(&format!("{name:<10} base against itself, block {n} of {blocks}: {:+.2} %", x * 100.0));
+    let sample = Sample {
+        workload: &name,
+        built: &built,
+        blocks,
+        seed: args.measuring.seed(),
+    };
+    let noise = measure_noise(&context, &config, sample, &mut events, |n, x| {
+        screen.live(&format!(
+            "{name:<10} base against itself, block {n} of {blocks}: {:+.2} %",
+            x * 100.0
+        ));
     })?;
     screen.clear();
     if noise.sd > HIGH_NOISE {
         advice.push("the noise is high: close other programs, pin threads, keep the allocator's pages (docs/noise.md)".into());
     }
     let gate = &config.gate;
-    let rule = Rule { min_speedup: gate.min_speedup, alpha: gate.alpha, max_blocks: gate.max_blocks, ..Rule::default() };
+    let rule = Rule {
+        min_speedup: gate.min_speedup,
+        alpha: gate.alpha,
+        max_blocks: gate.max_blocks,
+        ..Rule::default()
+    };
     Ok(Some((name, noise, rule)))
 }
 
 fn forecast(noise: &Noise, rule: &Rule) -> Vec<Forecast> {
     let of = |speedup: f64| {
         let (blocks, seconds) = noise.forecast(speedup, rule);
-        Forecast { speedup, blocks, seconds }
+        Forecast {
+            speedup,
+            blocks,
+            seconds,
+        }
     };
     GAINS.iter().map(|gain| of(*gain)).collect()
 }
 
 fn show(screen: &mut Screen, doctor: &Doctor) {
     if let (Some(name), Some(sd)) = (&doctor.workload, doctor.aa_sd) {
-        let (block, overhead) = (doctor.block_s.unwrap_or(0.0), doctor.overhead.unwrap_or(0.0) * 100.0);
+        let (block, overhead) = (
+            doctor.block_s.unwrap_or(0.0),
+            doctor.overhead.unwrap_or(0.0) * 100.0,
+        );
         let blocks = doctor.aa_blocks;
         screen.result(&format!(
             "noise      {name}: {:.2} % a block (standard deviation of {blocks} blocks of the base against itself)",
             sd * 100.0
         ));
-        screen.result(&format!("block      {block:.1} s, of which {overhead:.0} % is no measured turn"));
+        screen.result(&format!(
+            "block      {block:.1} s, of which {overhead:.0} % is no measured turn"
+        ));
     }
     for forecast in &doctor.forecast {
         let needs = match (forecast.blocks, forecast.seconds) {
@@ -147,16 +190,26 @@ fn show(screen: &mut Screen, doctor: &Doctor) {
 
 fn advice(machine: &Machine) -> Vec<String> {
     let mut advice = Vec::new();
-    if machine.governor.as_deref().is_some_and(|g| g != "performance") {
-        advice.push("the CPU's frequency is scaled: `cpupower frequency-set -g performance`".to_owned());
+    if machine
+        .governor
+        .as_deref()
+        .is_some_and(|g| g != "performance")
+    {
+        advice.push(
+            "the CPU's frequency is scaled: `cpupower frequency-set -g performance`".to_owned(),
+        );
     }
     if machine.huge_pages.as_deref() == Some("never") {
         advice.push("transparent huge pages are off: `echo madvise > /sys/kernel/mm/transparent_hugepage/enabled`".to_owned());
     }
     let load = std::fs::read_to_string("/proc/loadavg").ok();
-    let load = load.and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0);
+    let load = load
+        .and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok())
+        .unwrap_or(0.0);
     if load > IDLE_LOAD {
-        advice.push(format!("the machine is not idle (load {load:.1}): timings are noisier than they need to be"));
+        advice.push(format!(
+            "the machine is not idle (load {load:.1}): timings are noisier than they need to be"
+        ));
     }
     advice
 }

@@ -78,7 +78,14 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let base = base_of(&repo, args, into.as_deref(), text.is_some())?;
     let config = config_of(&repo, &base)?;
     let names = workloads(&config, &args.measuring.workloads)?;
-    screen.say("base", &format!("{}   {}", short(&base.id), outpace_record::plain(&base.summary, 80)));
+    screen.say(
+        "base",
+        &format!(
+            "{}   {}",
+            short(&base.id),
+            outpace_record::plain(&base.summary, 80)
+        ),
+    );
     if text.is_none() {
         warn_of_changes(&repo, &mut screen)?;
     }
@@ -110,32 +117,57 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         match merge_proven(&bench, &question, &answer, into) {
             Ok(merged) => {
                 print(args.measuring.json, &answer.verdicts, &mut screen)?;
-                screen.say("merged", &format!("{}   into {into}, proof in baselines/proofs/", short(&merged.commit)));
+                screen.say(
+                    "merged",
+                    &format!(
+                        "{}   into {into}, proof in baselines/proofs/",
+                        short(&merged.commit)
+                    ),
+                );
                 screen.say("take over", &format!("git merge --ff-only {into}"));
                 return Ok(answer.kind.exit_code());
             }
             Err(ResearchError::Merge(MergeError::Moved { now: Some(now), .. })) => {
-                screen.warn(&format!("{into} moved to {} meanwhile: measuring again", short(&now)));
+                screen.warn(&format!(
+                    "{into} moved to {} meanwhile: measuring again",
+                    short(&now)
+                ));
                 base = repo.resolve(&now)?;
             }
             Err(error) => return Err(error.into()),
         }
     }
-    Err(usage(format!("the branch moved {MOVES} times while the patch was measured. Hint: try again when it rests")))
+    Err(usage(format!(
+        "the branch moved {MOVES} times while the patch was measured. Hint: try again when it rests"
+    )))
 }
 
 /// Ctrl-C gives back what was measured so far.
 type Measured = Result<Answer, Box<Verdict>>;
 
-fn answer(bench: &mut outpace_research::Bench<'_>, question: &Question, screen: &mut Screen) -> Result<Measured> {
+fn answer(
+    bench: &mut outpace_research::Bench<'_>,
+    question: &Question,
+    screen: &mut Screen,
+) -> Result<Measured> {
     let stat = &question.patch;
-    let files = if stat.files.len() == 1 { "1 file".to_owned() } else { format!("{} files", stat.files.len()) };
+    let files = if stat.files.len() == 1 {
+        "1 file".to_owned()
+    } else {
+        format!("{} files", stat.files.len())
+    };
     let size = format!("{files}, +{} -{}", stat.added, stat.removed);
     if let Err(violation) = check_policy(&question.patch, &bench.config.policy) {
-        screen.say("candidate", &format!("{}   {size}   policy: refused", question.title));
+        screen.say(
+            "candidate",
+            &format!("{}   {size}   policy: refused", question.title),
+        );
         return Ok(Ok(refusal(bench, question, &violation.to_string())));
     }
-    screen.say("candidate", &format!("{}   {size}   policy ok", question.title));
+    screen.say(
+        "candidate",
+        &format!("{}   {size}   policy ok", question.title),
+    );
     match gate(bench, question, screen) {
         Ok(answer) => Ok(Ok(answer)),
         Err(ResearchError::Interrupted(Some(partial))) => Ok(Err(partial)),
@@ -152,7 +184,12 @@ fn does_not_apply(
     screen: &mut Screen,
 ) -> Result<u8> {
     let is_patch = error.downcast_ref::<RepoError>().is_some_and(|e| {
-        matches!(e, RepoError::DoesNotApply { .. } | RepoError::NotAPatch { .. } | RepoError::BadPath { .. })
+        matches!(
+            e,
+            RepoError::DoesNotApply { .. }
+                | RepoError::NotAPatch { .. }
+                | RepoError::BadPath { .. }
+        )
     });
     if !is_patch {
         return Err(error);
@@ -170,7 +207,13 @@ fn does_not_apply(
     Ok(answer.kind.exit_code())
 }
 
-fn question(args: &Args, config: &Config, candidate: Candidate, patch: Patch, names: &[String]) -> Question {
+fn question(
+    args: &Args,
+    config: &Config,
+    candidate: Candidate,
+    patch: Patch,
+    names: &[String],
+) -> Question {
     let gate = &config.gate;
     Question {
         base: candidate.base,
@@ -196,18 +239,29 @@ fn patch_text(args: &Args) -> Result<Option<String>> {
     let mut bytes = Vec::new();
     match (&args.patch, args.rev.as_deref()) {
         (Some(path), _) if path.as_os_str() != "-" => {
-            let file = std::fs::File::open(path).map_err(|e| usage(format!("cannot read {}: {e}", path.display())))?;
-            file.take(MOST_BYTES + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {}", path.display()))?;
+            let file = std::fs::File::open(path)
+                .map_err(|e| usage(format!("cannot read {}: {e}", path.display())))?;
+            file.take(MOST_BYTES + 1)
+                .read_to_end(&mut bytes)
+                .with_context(|| format!("cannot read {}", path.display()))?;
         }
         (Some(_), _) | (None, Some("-")) => {
-            std::io::stdin().take(MOST_BYTES + 1).read_to_end(&mut bytes).context("cannot read standard input")?;
+            std::io::stdin()
+                .take(MOST_BYTES + 1)
+                .read_to_end(&mut bytes)
+                .context("cannot read standard input")?;
         }
         (None, _) => return Ok(None),
     }
     if bytes.len() as u64 > MOST_BYTES {
-        return Err(usage(format!("the patch has more than {} MiB", MOST_BYTES >> 20)));
+        return Err(usage(format!(
+            "the patch has more than {} MiB",
+            MOST_BYTES >> 20
+        )));
     }
-    Ok(Some(String::from_utf8(bytes).map_err(|_| usage("the patch is not UTF-8 text"))?))
+    Ok(Some(
+        String::from_utf8(bytes).map_err(|_| usage("the patch is not UTF-8 text"))?,
+    ))
 }
 
 fn base_of(repo: &Repo, args: &Args, into: Option<&str>, is_patch: bool) -> Result<Commit> {
@@ -224,19 +278,38 @@ fn base_of(repo: &Repo, args: &Args, into: Option<&str>, is_patch: bool) -> Resu
     let commit = repo.resolve(rev)?;
     match commit.parents.first() {
         Some(parent) => Ok(repo.resolve(parent)?),
-        None => Err(usage(format!("{rev} has no parent to compare with. Hint: name a base with --base"))),
+        None => Err(usage(format!(
+            "{rev} has no parent to compare with. Hint: name a base with --base"
+        ))),
     }
 }
 
 fn candidate(repo: &Repo, args: &Args, base: Commit, text: Option<&str>) -> Result<Candidate> {
     if let Some(text) = text {
-        let name = args.patch.as_ref().and_then(|p| p.file_name()).map(|n| n.to_string_lossy().into_owned());
-        let title = title_of(args, &name.unwrap_or_else(|| "patch from standard input".into()));
-        return Ok(Candidate { tree: repo.apply(&base.tree, text)?, base, commit: None, title });
+        let name = args
+            .patch
+            .as_ref()
+            .and_then(|p| p.file_name())
+            .map(|n| n.to_string_lossy().into_owned());
+        let title = title_of(
+            args,
+            &name.unwrap_or_else(|| "patch from standard input".into()),
+        );
+        return Ok(Candidate {
+            tree: repo.apply(&base.tree, text)?,
+            base,
+            commit: None,
+            title,
+        });
     }
     let commit = repo.resolve(args.rev.as_deref().unwrap_or("HEAD"))?;
     let title = title_of(args, &commit.summary);
-    Ok(Candidate { base, tree: commit.tree, commit: Some(commit.id), title })
+    Ok(Candidate {
+        base,
+        tree: commit.tree,
+        commit: Some(commit.id),
+        title,
+    })
 }
 
 fn title_of(args: &Args, otherwise: &str) -> String {
@@ -246,8 +319,15 @@ fn title_of(args: &Args, otherwise: &str) -> String {
 pub(crate) fn warn_of_changes(repo: &Repo, screen: &mut Screen) -> Result<()> {
     let dirty = repo.dirty()?;
     if !dirty.is_empty() {
-        let files = if dirty.len() == 1 { "1 file".to_owned() } else { format!("{} files", dirty.len()) };
-        screen.warn(&format!("uncommitted changes in {files} are left alone and not measured ({})", dirty[0]));
+        let files = if dirty.len() == 1 {
+            "1 file".to_owned()
+        } else {
+            format!("{} files", dirty.len())
+        };
+        screen.warn(&format!(
+            "uncommitted changes in {files} are left alone and not measured ({})",
+            dirty[0]
+        ));
     }
     Ok(())
 }

@@ -9,7 +9,9 @@ use crate::setting::open_repo;
 
 /// List, show and export the records under refs/outpace/history.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  outpace history list --kind verdict\n  outpace history show 4d2e7aa\n  outpace history export > history.jsonl")]
+#[command(
+    after_help = "Example:\n  outpace history list --kind verdict\n  outpace history show 4d2e7aa\n  outpace history export > history.jsonl"
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -51,7 +53,9 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         Ok(entries)
     };
     match &args.verb {
-        Verb::List { kind, json } => list(options, &of_kind(kind)?, &|id| Ok(history.get(id)?), *json)?,
+        Verb::List { kind, json } => {
+            list(options, &of_kind(kind)?, &|id| Ok(history.get(id)?), *json)?
+        }
         Verb::Show { id } => print!("{}", history.get(id)?),
         Verb::Export { kind } => {
             for entry in of_kind(kind)? {
@@ -71,21 +75,37 @@ fn list(
 ) -> Result<()> {
     let mut screen = Screen::new(options);
     if entries.is_empty() {
-        screen.say("history", "empty. Hint: `outpace bench` records a run, `outpace gate` a verdict");
+        screen.say(
+            "history",
+            "empty. Hint: `outpace bench` records a run, `outpace gate` a verdict",
+        );
     }
     for entry in entries {
         if json {
-            println!("{}", serde_json::json!({"id": entry.id, "kind": entry.kind, "date": entry.date}));
+            println!(
+                "{}",
+                serde_json::json!({"id": entry.id, "kind": entry.kind, "date": entry.date})
+            );
             continue;
         }
         let value: serde_json::Value = serde_json::from_str(&get(&entry.id)?)?;
         let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
         let what = match entry.kind.as_str() {
-            "run" => format!("{} {:.0} tokens/s  {}", text("workload"), value["tokens_per_s"].as_f64().unwrap_or(0.0), text("summary")),
+            "run" => format!(
+                "{} {:.0} tokens/s  {}",
+                text("workload"),
+                value["tokens_per_s"].as_f64().unwrap_or(0.0),
+                text("summary")
+            ),
             _ => format!("{}  {}", text("verdict"), text("title")),
         };
         let what = outpace_record::plain(&what, 100);
-        screen.result(&format!("{}  {}  {:<8} {what}", entry.date, &entry.id[..entry.id.len().min(12)], entry.kind));
+        screen.result(&format!(
+            "{}  {}  {:<8} {what}",
+            entry.date,
+            &entry.id[..entry.id.len().min(12)],
+            entry.kind
+        ));
     }
     Ok(())
 }

@@ -13,7 +13,9 @@ use crate::setting::{CONFIG, open_repo};
 
 /// Write a commented outpace.toml for this repository (Cargo, Python, CMake, or bare).
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  outpace init && $EDITOR outpace.toml && git add outpace.toml && git commit -m 'outpace'")]
+#[command(
+    after_help = "Example:\n  outpace init && $EDITOR outpace.toml && git add outpace.toml && git commit -m 'outpace'"
+)]
 pub(crate) struct Args {}
 
 pub(crate) fn run(options: &Options, _args: &Args) -> Result<u8> {
@@ -27,14 +29,25 @@ pub(crate) fn run(options: &Options, _args: &Args) -> Result<u8> {
     };
     let kind = detect(&root);
     let path = root.join(CONFIG);
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => usage(format!("{} is already there. Hint: edit it", path.display())),
-        _ => anyhow::Error::from(error).context(format!("cannot write {}", path.display())),
-    })?;
-    file.write_all(template(&kind).as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => usage(format!(
+                "{} is already there. Hint: edit it",
+                path.display()
+            )),
+            _ => anyhow::Error::from(error).context(format!("cannot write {}", path.display())),
+        })?;
+    file.write_all(template(&kind).as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))?;
     let mut screen = Screen::new(options);
     screen.result(&format!("wrote {}", path.display()));
-    screen.say("next", "read it, set `run`, commit it, then: outpace doctor");
+    screen.say(
+        "next",
+        "read it, set `run`, commit it, then: outpace doctor",
+    );
     Ok(OK)
 }
 
@@ -47,18 +60,27 @@ enum Project {
 
 fn detect(root: &Path) -> Project {
     if let Ok(manifest) = std::fs::read_to_string(root.join("Cargo.toml")) {
-        let package = manifest.parse::<toml::Table>().ok().and_then(|table| {
-            Some(table.get("package")?.get("name")?.as_str()?.to_owned())
-        });
-        return Project::Cargo { package: package.unwrap_or_else(|| "my-trainer".into()) };
+        let package = manifest
+            .parse::<toml::Table>()
+            .ok()
+            .and_then(|table| Some(table.get("package")?.get("name")?.as_str()?.to_owned()));
+        return Project::Cargo {
+            package: package.unwrap_or_else(|| "my-trainer".into()),
+        };
     }
     if root.join("CMakeLists.txt").is_file() {
         return Project::Cmake;
     }
     let scripts = ["train.py", "main.py", "src/train.py"];
     let script = scripts.iter().find(|path| root.join(path).is_file());
-    if script.is_some() || ["pyproject.toml", "setup.py", "requirements.txt"].iter().any(|f| root.join(f).is_file()) {
-        return Project::Python { script: (*script.unwrap_or(&"train.py")).to_owned() };
+    if script.is_some()
+        || ["pyproject.toml", "setup.py", "requirements.txt"]
+            .iter()
+            .any(|f| root.join(f).is_file())
+    {
+        return Project::Python {
+            script: (*script.unwrap_or(&"train.py")).to_owned(),
+        };
     }
     Project::Bare
 }
@@ -69,6 +91,7 @@ fn template(project: &Project) -> String {
             format!(
                 "fetch    = [\"cargo\", \"fetch\", \"--locked\"]                # run on the base, the only command with a network\n\
                  build    = [\"cargo\", \"build\", \"--release\", \"--locked\", \"-p\", \"{package}\"]\n\
+                 cache_from = \"target\"                                  # the first build begins with what you have compiled already\n\
                  run      = [\"{{target}}/release/{package}\"]                 # {{target}} is the build's target folder\n"
             ),
             "[\"src/**\"]",
@@ -127,14 +150,19 @@ mod tests {
     #[test]
     fn every_template_is_a_valid_configuration() {
         let projects = [
-            Project::Cargo { package: "x".into() },
-            Project::Python { script: "train.py".into() },
+            Project::Cargo {
+                package: "x".into(),
+            },
+            Project::Python {
+                script: "train.py".into(),
+            },
             Project::Cmake,
             Project::Bare,
         ];
         for project in projects {
             let text = template(&project);
-            outpace_record::parse_config(&text, CONFIG).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            outpace_record::parse_config(&text, CONFIG)
+                .unwrap_or_else(|error| panic!("{error}\n{text}"));
         }
     }
 }

@@ -58,7 +58,8 @@ impl AsRef<[Pair]> for Samples {
 pub(crate) fn run(args: &Args) -> Result<u8> {
     let mut input: Box<dyn BufRead> = match args.file.as_deref() {
         Some(path) if path.as_os_str() != "-" => {
-            let file = File::open(path).map_err(|error| usage(format!("cannot read {}: {error}", path.display())))?;
+            let file = File::open(path)
+                .map_err(|error| usage(format!("cannot read {}: {error}", path.display())))?;
             Box::new(BufReader::new(file))
         }
         _ => Box::new(stdin().lock()),
@@ -71,7 +72,8 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
             output.flush()?;
             return Ok(OK);
         }
-        let results: Vec<Result<Option<String>, String>> = lines.par_iter().map(|line| judge_line(line)).collect();
+        let results: Vec<Result<Option<String>, String>> =
+            lines.par_iter().map(|line| judge_line(line)).collect();
         for result in results {
             number += 1;
             match result {
@@ -90,7 +92,9 @@ fn read_batch(input: &mut dyn BufRead) -> Result<Vec<Vec<u8>>> {
     let mut lines = Vec::new();
     while lines.len() < BATCH {
         let mut line = Vec::new();
-        std::io::Read::take(&mut *input, LONGEST_LINE).read_until(b'\n', &mut line).context("cannot read the input")?;
+        std::io::Read::take(&mut *input, LONGEST_LINE)
+            .read_until(b'\n', &mut line)
+            .context("cannot read the input")?;
         if line.is_empty() {
             break;
         }
@@ -104,7 +108,8 @@ fn judge_line(line: &[u8]) -> Result<Option<String>, String> {
     if line.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let line: Line = serde_json::from_slice(line).map_err(|error| format!("not a trial: {error}"))?;
+    let line: Line =
+        serde_json::from_slice(line).map_err(|error| format!("not a trial: {error}"))?;
     let defaults = Rule::default();
     let rule = Rule {
         min_speedup: line.min_speedup.unwrap_or(defaults.min_speedup),
@@ -124,5 +129,7 @@ fn judge_line(line: &[u8]) -> Result<Option<String>, String> {
         at_least: judged.summary.at_least,
         at_most: judged.summary.at_most,
     };
-    serde_json::to_string(&document).map(Some).map_err(|error| error.to_string())
+    serde_json::to_string(&document)
+        .map(Some)
+        .map_err(|error| error.to_string())
 }

@@ -10,7 +10,9 @@ use crate::exit::OK;
 
 /// Print the manual page, or write one a verb into a folder.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  outpace man | man -l -\n  outpace man --out /usr/local/share/man/man1")]
+#[command(
+    after_help = "Example:\n  outpace man | man -l -\n  outpace man --out /usr/local/share/man/man1"
+)]
 pub(crate) struct Args {
     /// Folder for one page a verb.
     #[arg(long, value_name = "DIR")]
@@ -22,8 +24,10 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
     match &args.out {
         None => clap_mangen::Man::new(command).render(&mut std::io::stdout())?,
         Some(dir) => {
-            std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-            clap_mangen::generate_to(command, dir).with_context(|| format!("cannot write to {}", dir.display()))?;
+            std::fs::create_dir_all(dir)
+                .with_context(|| format!("cannot make {}", dir.display()))?;
+            clap_mangen::generate_to(command, dir)
+                .with_context(|| format!("cannot write to {}", dir.display()))?;
         }
     }
     Ok(OK)

@@ -54,15 +54,26 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         (_, true) => None,
         (Some(id), _) if known.contains(id) => Some(id.clone()),
         (Some(id), _) => {
-            let hint = if known.is_empty() { "there is none yet".to_owned() } else { format!("known: {}", known.join(", ")) };
+            let hint = if known.is_empty() {
+                "there is none yet".to_owned()
+            } else {
+                format!("known: {}", known.join(", "))
+            };
             return Err(usage(format!("there is no campaign `{id}`. Hint: {hint}")));
         }
         (None, false) => known.last().cloned(),
     };
-    let campaign = id.as_ref().map(|id| Ok::<_, anyhow::Error>((store.campaign(id)?, store.attempts(id)?))).transpose()?;
+    let campaign = id
+        .as_ref()
+        .map(|id| Ok::<_, anyhow::Error>((store.campaign(id)?, store.attempts(id)?)))
+        .transpose()?;
     let data = page::gather(&repo, campaign)?;
     if args.out.is_none() && args.format != Format::Html {
-        let text = if args.format == Format::Markdown { outpace_report::markdown(&data) } else { outpace_report::json(&data) };
+        let text = if args.format == Format::Markdown {
+            outpace_report::markdown(&data)
+        } else {
+            outpace_report::json(&data)
+        };
         println!("{text}");
         return Ok(OK);
     }

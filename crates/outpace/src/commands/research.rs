@@ -9,7 +9,8 @@ use outpace_repo::{Commit, Repo};
 use outpace_report::Formats;
 use outpace_report::format::{count, duration, gain};
 use outpace_research::{
-    Agent, Bench, CampaignStore, CommandAgent, Order, RepoSources, Tune, measure_noise, run_campaign,
+    Agent, Bench, CampaignStore, CommandAgent, Order, RepoSources, Sample, Tune, measure_noise,
+    run_campaign,
 };
 use outpace_stats::Rule;
 use outpace_trial::{Context, Event, Observer, Side};
@@ -62,7 +63,11 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let repo = open_repo(options)?;
     let mut screen = Screen::new(options);
     let store = CampaignStore::new(&repo.state_dir());
-    let begun = if args.resume { Some(resumed(&store)?) } else { None };
+    let begun = if args.resume {
+        Some(resumed(&store)?)
+    } else {
+        None
+    };
     let into = match (&begun, &args.into) {
         (Some((campaign, _)), _) => campaign.into.clone(),
         (None, Some(into)) => into.clone(),
@@ -70,12 +75,20 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     };
     repo.check_mergeable(&into)?;
     let base = match &begun {
-        Some((campaign, _)) => repo.resolve(repo.branch_tip(&into)?.as_deref().unwrap_or(&campaign.start))?,
+        Some((campaign, _)) => repo.resolve(
+            repo.branch_tip(&into)?
+                .as_deref()
+                .unwrap_or(&campaign.start),
+        )?,
         None => standing(&repo, &into)?,
     };
     let config = config_of(&repo, &base)?;
     let names = workloads(&config, &args.measuring.workloads)?;
-    let agent_name = begun.as_ref().map(|(c, _)| c.agent.clone()).or_else(|| args.agent.clone()).unwrap_or_default();
+    let agent_name = begun
+        .as_ref()
+        .map(|(c, _)| c.agent.clone())
+        .or_else(|| args.agent.clone())
+        .unwrap_or_default();
     check_agent(&config, &agent_name)?;
     warn_of_changes(&repo, &mut screen)?;
     let (context, _cancel) = context()?;
@@ -87,7 +100,10 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         Some(begun) => begun,
         None => {
             let id = store.fresh_id(&now().to_string());
-            (new_campaign(&bench, args, id, &agent_name, names, into, &base), Vec::new())
+            (
+                new_campaign(&bench, args, id, &agent_name, names, into, &base),
+                Vec::new(),
+            )
         }
     };
     extend(&mut campaign, args);
@@ -97,13 +113,22 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     for attempt in &attempts {
         outpace_research::CampaignObserver::settled(&mut screen, attempt);
     }
-    let order = Order { campaign, attempts, sitting: &sitting };
+    let order = Order {
+        campaign,
+        attempts,
+        sitting: &sitting,
+    };
     let (campaign, attempts) = run_campaign(&mut bench, &mut *agent, order, &mut screen)?;
     screen.clear();
     let interrupted = campaign.state == CampaignState::Interrupted;
     let dir = report_dir(&repo, args.out.clone(), &campaign.id);
     let data = page::gather(&repo, Some((campaign.clone(), attempts.clone())))?;
-    let formats = Formats { html: true, markdown: true, json: true, png: false };
+    let formats = Formats {
+        html: true,
+        markdown: true,
+        json: true,
+        png: false,
+    };
     page::write(&dir, &data, &formats)?;
     if args.measuring.json {
         println!("{}", outpace_report::json(&data));
@@ -125,7 +150,9 @@ pub(crate) fn default_branch(repo: &Repo) -> Result<String> {
 /// What patches are measured against: the tip of the branch if it is ahead of HEAD, else HEAD, which it is moved to.
 pub(crate) fn standing(repo: &Repo, into: &str) -> Result<Commit> {
     let head = repo.resolve("HEAD")?;
-    let Some(tip) = repo.branch_tip(into)? else { return Ok(head) };
+    let Some(tip) = repo.branch_tip(into)? else {
+        return Ok(head);
+    };
     if repo.is_ancestor(&head.id, &tip)? {
         return Ok(repo.resolve(&tip)?);
     }
@@ -139,7 +166,9 @@ pub(crate) fn standing(repo: &Repo, into: &str) -> Result<Commit> {
 }
 
 fn resumed(store: &CampaignStore) -> Result<(Campaign, Vec<Attempt>)> {
-    let id = store.unfinished()?.ok_or_else(|| usage("there is no unfinished campaign. Hint: start one with --agent"))?;
+    let id = store
+        .unfinished()?
+        .ok_or_else(|| usage("there is no unfinished campaign. Hint: start one with --agent"))?;
     Ok((store.campaign(&id)?, store.attempts(&id)?))
 }
 
@@ -153,8 +182,13 @@ fn check_agent(config: &Config, name: &str) -> Result<()> {
     if name == "tune" || config.agent.contains_key(name) {
         return Ok(());
     }
-    let known: Vec<&str> = std::iter::once("tune").chain(config.agent.keys().map(String::as_str)).collect();
-    Err(usage(format!("there is no agent `{name}`. Hint: known here: {}; others are declared as [agent.NAME]", known.join(", "))))
+    let known: Vec<&str> = std::iter::once("tune")
+        .chain(config.agent.keys().map(String::as_str))
+        .collect();
+    Err(usage(format!(
+        "there is no agent `{name}`. Hint: known here: {}; others are declared as [agent.NAME]",
+        known.join(", ")
+    )))
 }
 
 fn agent<'a>(config: &Config, name: &str, context: &'a Context) -> Box<dyn Agent + 'a> {
@@ -210,7 +244,9 @@ fn prepare(
     options: &Options,
     screen: &mut Screen,
 ) -> Result<()> {
-    let Some(name) = campaign.workloads.first().cloned() else { return Ok(()) };
+    let Some(name) = campaign.workloads.first().cloned() else {
+        return Ok(());
+    };
     if campaign.machine_class != bench.machine.class() {
         return Err(environment(format!(
             "this campaign was begun on machine class {}; here is {}. Hint: begin another one here",
@@ -219,48 +255,99 @@ fn prepare(
         )));
     }
     screen.on(&Event::Building { side: Side::Base });
-    let built = bench.builder.base(&name, &bench.config.workload[&name], &base.tree).map_err(|error| {
-        if error.is_cancelled() {
-            return outpace_research::ResearchError::Interrupted(None).into();
-        }
-        environment(format!("the base {} does not build: {error}", short(&base.id)))
-    })?;
-    screen.on(&Event::Built { side: Side::Base, seconds: built.build_s });
+    let built = bench
+        .builder
+        .base(&name, &bench.config.workload[&name], &base.tree)
+        .map_err(|error| {
+            if error.is_cancelled() {
+                return outpace_research::ResearchError::Interrupted(None).into();
+            }
+            environment(format!(
+                "the base {} does not build: {error}",
+                short(&base.id)
+            ))
+        })?;
+    screen.on(&Event::Built {
+        side: Side::Base,
+        seconds: built.build_s,
+    });
     if campaign.aa_sd.is_none() {
         let mut events = Screen::new(options);
-        let noise = measure_noise(
-            bench.context, bench.config, &name, &built, NOISE_BLOCKS, campaign.seed, &mut events,
-            |n, _| screen.live(&format!("noise      base against itself, block {n} of {NOISE_BLOCKS}")),
-        )?;
+        let sample = Sample {
+            workload: &name,
+            built: &built,
+            blocks: NOISE_BLOCKS,
+            seed: campaign.seed,
+        };
+        let noise = measure_noise(bench.context, bench.config, sample, &mut events, |n, _| {
+            screen.live(&format!(
+                "noise      base against itself, block {n} of {NOISE_BLOCKS}"
+            ))
+        })?;
         screen.clear();
         campaign.aa_sd = Some(noise.sd);
-        let (blocks, seconds) = noise.forecast(0.03, &Rule { threshold: Some(1000.0), ..Rule::default() });
+        let (blocks, seconds) = noise.forecast(
+            0.03,
+            &Rule {
+                threshold: Some(1000.0),
+                ..Rule::default()
+            },
+        );
         let needs = match (blocks, seconds) {
             (Some(n), Some(s)) => format!("+3 % needs about {n} blocks ({})", duration(s)),
             _ => "+3 % needs more blocks than a trial takes".into(),
         };
-        screen.say("noise", &format!("{:.1} % a block   {needs}", noise.sd * 100.0));
+        screen.say(
+            "noise",
+            &format!("{:.1} % a block   {needs}", noise.sd * 100.0),
+        );
     }
     Ok(())
 }
 
 fn introduce(screen: &mut Screen, campaign: &Campaign, base: &Commit, config: &Config) {
     let machine = campaign.machine.describe();
-    screen.say("machine", &format!("{machine}   sandbox {}", campaign.sandbox_tier.as_str()));
-    screen.say("base", &format!("{}   {}", short(&base.id), outpace_record::plain(&base.summary, 80)));
+    screen.say(
+        "machine",
+        &format!("{machine}   sandbox {}", campaign.sandbox_tier.as_str()),
+    );
+    screen.say(
+        "base",
+        &format!(
+            "{}   {}",
+            short(&base.id),
+            outpace_record::plain(&base.summary, 80)
+        ),
+    );
     let limit = match (campaign.budget_s, campaign.max_experiments) {
         (Some(s), Some(n)) => format!("{} or {n} attempts", duration(s)),
         (Some(s), None) => duration(s),
         (None, Some(n)) => format!("{n} attempts"),
         (None, None) => "until Ctrl-C".into(),
     };
-    let left = campaign.budget_s.map(|s| format!(", {} used", duration(campaign.used_s.min(s)))).unwrap_or_default();
+    let left = campaign
+        .budget_s
+        .map(|s| format!(", {} used", duration(campaign.used_s.min(s))))
+        .unwrap_or_default();
     screen.say(
         "campaign",
-        &format!("{}   agent {}   {}   into {}   {limit}{left}", campaign.id, campaign.agent, campaign.workloads.join(", "), campaign.into),
+        &format!(
+            "{}   agent {}   {}   into {}   {limit}{left}",
+            campaign.id,
+            campaign.agent,
+            campaign.workloads.join(", "),
+            campaign.into
+        ),
     );
     if campaign.agent == "tune" {
-        screen.say("tune", &format!("{} values of {} tunables", config.tunable.iter().map(|t| t.values.len()).sum::<usize>(), config.tunable.len()));
+        screen.say(
+            "tune",
+            &format!(
+                "{} values of {} tunables",
+                config.tunable.iter().map(|t| t.values.len()).sum::<usize>(),
+                config.tunable.len()
+            ),
+        );
     }
     screen.result(&heading());
 }
@@ -268,13 +355,25 @@ fn introduce(screen: &mut Screen, campaign: &Campaign, base: &Commit, config: &C
 fn conclude(screen: &mut Screen, campaign: &Campaign, attempts: &[Attempt], dir: &std::path::Path) {
     let number = |kind: Kind| attempts.iter().filter(|a| a.verdict == kind).count();
     let merged: Vec<&Attempt> = attempts.iter().filter(|a| a.merged.is_some()).collect();
-    let mut parts = vec![format!("{} tried, {} merged, {} rejected", attempts.len(), merged.len(), number(Kind::Rejected))];
+    let mut parts = vec![format!(
+        "{} tried, {} merged, {} rejected",
+        attempts.len(),
+        merged.len(),
+        number(Kind::Rejected)
+    )];
     let product = |f: &dyn Fn(&Attempt) -> f64| merged.iter().map(|a| 1.0 + f(a)).product::<f64>();
     if let (Some(start), false) = (campaign.start_tokens_per_s, merged.is_empty()) {
         let estimate = product(&|a| a.main_verdict().and_then(|v| v.speedup).unwrap_or(0.0));
-        parts.push(format!("{} -> {} tokens/s", count(start), count(start * estimate)));
+        parts.push(format!(
+            "{} -> {} tokens/s",
+            count(start),
+            count(start * estimate)
+        ));
         let proven = product(&|a| a.main_verdict().and_then(|v| v.at_least).unwrap_or(0.0));
-        parts.push(format!("proven at least {} since the start", gain(proven - 1.0)));
+        parts.push(format!(
+            "proven at least {} since the start",
+            gain(proven - 1.0)
+        ));
     }
     screen.result(&parts.join("   "));
     if let Some(reason) = &campaign.stopped_because {
@@ -284,7 +383,10 @@ fn conclude(screen: &mut Screen, campaign: &Campaign, attempts: &[Attempt], dir:
         screen.say("go on", "outpace research --resume");
     }
     if !merged.is_empty() {
-        screen.say("take over", &format!("git merge --ff-only {}", campaign.into));
+        screen.say(
+            "take over",
+            &format!("git merge --ff-only {}", campaign.into),
+        );
     }
     screen.result(&format!("report {}", dir.join("index.html").display()));
 }

@@ -19,7 +19,12 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
         return Ok(OK);
     };
     let schema = json_schema(name.trim_start_matches("outpace.").trim_end_matches("/1"))
-        .ok_or_else(|| usage(format!("there is no document `{name}`. Hint: one of {}", SCHEMAS.join(", "))))?;
+        .ok_or_else(|| {
+            usage(format!(
+                "there is no document `{name}`. Hint: one of {}",
+                SCHEMAS.join(", ")
+            ))
+        })?;
     println!("{}", serde_json::to_string_pretty(&schema)?);
     Ok(OK)
 }

@@ -53,7 +53,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
             _ => return Err(complain()),
         };
         let n: u64 = number.parse().map_err(|_| complain())?;
-        total = n.checked_mul(unit).and_then(|s| total.checked_add(s)).ok_or_else(complain)?;
+        total = n
+            .checked_mul(unit)
+            .and_then(|s| total.checked_add(s))
+            .ok_or_else(complain)?;
         number.clear();
     }
     if total == 0 || !number.is_empty() {
@@ -67,7 +70,13 @@ fn toml_error(error: &toml::de::Error, text: &str, file: &str) -> ConfigError {
         Some(span) => {
             let before = &text[..span.start.min(text.len())];
             let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            let column = before
+                .rsplit('\n')
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .count()
+                + 1;
             format!("{file}:{line}:{column}")
         }
         None => file.to_owned(),
@@ -75,15 +84,23 @@ fn toml_error(error: &toml::de::Error, text: &str, file: &str) -> ConfigError {
     let message = error.message().lines().collect::<Vec<_>>().join(" ");
     let hint = nearest_key(&message);
     let message = match message.split_once(", expected") {
-        Some((head, _)) if head.starts_with("unknown field") => head.replace("unknown field", "unknown key"),
+        Some((head, _)) if head.starts_with("unknown field") => {
+            head.replace("unknown field", "unknown key")
+        }
         _ => message.replace("missing field", "missing key"),
     };
-    ConfigError { place, message, hint }
+    ConfigError {
+        place,
+        message,
+        hint,
+    }
 }
 
 /// From "unknown field `bulid`, expected one of `track`, `build`" to "did you mean `build`?".
 fn nearest_key(message: &str) -> Option<String> {
-    let rest = message.strip_prefix("unknown field ").or_else(|| message.strip_prefix("unknown variant "))?;
+    let rest = message
+        .strip_prefix("unknown field ")
+        .or_else(|| message.strip_prefix("unknown variant "))?;
     let mut quoted = rest.split('`').skip(1).step_by(2);
     let wrong = quoted.next()?;
     let known: Vec<&str> = quoted.collect();
@@ -99,10 +116,16 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
     let last = key.rsplit('.').next()?;
     let table = key.strip_suffix(last)?.trim_end_matches('.');
     let from = text.find(&format!("[{table}]")).unwrap_or(0);
-    let starts_with_key =
-        |line: &str| line.trim_start().strip_prefix(last).is_some_and(|rest| rest.trim_start().starts_with('='));
+    let starts_with_key = |line: &str| {
+        line.trim_start()
+            .strip_prefix(last)
+            .is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
     let offset = text[..from].matches('\n').count();
-    text[from..].lines().position(starts_with_key).map(|n| offset + n + 1)
+    text[from..]
+        .lines()
+        .position(starts_with_key)
+        .map(|n| offset + n + 1)
 }
 
 type Fault = (String, String);
@@ -126,7 +149,10 @@ fn validate(config: &Config) -> Result<(), Fault> {
         }
     }
     if config.policy.editable.is_empty() {
-        return fault("policy.editable", "no file may be changed, so no patch can ever pass");
+        return fault(
+            "policy.editable",
+            "no file may be changed, so no patch can ever pass",
+        );
     }
     if config.policy.max_patch_kib == 0 {
         return fault("policy.max_patch_kib", "must be at least 1");
@@ -141,23 +167,41 @@ fn validate_gate(config: &Config) -> Result<(), Fault> {
         if value > low && value < high {
             return Ok(());
         }
-        Err((format!("gate.{key}"), format!("{value} is outside ({low}, {high})")))
+        Err((
+            format!("gate.{key}"),
+            format!("{value} is outside ({low}, {high})"),
+        ))
     };
     range("alpha", gate.alpha, 0.0, 0.5)?;
     range("fdr", gate.fdr, 0.0, 0.5)?;
     range("min_speedup", gate.min_speedup, -f64::MIN_POSITIVE, 1.0)?;
-    range("min_turn_ms", gate.min_turn_ms, -f64::MIN_POSITIVE, 60_000.0)?;
+    range(
+        "min_turn_ms",
+        gate.min_turn_ms,
+        -f64::MIN_POSITIVE,
+        60_000.0,
+    )?;
     for (key, value) in [
         ("max_blocks", gate.max_blocks),
         ("campaign_max_blocks", gate.campaign_max_blocks),
         ("pairs", gate.pairs),
     ] {
         if !(1..=10_000).contains(&value) {
-            return Err((format!("gate.{key}"), format!("{value} is outside 1..=10000")));
+            return Err((
+                format!("gate.{key}"),
+                format!("{value} is outside 1..=10000"),
+            ));
         }
     }
-    match gate.workloads.iter().find(|name| !config.workload.contains_key(*name)) {
-        Some(name) => Err(("gate.workloads".into(), format!("there is no [workload.{name}]"))),
+    match gate
+        .workloads
+        .iter()
+        .find(|name| !config.workload.contains_key(*name))
+    {
+        Some(name) => Err((
+            "gate.workloads".into(),
+            format!("there is no [workload.{name}]"),
+        )),
         None => Ok(()),
     }
 }
@@ -171,13 +215,21 @@ fn validate_workload(name: &str, workload: &WorkloadConfig) -> Result<(), Fault>
         return Err((key("check_steps"), "must be at least 1".into()));
     }
     if workload.track == Track::TimeToLoss && workload.evaluate.is_empty() {
-        return Err((key("evaluate"), "the time-to-loss track needs an evaluator".into()));
+        return Err((
+            key("evaluate"),
+            "the time-to-loss track needs an evaluator".into(),
+        ));
     }
     Ok(())
 }
 
 fn validate_tunable(tunable: &Tunable) -> Result<(), Fault> {
-    let fault = |message: &str| Err((format!("tunable ({} {})", tunable.file, tunable.name()), message.to_owned()));
+    let fault = |message: &str| {
+        Err((
+            format!("tunable ({} {})", tunable.file, tunable.name()),
+            message.to_owned(),
+        ))
+    };
     if tunable.key.is_some() == tunable.constant.is_some() {
         return fault("name either a `key` (TOML) or a `const` (source)");
     }
@@ -193,5 +245,8 @@ fn valid_name(table: &str, name: &str) -> Result<(), Fault> {
     if !name.is_empty() && name.len() <= 64 && name.chars().all(fine) {
         return Ok(());
     }
-    Err((format!("{table}.{name}"), "a name has 1 to 64 letters, digits, `-` and `_`".into()))
+    Err((
+        format!("{table}.{name}"),
+        "a name has 1 to 64 letters, digits, `-` and `_`".into(),
+    ))
 }

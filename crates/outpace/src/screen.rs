@@ -338,7 +338,7 @@ fn row(screen: &Screen, attempt: &Attempt) -> String {
         },
         duration(attempt.total_s),
     );
-    let title = shortened(&attempt.title, 44);
+    let title = plain(&attempt.title, 44);
     let tail = match (&attempt.merged, attempt.verdict) {
         (Some(commit), _) => format!("   merged {}", short(commit)),
         (None, Kind::Rejected) => format!(
@@ -352,15 +352,4 @@ fn row(screen: &Screen, attempt: &Attempt) -> String {
         "{:>3}  {title:<44} {word}{pad} {figures}{tail}",
         attempt.number
     )
-}
-
-/// Long titles lose their beginning, where the path stands; the change is at the end.
-fn shortened(title: &str, width: usize) -> String {
-    let title = plain(title, 200);
-    let length = title.chars().count();
-    if length <= width {
-        return title;
-    }
-    let kept: String = title.chars().skip(length - width + 1).collect();
-    format!("…{kept}")
 }

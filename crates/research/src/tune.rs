@@ -141,9 +141,16 @@ fn best<'c, 'a>(open: &'c [Change<'a>], attempts: &[Attempt]) -> Option<&'c Chan
 /// Expected gain: that of the nearest tried value on the way, weakened by distance.
 fn promise(change: &Change<'_>, attempts: &[Attempt]) -> f64 {
     let literals = change.tunable.literals();
-    let prefix = format!("{}: {} ", change.tunable.file, change.tunable.name());
+    let (prefix, suffix) = (
+        format!("{} ", change.tunable.name()),
+        format!(" in {}", change.tunable.file),
+    );
     let known = attempts.iter().filter_map(|attempt| {
-        let (from, to) = attempt.title.strip_prefix(&prefix)?.split_once(" -> ")?;
+        let (from, to) = attempt
+            .title
+            .strip_prefix(&prefix)?
+            .strip_suffix(&suffix)?
+            .split_once(" -> ")?;
         let index = |text: &str| literals.iter().position(|l| l == text);
         Some((index(from)?, index(to)?, gain(attempt)))
     });
@@ -213,14 +220,14 @@ mod tests {
             1,
             "nothing known: a neighbour"
         );
-        let up = [attempt("f: TILE 32 -> 64", Kind::NotProven, 0.05)];
+        let up = [attempt("TILE 32 -> 64 in f", Kind::NotProven, 0.05)];
         let rest: Vec<Change<'_>> = [0, 1, 4].map(change).to_vec();
         assert_eq!(
             best(&rest, &up).unwrap().to,
             4,
             "further in the direction that helped"
         );
-        let down = [attempt("f: TILE 32 -> 64", Kind::Slower, -0.05)];
+        let down = [attempt("TILE 32 -> 64 in f", Kind::Slower, -0.05)];
         assert_eq!(best(&rest, &down).unwrap().to, 1, "the other direction");
         assert!(best(&[], &down).is_none());
     }

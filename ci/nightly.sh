@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# The long checks, for a machine that is otherwise idle: noise, false alarms, proof of a known gain, a campaign.
+# Usage: ci/nightly.sh [FOLDER FOR THE RESULTS]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+out=${1:-target/nightly}
+mkdir -p "$out"
+cargo build --release --locked
+outpace=$PWD/target/release/outpace
+
+echo "== noise of gpt-nano, three times 30 blocks: at most 0.015"
+for n in 1 2 3; do
+  "$outpace" doctor --blocks 30 --json >"$out/doctor-$n.json" 2>/dev/null
+  python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); print("sd %.4f  block %.2f s  overhead %.0f %%" % (d["aa_sd"], d["block_s"], 100*d["overhead"]))' "$out/doctor-$n.json"
+done
+
+echo "== the base against itself, twenty times: at most one is called faster or slower"
+wrong=0
+for n in $(seq 20); do
+  code=0
+  "$outpace" compare HEAD HEAD --aa --json >"$out/aa-$n.json" 2>/dev/null || code=$?
+  [ "$code" -eq 1 ] || wrong=$((wrong + 1))
+done
+echo "$wrong of 20"
+
+echo "== judge: 10,000 trials of 24 blocks of 9 pairs in under 5 s"
+python3 - >"$out/trials.jsonl" <<'PY'
+import json, random
+rng = random.Random(7)
+for _ in range(10000):
+    blocks = [[[0.02 * (1 + 0.02 * rng.random()), 0.02 * (1 + 0.02 * rng.random())] for _ in range(9)] for _ in range(24)]
+    print(json.dumps({"blocks": blocks}))
+PY
+time "$outpace" judge "$out/trials.jsonl" >"$out/judged.jsonl"
+
+echo "== a campaign of an hour"
+"$outpace" research --agent tune --budget 1h --into outpace/nightly --out "$out/campaign"
+"$outpace" audit outpace/nightly
+
+[ "$wrong" -le 1 ]

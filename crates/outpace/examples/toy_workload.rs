@@ -1,0 +1,192 @@
+//! A workload for tests: speaks the step protocol, spends its time in a loop whose length a settings file gives, and
+//! misbehaves on demand. `toy_workload train SETTINGS`, `toy_workload evaluate SETTINGS --checkpoint FILE --data-seed N`.
+//!
+//! Settings are lines of `key = value`: `spin` (thousands of iterations a step), `rate` (how fast the loss falls; another
+//! rate is another model), `mode` (what goes wrong, `good` by default).
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Command, exit};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [verb, path, rest @ ..] = &args[..] else {
+        exit(2)
+    };
+    let text = std::fs::read_to_string(path).expect("the settings file is readable");
+    let settings: BTreeMap<&str, &str> = text
+        .lines()
+        .filter_map(|line| line.split_once('=').map(|(k, v)| (k.trim(), v.trim())))
+        .collect();
+    let number = |key: &str, or: f64| {
+        settings
+            .get(key)
+            .map_or(or, |v| v.parse().expect("a number"))
+    };
+    let mode = settings
+        .get("mode")
+        .copied()
+        .unwrap_or("good")
+        .trim_matches('"');
+    match verb.as_str() {
+        "train" => train(mode, number("spin", 500.0), number("rate", 0.01)),
+        "evaluate" => evaluate(rest),
+        "whole" => {
+            spin(number("spin", 500.0));
+            println!("done");
+        }
+        "verify" => exit(i32::from(mode == "unverified")),
+        _ => exit(2),
+    }
+}
+
+fn spin(thousands: f64) {
+    let mut x = 1_u64;
+    for _ in 0..(thousands * 1000.0) as u64 {
+        x = black_box(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+    }
+    black_box(x);
+}
+
+fn train(mode: &str, thousands: f64, rate: f64) {
+    match mode {
+        "exit" => {
+            eprintln!("toy: the data set is not there");
+            exit(7);
+        }
+        "silent" => std::thread::sleep(Duration::from_secs(1000)),
+        "orphan" => orphan(),
+        _ => {}
+    }
+    let path = std::env::var("OUTPACE_SOCKET").expect("OUTPACE_SOCKET is set");
+    let mut stream = UnixStream::connect(path).expect("the socket is there");
+    let protocol = if mode == "version" { 9 } else { 1 };
+    say(
+        &mut stream,
+        &json!({"type": "hello", "protocol": protocol, "tokens_per_step": 1000, "flops_per_token": 10.0,
+        "parameters": 2, "can": ["perturb", "save"]}),
+    );
+    let reader = BufReader::new(stream.try_clone().expect("sockets can be cloned"));
+    let (mut step, mut seed, mut nudge) = (0_u64, 0_u64, 0.0);
+    for line in reader.lines() {
+        let Ok(line) = line else { break };
+        let request: Value = serde_json::from_str(&line).expect("outpace speaks JSON");
+        match request["type"].as_str() {
+            Some("start") => {
+                let part = |key: &str| request[key].as_u64().unwrap_or(0);
+                (step, seed) = (
+                    0,
+                    part("model_seed")
+                        .wrapping_mul(31)
+                        .wrapping_add(part("data_seed")),
+                );
+                nudge = if request["perturb_ulps"].is_null() {
+                    0.0
+                } else {
+                    1e-9
+                };
+                say(&mut stream, &json!({"type": "ready"}));
+            }
+            Some("step") => {
+                let mut losses = Vec::new();
+                for _ in 0..request["n"].as_u64().unwrap_or(0) {
+                    spin(thousands);
+                    step += 1;
+                    misbehave(mode, step, &mut stream);
+                    let loss = loss(step, seed, rate) + nudge * step as f64;
+                    losses.push(if mode == "nan" && step > 3 {
+                        Value::Null
+                    } else {
+                        json!(loss)
+                    });
+                }
+                say(
+                    &mut stream,
+                    &json!({"type": "done", "step": step, "losses": losses}),
+                );
+            }
+            Some("save") => {
+                let path = request["path"].as_str().expect("a path");
+                std::fs::write(path, checkpoint((loss(step, seed, rate) + nudge) as f32))
+                    .expect("the scratch is writable");
+                say(&mut stream, &json!({"type": "saved"}));
+            }
+            _ => break,
+        }
+    }
+}
+
+fn misbehave(mode: &str, step: u64, stream: &mut UnixStream) {
+    if step != 5 {
+        return;
+    }
+    match mode {
+        "hang" => std::thread::sleep(Duration::from_secs(1000)),
+        "die" => {
+            eprintln!("toy: out of cheese");
+            exit(9);
+        }
+        "garbage" => stream
+            .write_all(b"loss is 4.2, all is well\n")
+            .expect("still connected"),
+        "flood" => while stream.write_all(&[b'x'; 65536]).is_ok() {},
+        "complain" => say(
+            stream,
+            &json!({"type": "error", "message": "the tokenizer is missing"}),
+        ),
+        _ => {}
+    }
+}
+
+/// A process that leaves its session and its parent.
+fn orphan() {
+    let script = "setsid sh -c 'sleep 987 & sleep 986' >/dev/null 2>&1 &";
+    Command::new("sh")
+        .args(["-c", script])
+        .status()
+        .expect("there is a shell");
+}
+
+fn loss(step: u64, seed: u64, rate: f64) -> f64 {
+    let noise = (seed.wrapping_add(step).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as f64
+        / (1 << 24) as f64;
+    5.0 * (-rate * step as f64).exp() + 0.01 * noise
+}
+
+fn say(stream: &mut UnixStream, message: &Value) {
+    let _ = writeln!(stream, "{message}");
+}
+
+/// A safetensors file with one tensor of two values.
+fn checkpoint(value: f32) -> Vec<u8> {
+    let header =
+        json!({"weight": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).to_string();
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(value.to_le_bytes());
+    bytes.extend((value * 0.5).to_le_bytes());
+    bytes
+}
+
+fn evaluate(rest: &[String]) {
+    let path = rest
+        .iter()
+        .position(|a| a == "--checkpoint")
+        .map(|at| &rest[at + 1])
+        .expect("--checkpoint FILE");
+    let bytes = std::fs::read(path).expect("the checkpoint is readable");
+    let value = f32::from_le_bytes(
+        bytes[bytes.len() - 8..bytes.len() - 4]
+            .try_into()
+            .expect("four bytes"),
+    );
+    println!(
+        "{}",
+        json!({"loss": value, "bits_per_byte": value / 0.6931, "tokens": 4096, "entropy_floor": 0.5})
+    );
+}

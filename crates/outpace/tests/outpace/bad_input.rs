@@ -1,0 +1,133 @@
+//! What users get wrong: a clear message and the right exit code.
+
+use crate::playground::{Playground, SETTINGS};
+
+#[test]
+fn places_that_are_no_repository() {
+    let folder = Playground::bare_folder();
+    for verb in [
+        &["gate"][..],
+        &["research", "--agent", "tune"],
+        &["bench"],
+        &["compare", "a", "b"],
+        &["audit"],
+        &["report"],
+    ] {
+        folder
+            .outpace(verb)
+            .expect(2)
+            .says(&["not in a git repository", "Hint:"]);
+    }
+    folder.git(&["init", "-q"]);
+    folder
+        .outpace(&["gate"])
+        .expect(2)
+        .says(&["has no commits yet", "git commit"]);
+    folder
+        .outpace(&["doctor", "--no-measure"])
+        .expect(0)
+        .says(&["machine"]);
+}
+
+#[test]
+fn a_missing_or_broken_configuration() {
+    let folder = Playground::bare_folder();
+    folder.git(&["init", "-q", "-b", "main"]);
+    folder.write("a.txt", "a");
+    folder.commit("begin");
+    folder
+        .outpace(&["bench"])
+        .expect(2)
+        .says(&["has no outpace.toml", "outpace init"]);
+    folder
+        .outpace(&["init"])
+        .expect(0)
+        .says(&["wrote", "outpace.toml"]);
+    folder.outpace(&["init"]).expect(2).says(&["already there"]);
+    folder
+        .outpace(&["bench"])
+        .expect(2)
+        .says(&["not committed", "git add outpace.toml"]);
+    folder.write("outpace.toml", "version = 1\n[workload.toy]\nrnu = []\n");
+    folder.commit("broken");
+    folder.outpace(&["bench"]).expect(2).says(&[
+        "outpace.toml:3:1",
+        "unknown key `rnu`",
+        "did you mean `run`",
+    ]);
+}
+
+#[test]
+fn names_that_do_not_exist() {
+    let play = Playground::new(SETTINGS);
+    play.outpace(&["bench", "-w", "tyo"])
+        .expect(2)
+        .says(&["no workload `tyo`", "toy"]);
+    play.outpace(&["bench", "nonsense"])
+        .expect(2)
+        .says(&["unknown revision `nonsense`"]);
+    play.outpace(&["research", "--agent", "nobody"])
+        .expect(2)
+        .says(&["no agent `nobody`", "tune"]);
+    play.outpace(&["research", "--resume"])
+        .expect(2)
+        .says(&["no unfinished campaign"]);
+    play.outpace(&["history", "show", "abc"])
+        .expect(2)
+        .says(&["abc", "history list"]);
+    play.outpace(&["report", "--campaign", "x"])
+        .expect(2)
+        .says(&["no campaign `x`"]);
+    play.outpace(&["schema", "poem"])
+        .expect(2)
+        .says(&["poem", "verdict"]);
+    play.outpace(&["gate", "--patch", "/nowhere"])
+        .expect(2)
+        .says(&["cannot read /nowhere"]);
+    play.outpace(&["gate"])
+        .expect(2)
+        .says(&["no parent to compare with", "--base"]);
+    play.outpace(&["research", "--agent", "tune", "--budget", "soon"])
+        .expect(2)
+        .says(&["soon", "30m"]);
+    play.outpace(&["judge", "/nowhere"])
+        .expect(2)
+        .says(&["cannot read /nowhere"]);
+}
+
+#[test]
+fn a_dirty_tree_is_said_and_left_alone() {
+    let play = Playground::new(SETTINGS);
+    play.write("settings.toml", &SETTINGS.replace("400", "200"));
+    play.write("notes.txt", "mine");
+    play.git(&["add", "notes.txt"]);
+    let before = play.user_state();
+    play.outpace(&["research", "--agent", "tune", "--max-experiments", "1"])
+        .expect(0)
+        .says(&["uncommitted changes in 2 files are left alone and not measured"]);
+    assert_eq!(play.user_state(), before);
+}
+
+#[test]
+fn the_checked_out_branch_is_not_merged_into() {
+    let play = Playground::new(SETTINGS);
+    play.outpace(&["research", "--agent", "tune", "--into", "main"])
+        .expect(2)
+        .says(&["main is checked out", "git merge --ff-only"]);
+}
+
+#[test]
+fn a_tunable_that_is_not_there() {
+    let play = Playground::with_config(SETTINGS, |config| {
+        config.replace("key = \"spin\"", "key = \"spni\"")
+    });
+    play.outpace(&["research", "--agent", "tune"])
+        .expect(2)
+        .says(&["spni", "settings.toml", "no such value"]);
+    let play = Playground::with_config(SETTINGS, |config| {
+        config.replace("values = [400,", "values = [")
+    });
+    play.outpace(&["research", "--agent", "tune"])
+        .expect(2)
+        .says(&["spin is 400", "not among the declared values"]);
+}

@@ -1,0 +1,267 @@
+//! One turn of the ratchet on the toy: every verdict, the merge, the audit.
+
+use crate::playground::{Playground, SETTINGS, toys_alive};
+
+fn faster() -> String {
+    SETTINGS.replace("400", "300")
+}
+
+#[test]
+fn a_faster_patch_is_merged_with_proof_and_the_audit_holds() {
+    let play = Playground::new(SETTINGS);
+    play.write("mine.txt", "not committed");
+    play.write("README.md", "changed, staged\n");
+    play.git(&["add", "README.md"]);
+    let patch = play.patch("p.patch", "settings.toml", &faster());
+    let before = play.user_state();
+    let base = play.git(&["rev-parse", "HEAD"]);
+    let outcome = play
+        .outpace(&[
+            "gate",
+            "--patch",
+            patch.to_str().unwrap(),
+            "--merge",
+            "--title",
+            "spin less",
+        ])
+        .expect(0);
+    outcome.says(&[
+        "policy ok",
+        "artefact differs",
+        "loss within",
+        "FASTER",
+        "merged",
+        "into outpace/main",
+    ]);
+    assert_eq!(
+        play.user_state(),
+        before,
+        "the user's files, index and branch are as they were"
+    );
+
+    let message = play.git(&["log", "-1", "--format=%B", "outpace/main"]);
+    for part in [
+        "spin less",
+        "Outpace-Verdict: ",
+        "Outpace-Proven: toy +",
+        "(at least +",
+        &format!("Outpace-Base: {base}"),
+    ] {
+        assert!(message.contains(part), "`{part}` is missing in:\n{message}");
+    }
+    let files = play.git(&["diff", "--name-only", "main", "outpace/main"]);
+    assert!(
+        files.contains("baselines/proofs/")
+            && files.contains("toy.json")
+            && files.contains("settings.toml"),
+        "{files}"
+    );
+    play.outpace(&["audit", "outpace/main"])
+        .expect(0)
+        .says(&["holds", "1 merge"]);
+    play.outpace(&["baseline", "show", "--rev", "outpace/main"])
+        .expect(0)
+        .says(&["toy", "tokens/s", "1 merged"]);
+    play.outpace(&["history", "list", "--kind", "verdict"])
+        .expect(0)
+        .says(&["faster  spin less"]);
+    assert_eq!(toys_alive(play.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_forged_proof_does_not_pass_the_audit() {
+    let play = Playground::new(SETTINGS);
+    let patch = play.patch("p.patch", "settings.toml", &faster());
+    play.outpace(&["gate", "--patch", patch.to_str().unwrap(), "--merge"])
+        .expect(0);
+    play.git(&["merge", "-q", "--ff-only", "outpace/main"]);
+    play.outpace(&["audit"]).expect(0);
+    let proof = play.git(&["ls-files", "baselines/proofs"]);
+    let text = std::fs::read_to_string(play.path().join(&proof)).unwrap();
+    play.write(&proof, &text.replacen("0.00", "0.01", 1));
+    play.git(&["commit", "-q", "-a", "--amend", "--no-edit"]);
+    play.outpace(&["audit"]).expect(4).says(&["does not hold"]);
+}
+
+#[test]
+fn equal_artefacts_and_comments_are_the_same_at_once() {
+    let play = Playground::new(SETTINGS);
+    let patch = play.patch(
+        "p.patch",
+        "settings.toml",
+        &format!("{SETTINGS}# a comment\n"),
+    );
+    let outcome = play
+        .outpace(&["gate", "--patch", patch.to_str().unwrap(), "--json"])
+        .expect(1);
+    let verdict = outcome.json();
+    assert_eq!(
+        (verdict["verdict"].as_str(), verdict["n_blocks"].as_u64()),
+        (Some("same"), Some(0))
+    );
+    play.outpace(&["compare", "HEAD", "HEAD"])
+        .expect(1)
+        .says(&["same"]);
+}
+
+#[test]
+fn a_slower_patch_ends_in_3() {
+    let play = Playground::new(SETTINGS);
+    let patch = play.patch("p.patch", "settings.toml", &SETTINGS.replace("400", "500"));
+    play.outpace(&["gate", "--patch", patch.to_str().unwrap(), "--merge"])
+        .expect(3)
+        .says(&["slower"]);
+    assert_eq!(play.git(&["branch", "--list", "outpace/*"]), "");
+}
+
+#[test]
+fn another_model_is_refused_with_the_figure() {
+    let play = Playground::new(SETTINGS);
+    let patch = play.patch(
+        "p.patch",
+        "settings.toml",
+        &faster().replace("0.01", "0.0101"),
+    );
+    let outcome = play
+        .outpace(&["gate", "--patch", patch.to_str().unwrap(), "--json"])
+        .expect(4);
+    let verdict = outcome.json();
+    let check = &verdict["checks"][0];
+    assert_eq!(
+        (check["name"].as_str(), check["passed"].as_bool()),
+        (Some("losses"), Some(false))
+    );
+    assert!(check["value"].as_f64().unwrap() > check["allowed"].as_f64().unwrap());
+    assert!(
+        verdict["reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("loss differs by"),
+        "{verdict}"
+    );
+}
+
+#[test]
+fn patches_that_may_not_be_tried() {
+    let play = Playground::new(SETTINGS);
+    let check = |name: &str, patch: &std::path::Path, parts: &[&str]| {
+        let outcome = play
+            .outpace(&["gate", "--patch", patch.to_str().unwrap()])
+            .expect(4);
+        assert!(
+            !outcome.stderr.contains("build "),
+            "{name} was built: {}",
+            outcome.stderr
+        );
+        outcome.says(parts);
+    };
+    check(
+        "outside",
+        &play.patch("a.patch", "README.md", "other\n"),
+        &["policy: refused", "README.md"],
+    );
+    check(
+        "judge",
+        &play.patch("b.patch", "outpace.toml", "version = 1\n"),
+        &["policy: refused", "outpace.toml"],
+    );
+    check(
+        "proof",
+        &play.patch("c.patch", "baselines/proofs/x.json", "{}\n"),
+        &["policy: refused", "baselines"],
+    );
+    let stale = play.path().join(".git/d.patch");
+    let text =
+        "--- a/settings.toml\n+++ b/settings.toml\n@@ -1,1 +1,1 @@\n-nothing like it\n+spin = 1\n";
+    std::fs::write(&stale, text).unwrap();
+    check("stale", &stale, &["does not apply", "settings.toml"]);
+    std::fs::write(&stale, "this is no patch\n").unwrap();
+    check("prose", &stale, &["not a patch"]);
+}
+
+#[test]
+fn commands_are_compared_without_git() {
+    let folder = Playground::bare_folder();
+    folder.write("slow", SETTINGS);
+    folder.write("fast", &faster());
+    let toy = crate::playground::toy();
+    let command = |settings: &str| format!("{} train {settings}", toy.display());
+    let (slow, fast) = (command("slow"), command("fast"));
+    let outcome = folder
+        .outpace(&[
+            "compare",
+            "--base-cmd",
+            &slow,
+            "--candidate-cmd",
+            &fast,
+            "--json",
+        ])
+        .expect(0);
+    let verdict = outcome.json();
+    assert_eq!(verdict["verdict"], "faster");
+    assert_eq!(verdict["base"], slow.as_str());
+    folder
+        .outpace(&["compare", "--base-cmd", &fast, "--candidate-cmd", &slow])
+        .expect(3)
+        .says(&["slower"]);
+    folder
+        .outpace(&["compare", "--base-cmd", &slow, "--candidate-cmd", "exit 3"])
+        .expect(4)
+        .says(&["exit code 3"]);
+    folder
+        .outpace(&["compare", "--base-cmd", "exit 3", "--candidate-cmd", &slow])
+        .expect(5)
+        .says(&["exit code 3"]);
+}
+
+#[test]
+fn a_seed_replays_every_order() {
+    let play = Playground::new(SETTINGS);
+    let seeds = |seed: &str| {
+        let outcome = play.outpace(&[
+            "compare",
+            "HEAD",
+            "HEAD",
+            "--aa",
+            "--max-blocks",
+            "1",
+            "--seed",
+            seed,
+            "--json",
+        ]);
+        outcome.json()["seeds"].clone()
+    };
+    assert_eq!(seeds("42"), seeds("42"));
+    assert_ne!(seeds("42"), seeds("43"));
+}
+
+#[test]
+fn bench_records_a_run_and_a_verdict_fits_its_schema() {
+    let play = Playground::new(SETTINGS);
+    play.outpace(&["bench", "--processes", "2"])
+        .expect(0)
+        .says(&["tokens/s", "recorded"]);
+    play.outpace(&["history", "list"])
+        .expect(0)
+        .says(&["run", "begin"]);
+    let verdict = play
+        .outpace(&[
+            "compare",
+            "HEAD",
+            "HEAD",
+            "--aa",
+            "--max-blocks",
+            "2",
+            "--json",
+        ])
+        .json();
+    let schema = play.outpace(&["schema", "verdict"]).expect(0).json();
+    for key in schema["required"].as_array().unwrap() {
+        assert!(
+            !verdict[key.as_str().unwrap()].is_null(),
+            "{key} is missing in {verdict}"
+        );
+    }
+    let exported = play.outpace(&["history", "export"]).expect(0).stdout;
+    assert_eq!(exported.lines().count(), 2, "{exported}");
+}

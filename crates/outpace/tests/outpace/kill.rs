@@ -1,0 +1,116 @@
+//! A campaign that is killed at random moments: nothing that was finished is lost, nothing is left behind.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+
+use crate::campaign::{attempts, signal};
+use crate::playground::{Playground, toys_alive};
+
+const KILLS: usize = 10;
+
+#[test]
+fn ten_kills_lose_nothing() {
+    let many: Vec<String> = (1..=40).map(|n| (n * 10).to_string()).collect();
+    let settings = "spin = 400\nrate = 0.01\nmode = \"good\"\n";
+    let play = Playground::with_config(settings, |config| {
+        config
+            .replace("[400, 300, 500, 200]", &format!("[{}]", many.join(", ")))
+            .replace(
+                "max_blocks = 40",
+                "max_blocks = 12\ncampaign_max_blocks = 8",
+            )
+    });
+    let before = play.user_state();
+    let mut rng = ChaCha20Rng::seed_from_u64(20_261_123);
+    let mut finished = Vec::new();
+    for round in 0..KILLS {
+        let verb: &[&str] = if round == 0 {
+            &["research", "--agent", "tune"]
+        } else {
+            &["research", "--resume"]
+        };
+        let mut child = play.start(verb);
+        std::thread::sleep(Duration::from_millis(rng.random_range(150..2500)));
+        signal(child.id(), "KILL");
+        child.wait().unwrap();
+        no_processes(&play);
+        let now = attempts(&play);
+        for (name, text) in &finished {
+            let still = now
+                .iter()
+                .find(|(n, _)| n == name)
+                .unwrap_or_else(|| panic!("{name} is lost"));
+            // A merge may be noted in an attempt that was decided before.
+            assert!(
+                still.1 == *text || still.1.contains("\"merged\": \""),
+                "{name} changed"
+            );
+        }
+        finished = now
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty())
+            .collect();
+    }
+    play.outpace(&[
+        "research",
+        "--resume",
+        "--max-experiments",
+        &(finished.len() + 1).to_string(),
+    ])
+    .expect(0);
+    let numbers: Vec<u64> = attempts(&play)
+        .iter()
+        .map(|(_, text)| {
+            serde_json::from_str::<serde_json::Value>(text).unwrap()["number"]
+                .as_u64()
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(
+        numbers,
+        (1..=numbers.len() as u64).collect::<Vec<_>>(),
+        "no attempt is missing or doubled"
+    );
+    assert_eq!(play.user_state(), before, "the repository is clean");
+    assert_eq!(play.git(&["worktree", "list"]).lines().count(), 1);
+    assert!(
+        scratch_of_the_dead().is_empty(),
+        "{:?}",
+        scratch_of_the_dead()
+    );
+    if play.git(&["branch", "--list", "outpace/main"]).is_empty() {
+        return;
+    }
+    play.outpace(&["audit", "outpace/main"]).expect(0);
+}
+
+/// The supervisor ends its tree as soon as it sees that outpace is gone.
+fn no_processes(play: &Playground) {
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(5) {
+        if toys_alive(play.path()).is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("left behind: {:?}", toys_alive(play.path()));
+}
+
+/// Scratch folders whose owner is dead; the next run sweeps them.
+fn scratch_of_the_dead() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+    let dead = entries.filter(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name
+            .strip_prefix("outpace-")
+            .and_then(|rest| rest.split_once('-'))
+            .map(|(pid, _)| pid.to_owned());
+        owner.is_some_and(|pid| {
+            pid.parse::<u32>().is_ok() && !PathBuf::from(format!("/proc/{pid}")).exists()
+        })
+    });
+    dead.map(|entry| entry.path()).collect()
+}

@@ -1,0 +1,13 @@
+//! The command, end to end: real git, real processes, real merges.
+
+#[expect(unreachable_pub, reason = "shared by the modules of this one binary")]
+mod playground;
+
+mod arrows;
+mod bad_input;
+mod campaign;
+mod gate;
+mod kill;
+mod surface;
+mod this_repository;
+mod workloads;

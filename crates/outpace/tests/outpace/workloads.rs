@@ -1,0 +1,133 @@
+//! Workloads that misbehave: as a base it is the environment's fault, as a candidate the patch's.
+
+use crate::playground::{Playground, SETTINGS, toys_alive};
+
+fn with_mode(mode: &str) -> String {
+    SETTINGS.replace("good", mode)
+}
+
+#[track_caller]
+fn check(mode: &str, parts: &[&str]) {
+    let play = Playground::new(&with_mode(mode));
+    play.outpace(&["bench", "--processes", "1"])
+        .expect(5)
+        .says(parts);
+
+    let play = Playground::new(SETTINGS);
+    let patch = play.patch("p.patch", "settings.toml", &with_mode(mode));
+    let outcome = play
+        .outpace(&["gate", "--patch", patch.to_str().unwrap(), "--json"])
+        .expect(4);
+    let verdict = outcome.json();
+    assert_eq!(verdict["verdict"], "rejected");
+    let reason = verdict["reason"].as_str().unwrap();
+    for part in parts {
+        assert!(reason.contains(part), "`{part}` is missing in: {reason}");
+    }
+    assert_eq!(toys_alive(play.path()), Vec::<String>::new());
+}
+
+#[test]
+fn it_exits() {
+    check(
+        "exit",
+        &[
+            "ended before it connected",
+            "exit code 7",
+            "the data set is not there",
+        ],
+    );
+}
+
+#[test]
+fn it_dies_in_the_middle() {
+    check("die", &["exit code 9", "out of cheese"]);
+}
+
+#[test]
+fn it_never_connects() {
+    check("silent", &["did not connect", "OUTPACE_SOCKET"]);
+}
+
+#[test]
+fn it_hangs() {
+    check("hang", &["no answer to `step` within 3 s"]);
+}
+
+#[test]
+fn it_prints_garbage() {
+    check("garbage", &["not in the step protocol", "all is well"]);
+}
+
+#[test]
+fn it_floods_the_socket() {
+    check("flood", &["more than 1024 KiB"]);
+}
+
+#[test]
+fn its_loss_is_no_number() {
+    check("nan", &["loss of step 4 is not a finite number"]);
+}
+
+#[test]
+fn it_reports_an_error() {
+    check("complain", &["the tokenizer is missing"]);
+}
+
+#[test]
+fn it_speaks_another_version() {
+    check("version", &["version 9"]);
+}
+
+#[test]
+fn what_it_leaves_behind_is_ended() {
+    let play = Playground::new(&with_mode("orphan"));
+    play.outpace(&["bench", "--processes", "1"]).expect(0);
+    assert_eq!(toys_alive(play.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_program_that_is_not_there() {
+    let play = Playground::with_config(SETTINGS, |config| {
+        config.replace("\"{toy}\", \"train\"", "\"/no/such/program\"")
+    });
+    play.outpace(&["bench"])
+        .expect(5)
+        .says(&["/no/such/program"]);
+}
+
+#[test]
+fn whole_commands_are_timed_too() {
+    let change = |config: &str| {
+        config
+            .replace("\"train\",", "\"whole\",")
+            .replace("timeout", "protocol = \"process\"\ntimeout")
+    };
+    let play = Playground::with_config(&SETTINGS.replace("400", "20000"), change);
+    let patch = play.patch(
+        "p.patch",
+        "settings.toml",
+        &SETTINGS.replace("400", "10000"),
+    );
+    let outcome = play
+        .outpace(&["gate", "--patch", patch.to_str().unwrap(), "--json"])
+        .expect(0);
+    let verdict = outcome.json();
+    assert_eq!(verdict["verdict"], "faster");
+    assert!(verdict["at_least"].as_f64().unwrap() > 0.2, "{verdict}");
+}
+
+#[test]
+fn verify_must_pass_on_the_candidate() {
+    let change = |config: &str| {
+        config.replace(
+            "timeout",
+            "verify = [\"{toy}\", \"verify\", \"settings.toml\"]\ntimeout",
+        )
+    };
+    let play = Playground::with_config(SETTINGS, change);
+    let patch = play.patch("p.patch", "settings.toml", &with_mode("unverified"));
+    play.outpace(&["gate", "--patch", patch.to_str().unwrap()])
+        .expect(4)
+        .says(&["`verify` failed"]);
+}

@@ -1,0 +1,171 @@
+//! Programs that take exactly as long as a test says, on a clock that only they move.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use outpace_trial::{Arena, Clock, Closed, PeerError, Session, Side, Turn};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+
+/// How a side behaves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    pub(crate) step_s: f64,
+    pub(crate) noise: f64,
+    pub(crate) launch_noise: f64,
+    pub(crate) ready_s: f64,
+    pub(crate) tokens: u64,
+    pub(crate) loss: f64,
+    /// CPU seconds that it uses during each turn of the other.
+    pub(crate) idle_s: f64,
+    /// The turn (counted over the whole process) at which it fails.
+    pub(crate) fails_at: Option<usize>,
+    /// The block after which the user presses Ctrl-C.
+    pub(crate) cancelled_after: Option<usize>,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            step_s: 0.020,
+            noise: 0.01,
+            launch_noise: 0.003,
+            ready_s: 0.1,
+            tokens: 1024,
+            loss: 5.0,
+            idle_s: 0.0,
+            fails_at: None,
+            cancelled_after: None,
+        }
+    }
+}
+
+/// What happened, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Note {
+    Open(Side),
+    Turn(Side, u32),
+    Close(Side),
+}
+
+#[derive(Default)]
+pub(crate) struct Shared {
+    now_s: RefCell<f64>,
+    pub(crate) notes: RefCell<Vec<Note>>,
+}
+
+impl Clock for Shared {
+    fn now_s(&self) -> f64 {
+        *self.now_s.borrow()
+    }
+}
+
+/// An arena of fakes.
+pub(crate) struct FakeArena {
+    pub(crate) manners: [Manner; 2],
+    pub(crate) shared: Rc<Shared>,
+    rng: ChaCha20Rng,
+    opened: usize,
+}
+
+impl FakeArena {
+    pub(crate) fn new(base: Manner, candidate: Manner, seed: u64) -> Self {
+        Self {
+            manners: [base, candidate],
+            shared: Rc::default(),
+            rng: ChaCha20Rng::seed_from_u64(seed),
+            opened: 0,
+        }
+    }
+}
+
+struct Fake {
+    side: Side,
+    manner: Manner,
+    speed: f64,
+    rng: ChaCha20Rng,
+    shared: Rc<Shared>,
+    turns: usize,
+    cpu_s: f64,
+}
+
+/// Roughly Gaussian.
+fn noise(rng: &mut ChaCha20Rng, sd: f64) -> f64 {
+    let sum: f64 = (0..12).map(|_| rng.random::<f64>()).sum();
+    sd * (sum - 6.0)
+}
+
+impl Arena for FakeArena {
+    fn open(&mut self, side: Side, _model: u64, _data: u64) -> Result<Box<dyn Session>, PeerError> {
+        let manner = self.manners[side as usize];
+        self.opened += 1;
+        if manner
+            .cancelled_after
+            .is_some_and(|blocks| self.opened > 2 + 2 * blocks)
+        {
+            return Err(PeerError::Cancelled);
+        }
+        self.shared.notes.borrow_mut().push(Note::Open(side));
+        *self.shared.now_s.borrow_mut() += manner.ready_s;
+        let speed = noise(&mut self.rng, manner.launch_noise).exp();
+        let rng = ChaCha20Rng::seed_from_u64(self.rng.random());
+        let shared = Rc::clone(&self.shared);
+        Ok(Box::new(Fake {
+            side,
+            manner,
+            speed,
+            rng,
+            shared,
+            turns: 0,
+            cpu_s: 0.0,
+        }))
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.shared
+    }
+}
+
+impl Session for Fake {
+    fn ready_s(&self) -> f64 {
+        self.manner.ready_s
+    }
+
+    fn tokens_per_step(&self) -> Option<u64> {
+        Some(self.manner.tokens)
+    }
+
+    fn turn(&mut self, steps: u32) -> Result<Turn, PeerError> {
+        self.turns += 1;
+        if self.manner.fails_at == Some(self.turns) {
+            return Err(PeerError::Said("it broke".into()));
+        }
+        self.shared
+            .notes
+            .borrow_mut()
+            .push(Note::Turn(self.side, steps));
+        let step_s =
+            self.manner.step_s * self.speed * noise(&mut self.rng, self.manner.noise).exp();
+        let seconds = step_s * f64::from(steps);
+        *self.shared.now_s.borrow_mut() += seconds;
+        self.cpu_s += seconds;
+        Ok(Turn {
+            seconds,
+            losses: vec![self.manner.loss; steps as usize],
+        })
+    }
+
+    fn cpu_s(&mut self) -> Option<f64> {
+        // Asked before and after each of its turns: half of the idle time falls on each.
+        self.cpu_s += self.manner.idle_s / 2.0;
+        Some(self.cpu_s)
+    }
+
+    fn close(self: Box<Self>) -> Result<Closed, PeerError> {
+        self.shared.notes.borrow_mut().push(Note::Close(self.side));
+        Ok(Closed {
+            wall_s: self.manner.ready_s + self.cpu_s,
+            peak_mib: Some(10.0),
+        })
+    }
+}

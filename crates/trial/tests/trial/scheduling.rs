@@ -1,0 +1,243 @@
+//! What a trial does, in which order, and what it makes of it.
+
+use outpace_stats::{Outcome, Rule};
+use outpace_trial::{Event, NoObserver, Observer, Settings, Side, Trial, run_trial};
+
+use crate::fake::{FakeArena, Manner, Note};
+
+fn settings(seed: u64) -> Settings {
+    Settings {
+        workload: "w".into(),
+        rule: Rule::default(),
+        pairs: 15,
+        min_turn_s: 0.020,
+        seed,
+    }
+}
+
+fn trial(base: Manner, candidate: Manner, seed: u64) -> (Trial, Vec<Note>) {
+    let mut arena = FakeArena::new(base, candidate, seed);
+    let trial = run_trial(&mut arena, &settings(seed), &mut NoObserver).unwrap();
+    let notes = arena.shared.notes.borrow().clone();
+    (trial, notes)
+}
+
+fn faster(by: f64) -> Manner {
+    Manner {
+        step_s: 0.020 / (1.0 + by),
+        ..Manner::default()
+    }
+}
+
+#[test]
+fn the_verdict_follows_the_truth() {
+    for seed in 0..20 {
+        let outcome = |candidate| {
+            trial(Manner::default(), candidate, seed)
+                .0
+                .decision
+                .unwrap()
+                .outcome
+        };
+        assert_eq!(outcome(faster(0.03)), Outcome::Faster, "seed {seed}");
+        assert_eq!(outcome(faster(-0.03)), Outcome::Slower, "seed {seed}");
+        assert_ne!(outcome(faster(0.0)), Outcome::Faster, "seed {seed}");
+    }
+}
+
+#[test]
+fn every_block_is_a_fresh_process_of_each_side() {
+    let (trial, notes) = trial(Manner::default(), faster(0.05), 1);
+    let count = |note: &Note| notes.iter().filter(|n| *n == note).count();
+    let blocks = trial.blocks.len();
+    assert_eq!(
+        count(&Note::Open(Side::Base)),
+        blocks + 1,
+        "one a block and one for the pilot"
+    );
+    assert_eq!(count(&Note::Open(Side::Candidate)), blocks + 1);
+    assert_eq!(
+        count(&Note::Close(Side::Base)),
+        blocks + 1,
+        "all are ended in good order"
+    );
+    assert!(trial.blocks.iter().all(|block| block.pairs.len() == 15));
+    let tokens = trial.tokens_per_s.unwrap();
+    assert!(
+        (tokens.base - 1024.0 / 0.020).abs() < 0.02 * tokens.base,
+        "{tokens:?}"
+    );
+}
+
+#[test]
+fn order_is_drawn_at_random_and_from_the_seed_alone() {
+    let first_of_pairs = |seed| {
+        let (trial, notes) = trial(Manner::default(), faster(0.05), seed);
+        let turns: Vec<Side> = notes
+            .iter()
+            .filter_map(|n| {
+                if let Note::Turn(side, _) = n {
+                    Some(*side)
+                } else {
+                    None
+                }
+            })
+            .collect();
+        // Behind the pilot come pairs only.
+        let pairs = trial.blocks.len() * (15 + trial.plan.warmup_turns as usize);
+        let paired = &turns[turns.len() - 2 * pairs..];
+        assert!(
+            paired.chunks(2).all(|pair| pair[0] != pair[1]),
+            "each side takes one turn in each pair"
+        );
+        paired.iter().step_by(2).copied().collect::<Vec<_>>()
+    };
+    let order = first_of_pairs(3);
+    let base_first = order.iter().filter(|side| **side == Side::Base).count();
+    assert!(
+        base_first * 4 > order.len() && base_first * 4 < 3 * order.len(),
+        "{base_first} of {}",
+        order.len()
+    );
+    assert_eq!(order, first_of_pairs(3));
+    assert_ne!(order, first_of_pairs(4));
+}
+
+#[test]
+fn short_steps_are_gathered_into_turns() {
+    let quick = Manner {
+        step_s: 0.003,
+        ..Manner::default()
+    };
+    let (trial, notes) = trial(
+        quick,
+        Manner {
+            step_s: 0.0028,
+            ..quick
+        },
+        5,
+    );
+    assert_eq!(trial.plan.steps_per_turn, 7);
+    assert!(notes.contains(&Note::Turn(Side::Candidate, 7)));
+}
+
+#[test]
+fn what_a_candidate_does_to_look_fast_is_noticed() {
+    let check = |candidate: Manner, name: &str| {
+        let (trial, _) = trial(Manner::default(), candidate, 7);
+        let fault = trial
+            .fault()
+            .unwrap_or_else(|| panic!("{name} was not noticed"));
+        assert_eq!(fault.name, name);
+        assert!(
+            trial.decision.is_none() && trial.blocks.len() == 1,
+            "it ends at once"
+        );
+    };
+    check(
+        Manner {
+            loss: 4.9,
+            ..faster(0.2)
+        },
+        "timed losses",
+    );
+    check(
+        Manner {
+            loss: f64::NAN,
+            ..faster(0.2)
+        },
+        "timed losses",
+    );
+    check(
+        Manner {
+            tokens: 512,
+            ..faster(0.2)
+        },
+        "tokens",
+    );
+    check(
+        Manner {
+            idle_s: 0.004,
+            ..faster(0.2)
+        },
+        "waiting",
+    );
+    check(
+        Manner {
+            ready_s: 1.0,
+            ..faster(0.2)
+        },
+        "start-up",
+    );
+    let (honest, _) = trial(
+        Manner::default(),
+        Manner {
+            idle_s: 0.0005,
+            loss: 5.01,
+            ready_s: 0.2,
+            ..faster(0.2)
+        },
+        7,
+    );
+    assert!(honest.fault().is_none(), "{:?}", honest.fault());
+}
+
+#[test]
+fn a_side_that_fails_is_named() {
+    let broken = Manner {
+        fails_at: Some(9),
+        ..Manner::default()
+    };
+    let run = |base, candidate| {
+        run_trial(
+            &mut FakeArena::new(base, candidate, 1),
+            &settings(1),
+            &mut NoObserver,
+        )
+    };
+    let error = run(Manner::default(), broken).unwrap_err();
+    assert!(
+        error.is_candidate()
+            && error
+                .to_string()
+                .contains("the candidate failed: it reports: it broke"),
+        "{error}"
+    );
+    let error = run(broken, Manner::default()).unwrap_err();
+    assert!(
+        !error.is_candidate() && error.to_string().contains("the base failed"),
+        "{error}"
+    );
+}
+
+#[test]
+fn ctrl_c_keeps_what_was_measured() {
+    let leaving = Manner {
+        cancelled_after: Some(3),
+        ..Manner::default()
+    };
+    let (trial, _) = trial(leaving, leaving, 1);
+    assert_eq!((trial.decision, trial.blocks.len()), (None, 3));
+    assert!(trial.fault().is_none());
+}
+
+#[test]
+fn progress_is_told_block_by_block() {
+    struct Count(Vec<usize>);
+    impl Observer for Count {
+        fn on(&mut self, event: &Event<'_>) {
+            if let Event::Block { n_blocks, .. } = event {
+                self.0.push(*n_blocks);
+            }
+        }
+    }
+    let mut count = Count(Vec::new());
+    let mut arena = FakeArena::new(Manner::default(), faster(0.05), 2);
+    let trial = run_trial(&mut arena, &settings(2), &mut count).unwrap();
+    assert_eq!(count.0, (1..=trial.blocks.len()).collect::<Vec<_>>());
+    assert!(
+        trial.overhead > 0.0 && trial.overhead < 0.5,
+        "{}",
+        trial.overhead
+    );
+}

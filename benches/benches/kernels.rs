@@ -41,7 +41,6 @@ fn kernels(c: &mut Criterion) {
         relu_squared::relu_squared(x).expect("shapes fit")
     });
     let shape = attention::Shape {
-        batch: BATCH,
         sequence: SEQUENCE,
         heads: HEADS,
         head_dim: WIDTH / HEADS,

@@ -24,7 +24,7 @@ fn verdict(c: &mut Criterion) {
     let mut group = c.benchmark_group("verdict");
     group.throughput(Throughput::Elements(1));
     group.bench_function("24 blocks of 9 pairs", |b| {
-        b.iter(|| judge(&blocks, &rule).expect("the samples are times"))
+        b.iter(|| judge(&blocks, &rule).expect("the samples are times"));
     });
     group.finish();
 }

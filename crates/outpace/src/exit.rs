@@ -1,4 +1,4 @@
-//! Exit codes, as interfaces.md fixes them.
+//! Exit codes: part of the public surface, listed in the README.
 
 use outpace_record::ConfigError;
 use outpace_repo::{AuditError, HistoryError, MergeError, RepoError};
@@ -60,8 +60,21 @@ pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
         if cause.is::<RepoError>() || cause.is::<MergeError>() || cause.is::<ConfigError>() {
             return USAGE;
         }
-        if cause.is::<HistoryError>() || cause.is::<AuditError>() {
+        if cause.is::<AuditError>() {
             return USAGE;
+        }
+        if let Some(error) = cause.downcast_ref::<HistoryError>() {
+            let asked = matches!(
+                error,
+                HistoryError::Unknown { .. } | HistoryError::Ambiguous { .. }
+            );
+            return if asked { USAGE } else { ENVIRONMENT };
+        }
+        if cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::Interrupted)
+        {
+            return INTERRUPTED;
         }
     }
     ENVIRONMENT

@@ -62,7 +62,7 @@ pub(crate) struct Measuring {
     #[arg(short, long = "workload", value_name = "NAME")]
     pub(crate) workloads: Vec<String>,
     /// Replay a recorded seed: all orders and workload seeds are drawn from it.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..1 << 53))]
     pub(crate) seed: Option<u64>,
 }
 

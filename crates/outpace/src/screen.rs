@@ -32,6 +32,7 @@ pub(crate) fn paint(color: bool, style: &str, text: &str) -> String {
 pub(crate) struct Screen {
     live: bool,
     quiet: bool,
+    json: bool,
     color: bool,
     color_out: bool,
     shown: bool,
@@ -46,6 +47,7 @@ impl Screen {
         Self {
             live: terminal && !options.quiet,
             quiet: options.quiet,
+            json: false,
             color: options.paints(terminal),
             color_out: options.paints(std::io::stdout().is_terminal()),
             shown: false,
@@ -68,10 +70,20 @@ impl Screen {
         eprintln!("{} {text}", paint(self.color, YELLOW, "warning:"));
     }
 
+    /// stdout is for one JSON document: what would be a result for a person becomes talk.
+    pub(crate) fn for_json(mut self, json: bool) -> Self {
+        self.json = json;
+        self
+    }
+
     /// A result, on stdout.
     pub(crate) fn result(&mut self, text: &str) {
         self.clear();
-        println!("{text}");
+        match (self.json, self.quiet) {
+            (false, _) => println!("{text}"),
+            (true, false) => eprintln!("{text}"),
+            (true, true) => {}
+        }
     }
 
     /// Replaces the live line.
@@ -236,18 +248,18 @@ impl Observer for Screen {
             }
             Event::Compared { .. } => {}
             Event::Checking { steps, .. } => {
-                self.live(&format!("{prefix}correct    {steps} steps at fresh seeds"))
+                self.live(&format!("{prefix}correct    {steps} steps at fresh seeds"));
             }
             Event::Checked { steps, checks, .. } if prefix.is_empty() => {
-                self.checked(*steps, checks)
+                self.checked(*steps, checks);
             }
             Event::Checked { .. } => {}
             Event::Planned { workload, .. } => {
-                self.live(&format!("{prefix}{workload:<10} warming up"))
+                self.live(&format!("{prefix}{workload:<10} warming up"));
             }
-            Event::Waiting { pid } => self.say(
+            Event::Waiting { pid, does } => self.say(
                 "waiting",
-                &format!("another outpace measures on this machine (process {pid})"),
+                &format!("another outpace {does} (process {pid})"),
             ),
             Event::Block {
                 workload,

@@ -6,14 +6,17 @@ use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
-use outpace_record::{Config, Machine, SandboxTier, Timestamp, WorkloadConfig, parse_config};
+use outpace_record::{
+    Config, Machine, SandboxTier, Timestamp, Track, WorkloadConfig, parse_config,
+};
 use outpace_repo::{Commit, Repo};
 use outpace_research::{Bench, RepoSources, sweep_leftovers};
-use outpace_trial::{Builder, Context, Launcher, Limits, Subject, machine, sandbox_tier};
+use outpace_trial::{Builder, Context, Launcher, Limits, Lock, Subject, machine, sandbox_tier};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::exit::{environment, usage};
 use crate::options::Options;
+use crate::screen::Screen;
 
 /// The hidden verb that the launcher starts every program through.
 pub(crate) const SUPERVISE: &str = "__supervise";
@@ -71,13 +74,19 @@ pub(crate) fn context() -> Result<(Context, Arc<AtomicBool>)> {
 }
 
 /// The bench that gates and campaigns work on.
+/// Waits until no other outpace works in the repository; the lock is held as long as the bench is.
 pub(crate) fn bench<'a>(
     repo: &'a Repo,
     config: &'a Config,
     context: &'a Context,
     sources: &'a RepoSources<'a>,
-) -> Bench<'a> {
-    Bench {
+    screen: &mut Screen,
+) -> Result<(Bench<'a>, Lock)> {
+    let state_dir = repo.state_dir();
+    std::fs::create_dir_all(&state_dir)
+        .with_context(|| format!("cannot make {}", state_dir.display()))?;
+    let lock = Lock::repository(&state_dir, screen, &|| context.launcher.cancelled())?;
+    let bench = Bench {
         repo,
         config,
         context,
@@ -85,7 +94,8 @@ pub(crate) fn bench<'a>(
         machine: machine(),
         sandbox_tier: sandbox_tier(),
         version: VERSION,
-    }
+    };
+    Ok((bench, lock))
 }
 
 /// Machine and how programs are confined on it.
@@ -105,13 +115,22 @@ pub(crate) fn workloads(config: &Config, named: &[String]) -> Result<Vec<String>
             known.join(", ")
         )));
     }
-    if !named.is_empty() {
-        return Ok(named.to_vec());
+    let chosen = if !named.is_empty() {
+        named.to_vec()
+    } else if !config.gate.workloads.is_empty() {
+        config.gate.workloads.clone()
+    } else {
+        config.workload.keys().cloned().collect()
+    };
+    match chosen
+        .iter()
+        .find(|name| config.workload[*name].track == Track::TimeToLoss)
+    {
+        Some(name) => Err(usage(format!(
+            "workload {name}: track = \"time-to-loss\" is not judged by this version. Hint: use track = \"throughput\", or another workload with -w"
+        ))),
+        None => Ok(chosen),
     }
-    if !config.gate.workloads.is_empty() {
-        return Ok(config.gate.workloads.clone());
-    }
-    Ok(config.workload.keys().cloned().collect())
 }
 
 /// A command that the user typed, as a subject.

@@ -155,7 +155,8 @@ impl Default for GateConfig {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentConfig {
-    /// `{prompt}` becomes the prompt, `{prompt_file}` and `{context}` the paths of the prompt and of the context file.
+    /// `{prompt}` becomes the prompt; `{prompt_file}`, `{context}` and `{title_file}` the paths of the prompt, of the context
+    /// file, and of the file that a one-line title may be written to.
     pub command: Vec<String>,
     /// Longest time for one proposal.
     #[serde(default = "default_agent_timeout", deserialize_with = "duration")]

@@ -72,7 +72,7 @@ pub enum RepoError {
     },
     /// Text that is no patch.
     #[error(
-        "not a patch: {reason}. Hint: outpace reads unified diffs, as `git diff` and `git format-patch` write them"
+        "not a patch: {reason}. Hint: outpace reads what `git diff` and `git format-patch` write, headers included"
     )]
     NotAPatch {
         /// What the parser says.

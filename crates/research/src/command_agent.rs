@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use outpace_record::{AgentConfig, plain};
+use outpace_repo::RepoError;
 use outpace_trial::{Context, LaunchError, LaunchSpec, Limits};
 
 use crate::error::disk;
@@ -93,12 +94,23 @@ impl Agent for CommandAgent<'_> {
             limits: Limits::default(),
         };
         let ended = self.run(&spec, &view.logs.join(format!("{number:05}-agent.log")))?;
-        let tree = view.repo.tree_from_dir(&view.base.tree, &worktree)?;
+        let left = view.repo.tree_from_dir(&view.base.tree, &worktree);
         let title = fs::read_to_string(&title_file)
             .map(|text| plain(&text, 100))
             .unwrap_or_default();
         // Scratch is deleted with the context at the latest.
         let _ = fs::remove_dir_all(&scratch);
+        let tree = match left {
+            Ok(tree) => tree,
+            // What an agent leaves behind is its own fault, and no end to the campaign.
+            Err(error @ (RepoError::TooLarge { .. } | RepoError::BadPath { .. })) => {
+                return Ok(Idea::Nothing {
+                    title: named(title, "unusable worktree"),
+                    reason: error.to_string(),
+                });
+            }
+            Err(error) => return Err(error.into()),
+        };
         let changed = view.repo.patch_between(&view.base.tree, &tree)?;
         if changed.is_empty() {
             return Ok(Idea::Nothing {

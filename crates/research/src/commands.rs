@@ -5,11 +5,12 @@ use std::time::SystemTime;
 use outpace_record::{GateConfig, Timestamp, Track, Verdict};
 use outpace_stats::Rule;
 use outpace_trial::{
-    Arena, CommandArena, Context, MeasureLock, Observer, PAIRS_OF_COMMANDS, ProcessArena, Settings,
+    Arena, CommandArena, Context, Lock, Observer, PAIRS_OF_COMMANDS, ProcessArena, Settings,
     Subject, run_trial,
 };
 
 use crate::ResearchError;
+use crate::error::lock;
 use crate::gate::{Surroundings, conclude, empty_verdict, side_failed};
 
 /// The name that verdicts of commands carry instead of a workload's.
@@ -52,10 +53,7 @@ pub fn compare_commands(
     );
     verdict.candidate = Some(commands.texts[1].to_owned());
     verdict.title = outpace_record::plain(commands.texts[1], 100);
-    let _lock =
-        MeasureLock::acquire(observer, &|| context.launcher.cancelled()).map_err(|error| {
-            ResearchError::Environment(format!("cannot take the measuring lock: {error}"))
-        })?;
+    let _lock = Lock::machine(observer, &|| context.launcher.cancelled()).map_err(lock)?;
     let mut arena: Box<dyn Arena> = if commands.whole {
         Box::new(CommandArena::new(context, base, candidate))
     } else {

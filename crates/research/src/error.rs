@@ -48,6 +48,7 @@ impl ResearchError {
         match self {
             Self::Interrupted(_) => 130,
             Self::Usage(_) | Self::Repo(_) | Self::Merge(_) => 2,
+            Self::History(HistoryError::Unknown { .. } | HistoryError::Ambiguous { .. }) => 2,
             Self::Environment(_) | Self::History(_) | Self::Stored { .. } | Self::Disk { .. } => 5,
         }
     }
@@ -59,5 +60,13 @@ pub(crate) fn disk(path: &std::path::Path) -> impl Fn(std::io::Error) -> Researc
     move |source| ResearchError::Disk {
         path: path.clone(),
         source,
+    }
+}
+
+/// A lock that could not be had: the user stopped waiting, or the disk says no.
+pub(crate) fn lock(error: std::io::Error) -> ResearchError {
+    match error.kind() {
+        std::io::ErrorKind::Interrupted => ResearchError::Interrupted(None),
+        _ => ResearchError::Environment(format!("cannot take the measuring lock: {error}")),
     }
 }

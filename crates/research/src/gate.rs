@@ -11,11 +11,12 @@ use outpace_repo::{Commit, ExportOptions, Patch, Repo};
 use outpace_stats::Rule;
 use outpace_trial::{
     Arena, BuildError, Builder, Built, CheckOutcome, CommandArena, Context, Event, LaunchError,
-    MeasureLock, Observer, PAIRS_OF_COMMANDS, ProcessArena, Settings, Side, SideError, Sources,
-    Trial, check_same_model, run_trial,
+    Lock, Observer, PAIRS_OF_COMMANDS, ProcessArena, Settings, Side, SideError, Sources, Trial,
+    check_same_model, run_trial,
 };
 
 use crate::ResearchError;
+use crate::error::lock;
 
 /// Lines of a program's log that a reason quotes.
 const REASON_CHARS: usize = 4000;
@@ -241,12 +242,7 @@ fn compare(
 ) -> Result<Verdict, ResearchError> {
     let config = workload(bench.config, name)?;
     let launcher = &bench.context.launcher;
-    let _lock = MeasureLock::acquire(observer, &|| launcher.cancelled()).map_err(|error| {
-        match error.kind() {
-            std::io::ErrorKind::Interrupted => ResearchError::Interrupted(None),
-            _ => ResearchError::Environment(format!("cannot take the measuring lock: {error}")),
-        }
-    })?;
+    let _lock = Lock::machine(observer, &|| launcher.cancelled()).map_err(lock)?;
     let begin = SystemTime::now();
     let checked = correctness(bench, question, name, [base, candidate], observer);
     answer.check_s += begin.elapsed().map_or(0.0, |d| d.as_secs_f64());

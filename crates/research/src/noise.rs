@@ -3,7 +3,7 @@
 use outpace_record::{Config, Protocol};
 use outpace_stats::{Rule, block_log_ratio, standard_deviation};
 use outpace_trial::{
-    Arena, BlockPlan, Built, CommandArena, Context, MeasureLock, Observer, PAIRS_OF_COMMANDS,
+    Arena, BlockPlan, Built, CommandArena, Context, Lock, Observer, PAIRS_OF_COMMANDS,
     ProcessArena, Side, pilot, run_block,
 };
 use rand::{RngExt, SeedableRng};
@@ -11,6 +11,7 @@ use rand_chacha::ChaCha20Rng;
 use std::time::Instant;
 
 use crate::ResearchError;
+use crate::error::lock;
 
 /// What an A/A measurement found.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,10 +56,7 @@ pub fn measure_noise(
         blocks,
         seed,
     } = sample;
-    let _lock =
-        MeasureLock::acquire(observer, &|| context.launcher.cancelled()).map_err(|error| {
-            ResearchError::Environment(format!("cannot take the measuring lock: {error}"))
-        })?;
+    let _lock = Lock::machine(observer, &|| context.launcher.cancelled()).map_err(lock)?;
     let process = config.workload[workload].protocol == Protocol::Process;
     let mut arena: Box<dyn Arena> = if process {
         Box::new(CommandArena::new(context, &built.run, &built.run))

@@ -1,15 +1,19 @@
 //! The agent that needs no model: it searches the values that `outpace.toml` declares and learns from the verdicts.
 //!
-//! One change at a time, from the value that stands to another. Values that were never tried near a good verdict come
-//! first, a direction that proved slower is left, and no change is proposed twice. It keeps no state of its own: what it
-//! knows it reads from the campaign's attempts, so that a resumed campaign goes on as if nothing had happened.
+//! First one change at a time, from the value that stands to another: values that were never tried near a good verdict come
+//! first, a direction that proved slower is left. Then what seemed to help but could not be proven alone is tried
+//! together. No change is proposed twice. It keeps no state of its own: what it knows it reads from the campaign's
+//! attempts, so that a resumed campaign goes on as if nothing had happened.
+
+mod change;
 
 use std::collections::BTreeSet;
 
-use outpace_record::{Attempt, Kind, Tunable};
-use outpace_repo::Repo;
+use outpace_record::{Attempt, Kind};
+use outpace_repo::check_policy;
 
-use crate::{Agent, Idea, ResearchError, View, set_constant, set_toml_key};
+use crate::{Agent, Idea, ResearchError, View};
+use change::{Change, apply, changes};
 
 /// What an untried value is worth before anything is known of its neighbours.
 const CURIOSITY: f64 = 0.02;
@@ -22,16 +26,6 @@ const REFUSED: f64 = -0.01;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tune;
 
-/// One change that could be proposed.
-#[derive(Debug, Clone, PartialEq)]
-struct Change<'a> {
-    tunable: &'a Tunable,
-    from: usize,
-    to: usize,
-    title: String,
-    text: String,
-}
-
 impl Agent for Tune {
     fn name(&self) -> &str {
         "tune"
@@ -43,94 +37,65 @@ impl Agent for Tune {
                 "outpace.toml declares no [[tunable]]. Hint: declare values that may be tried, or name another agent".into(),
             ));
         }
-        let tried: BTreeSet<&str> = view.attempts.iter().map(|a| a.title.as_str()).collect();
-        let mut open = Vec::new();
+        let mut all = Vec::new();
         for tunable in &view.config.tunable {
-            open.extend(changes(view.repo, &view.base.tree, tunable)?);
+            all.extend(changes(view.repo, &view.base.tree, tunable)?);
         }
-        open.retain(|change| !tried.contains(change.title.as_str()));
-        let Some(best) = best(&open, view.attempts) else {
+        let Some(chosen) = choose(&all, view.attempts) else {
             return Ok(Idea::Exhausted {
                 reason: "every declared value was tried".into(),
             });
         };
-        let tree =
-            view.repo
-                .replace_file(&view.base.tree, &best.tunable.file, best.text.as_bytes())?;
+        let tree = apply(view.repo, &view.base.tree, &chosen)?;
+        let patch = view.repo.patch_between(&view.base.tree, &tree)?;
+        if let Err(violation) = check_policy(&patch, &view.config.policy) {
+            return Err(ResearchError::Usage(format!(
+                "outpace.toml declares a tunable that no patch may change: {violation}"
+            )));
+        }
         Ok(Idea::Tree {
             tree,
-            title: best.title.clone(),
+            title: title(&chosen),
         })
     }
 }
 
-/// All changes of one tunable away from the value that stands.
-fn changes<'a>(
-    repo: &Repo,
-    tree: &str,
-    tunable: &'a Tunable,
-) -> Result<Vec<Change<'a>>, ResearchError> {
-    let missing = || {
-        ResearchError::Usage(format!(
-            "outpace.toml declares {} in {}, but the base holds no such value. Hint: a constant stands on a line of its own, once",
-            tunable.name(),
-            tunable.file
-        ))
-    };
-    let bytes = repo.read(tree, &tunable.file)?.ok_or_else(missing)?;
-    let text = String::from_utf8(bytes).map_err(|_| missing())?;
-    let written = tunable.literals();
-    let stands = written
-        .first()
-        .and_then(|value| set(&text, tunable, value))
-        .ok_or_else(missing)?
-        .1;
-    let Some(from) = written.iter().position(|value| *value == stands) else {
-        return Err(ResearchError::Usage(format!(
-            "{}: {} is {stands}, which is not among the declared values {}. Hint: add it in outpace.toml",
-            tunable.file,
-            tunable.name(),
-            written.join(", ")
-        )));
-    };
-    let all = written.iter().enumerate().filter(|(to, _)| *to != from);
-    Ok(all
-        .filter_map(|(to, value)| {
-            let title = title(tunable, &stands, value);
-            Some(Change {
-                tunable,
-                from,
-                to,
-                title,
-                text: set(&text, tunable, value)?.0,
-            })
-        })
-        .collect())
+/// What to try next: a single change while there is one, then combinations.
+fn choose<'c, 'a>(all: &'c [Change<'a>], attempts: &[Attempt]) -> Option<Vec<&'c Change<'a>>> {
+    let tried: BTreeSet<&str> = attempts.iter().map(|a| a.title.as_str()).collect();
+    let open: Vec<&Change<'_>> = all
+        .iter()
+        .filter(|change| !tried.contains(change.title().as_str()))
+        .collect();
+    if let Some(single) = best(&open, attempts) {
+        return Some(vec![single]);
+    }
+    combinations(all, attempts)
+        .into_iter()
+        .find(|chosen| !tried.contains(title(chosen).as_str()))
 }
 
-fn set(text: &str, tunable: &Tunable, literal: &str) -> Option<(String, String)> {
-    match (&tunable.key, &tunable.constant) {
-        (Some(key), _) => set_toml_key(text, key, &literal.parse().ok()?),
-        (_, Some(name)) => set_constant(text, name, literal),
-        _ => None,
+fn title(chosen: &[&Change<'_>]) -> String {
+    match chosen {
+        [single] => single.title(),
+        many => format!(
+            "together: {}",
+            many.iter()
+                .map(|c| c.short())
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
     }
 }
 
-fn title(tunable: &Tunable, from: &str, to: &str) -> String {
-    format!("{}: {} {from} -> {to}", tunable.file, tunable.name())
-}
-
-/// The most promising change; of equals the first declared, nearest to the value that stands.
-fn best<'c, 'a>(open: &'c [Change<'a>], attempts: &[Attempt]) -> Option<&'c Change<'a>> {
-    let rank = |change: &Change<'_>| {
-        (
-            promise(change, attempts),
-            -(change.to.abs_diff(change.from) as f64),
-        )
+/// The most promising change; of equals the nearest to the value that stands, then the first declared.
+fn best<'c, 'a>(open: &[&'c Change<'a>], attempts: &[Attempt]) -> Option<&'c Change<'a>> {
+    let rank = |change: &Change<'_>| (promise(change, attempts), -(change.distance() as f64));
+    let better = |a: (f64, f64), b: (f64, f64)| {
+        b.0 > a.0 + 1e-9 || ((b.0 - a.0).abs() <= 1e-9 && b.1 > a.1 + 1e-9)
     };
-    open.iter().reduce(|best, next| {
-        let (a, b) = (rank(best), rank(next));
-        if b.0 > a.0 + 1e-9 || ((b.0 - a.0).abs() <= 1e-9 && b.1 > a.1 + 1e-9) {
+    open.iter().copied().reduce(|best, next| {
+        if better(rank(best), rank(next)) {
             next
         } else {
             best
@@ -138,37 +103,61 @@ fn best<'c, 'a>(open: &'c [Change<'a>], attempts: &[Attempt]) -> Option<&'c Chan
     })
 }
 
-/// Expected gain: that of the nearest tried value on the way, weakened by distance.
-fn promise(change: &Change<'_>, attempts: &[Attempt]) -> f64 {
-    let literals = change.tunable.literals();
-    let (prefix, suffix) = (
-        format!("{} ", change.tunable.name()),
-        format!(" in {}", change.tunable.file),
-    );
-    let known = attempts.iter().filter_map(|attempt| {
-        let (from, to) = attempt
-            .title
-            .strip_prefix(&prefix)?
-            .strip_suffix(&suffix)?
-            .split_once(" -> ")?;
-        let index = |text: &str| literals.iter().position(|l| l == text);
-        Some((index(from)?, index(to)?, gain(attempt)))
-    });
-    let same_way = |to: usize| (to > change.from) == (change.to > change.from);
-    let nearest = known
-        .filter(|(from, to, _)| *from == change.from && same_way(*to))
-        .min_by_key(|(_, to, _)| to.abs_diff(change.to));
-    match nearest {
-        // What got slower on the way gets slower still; what got faster may go on for a while.
-        Some((_, to, gain)) if gain < 0.0 => gain * to.abs_diff(change.to).max(1) as f64,
-        Some((_, to, gain)) => {
-            gain * CARRY.powi(i32::try_from(to.abs_diff(change.to)).unwrap_or(i32::MAX))
-        }
-        None => {
-            CURIOSITY
-                * CARRY.powi(i32::try_from(change.from.abs_diff(change.to)).unwrap_or(i32::MAX) - 1)
+/// Of each tunable the value that seemed best, if it seemed better than the one that stands: all of them together, then two
+/// at a time, the most promising first.
+fn combinations<'c, 'a>(all: &'c [Change<'a>], attempts: &[Attempt]) -> Vec<Vec<&'c Change<'a>>> {
+    let mut helped: Vec<(&Change<'_>, f64)> = Vec::new();
+    for change in all {
+        let Some((_, gain)) = known(change, attempts)
+            .into_iter()
+            .find(|(to, gain)| *to == change.to && *gain > 0.0)
+        else {
+            continue;
+        };
+        match helped
+            .iter_mut()
+            .find(|(other, _)| other.same_tunable(change))
+        {
+            Some(best) if best.1 < gain => *best = (change, gain),
+            Some(_) => {}
+            None => helped.push((change, gain)),
         }
     }
+    helped.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let mut pairs: Vec<(Vec<&Change<'_>>, f64)> = Vec::new();
+    for (i, a) in helped.iter().enumerate() {
+        pairs.extend(helped[i + 1..].iter().map(|b| (vec![a.0, b.0], a.1 + b.1)));
+    }
+    pairs.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let together: Vec<&Change<'_>> = helped.iter().map(|(change, _)| *change).collect();
+    let all_at_once = (together.len() > 2).then_some(together);
+    all_at_once
+        .into_iter()
+        .chain(pairs.into_iter().map(|(pair, _)| pair))
+        .collect()
+}
+
+/// Expected gain: that of the nearest tried value on the way, weakened by distance.
+fn promise(change: &Change<'_>, attempts: &[Attempt]) -> f64 {
+    let same_way = |to: usize| (to > change.from) == (change.to > change.from);
+    let tried = known(change, attempts)
+        .into_iter()
+        .filter(|(to, _)| same_way(*to));
+    let carried = |steps: usize| CARRY.powi(i32::try_from(steps).unwrap_or(i32::MAX));
+    match tried.min_by_key(|(to, _)| to.abs_diff(change.to)) {
+        // What got slower on the way gets slower still; what got faster may go on for a while.
+        Some((to, gain)) if gain < 0.0 => gain * to.abs_diff(change.to).max(1) as f64,
+        Some((to, gain)) => gain * carried(to.abs_diff(change.to)),
+        None => CURIOSITY * carried(change.distance().saturating_sub(1)),
+    }
+}
+
+/// Values of the same tunable that were tried from the value that stands, with their gains.
+fn known(change: &Change<'_>, attempts: &[Attempt]) -> Vec<(usize, f64)> {
+    attempts
+        .iter()
+        .filter_map(|attempt| Some((change.sibling(&attempt.title)?, gain(attempt))))
+        .collect()
 }
 
 fn gain(attempt: &Attempt) -> f64 {
@@ -185,7 +174,7 @@ fn gain(attempt: &Attempt) -> f64 {
 mod tests {
     use super::*;
     use crate::agent::tests::verdict;
-    use outpace_record::Timestamp;
+    use outpace_record::{Timestamp, Tunable};
 
     fn attempt(title: &str, kind: Kind, gain: f64) -> Attempt {
         let mut v = verdict(kind);
@@ -199,36 +188,68 @@ mod tests {
         attempt
     }
 
-    #[test]
-    fn it_follows_what_helped_and_leaves_what_hurt() {
-        let tunable = Tunable {
+    fn tunable(name: &str) -> Tunable {
+        let values = serde_json::from_str("[8, 16, 32, 64, 128]").unwrap();
+        Tunable {
             file: "f".into(),
             key: None,
-            constant: Some("TILE".into()),
-            values: serde_json::from_str("[8, 16, 32, 64, 128]").unwrap(),
-        };
-        let change = |to: usize| Change {
-            tunable: &tunable,
-            from: 2,
-            to,
-            title: format!("{to}"),
-            text: String::new(),
-        };
-        let open: Vec<Change<'_>> = [0, 1, 3, 4].map(change).to_vec();
-        assert_eq!(
-            best(&open, &[]).unwrap().to,
-            1,
-            "nothing known: a neighbour"
+            constant: Some(name.into()),
+            values,
+        }
+    }
+
+    fn next(all: &[Change<'_>], attempts: &[Attempt]) -> Option<String> {
+        choose(all, attempts).map(|chosen| title(&chosen))
+    }
+
+    #[test]
+    fn it_follows_what_helped_and_leaves_what_hurt() {
+        let tunable = tunable("TILE");
+        let all: Vec<Change<'_>> = [0, 1, 3, 4]
+            .map(|to| Change {
+                tunable: &tunable,
+                from: 2,
+                to,
+            })
+            .to_vec();
+        let check =
+            |attempts: &[Attempt], expect: &str| assert_eq!(next(&all, attempts).unwrap(), expect);
+        check(&[], "TILE 32 -> 16 in f");
+        check(
+            &[attempt("TILE 32 -> 64 in f", Kind::NotProven, 0.05)],
+            "TILE 32 -> 128 in f",
         );
-        let up = [attempt("TILE 32 -> 64 in f", Kind::NotProven, 0.05)];
-        let rest: Vec<Change<'_>> = [0, 1, 4].map(change).to_vec();
-        assert_eq!(
-            best(&rest, &up).unwrap().to,
-            4,
-            "further in the direction that helped"
+        check(
+            &[attempt("TILE 32 -> 64 in f", Kind::Slower, -0.05)],
+            "TILE 32 -> 16 in f",
         );
-        let down = [attempt("TILE 32 -> 64 in f", Kind::Slower, -0.05)];
-        assert_eq!(best(&rest, &down).unwrap().to, 1, "the other direction");
-        assert!(best(&[], &down).is_none());
+    }
+
+    #[test]
+    fn what_seemed_to_help_is_tried_together_and_nothing_twice() {
+        let (a, b, c) = (tunable("A"), tunable("B"), tunable("C"));
+        let all: Vec<Change<'_>> = [&a, &b, &c]
+            .map(|tunable| Change {
+                tunable,
+                from: 2,
+                to: 3,
+            })
+            .to_vec();
+        let mut attempts = vec![
+            attempt("A 32 -> 64 in f", Kind::NotProven, 0.003),
+            attempt("B 32 -> 64 in f", Kind::NotProven, 0.004),
+            attempt("C 32 -> 64 in f", Kind::NotProven, 0.001),
+        ];
+        let expected = [
+            "together: B 64, A 64, C 64",
+            "together: B 64, A 64",
+            "together: B 64, C 64",
+            "together: A 64, C 64",
+        ];
+        for title in expected {
+            assert_eq!(next(&all, &attempts).as_deref(), Some(title));
+            attempts.push(attempt(title, Kind::NotProven, 0.0));
+        }
+        assert_eq!(next(&all, &attempts), None);
     }
 }

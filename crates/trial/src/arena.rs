@@ -82,6 +82,10 @@ pub trait Arena {
         model_seed: u64,
         data_seed: u64,
     ) -> Result<Box<dyn Session>, PeerError>;
+    /// Whether a turn is a whole command: fresh by itself, never warm.
+    fn whole_commands(&self) -> bool {
+        false
+    }
     /// The clock that blocks are timed with.
     fn clock(&self) -> &dyn Clock;
 }

@@ -145,11 +145,13 @@ fn run_pair(
         seat.cpu_s = seat.session.cpu_s();
     }
     let [base, candidate] = turns.map(|turn| turn.expect("both sides took their turn"));
-    let gap = base
-        .losses
-        .iter()
-        .zip(&candidate.losses)
-        .map(|(b, c)| (b - c).abs() / b.abs().max(1e-9))
-        .fold(0.0, f64::max);
+    let losses = base.losses.iter().zip(&candidate.losses);
+    let gap = losses.map(|(b, c)| relative(*b, *c)).fold(0.0, f64::max);
     Ok(([base.seconds, candidate.seconds], gap))
+}
+
+/// A loss that is no number is infinitely far from any other.
+fn relative(base: f64, candidate: f64) -> f64 {
+    let gap = (base - candidate).abs() / base.abs().max(1e-9);
+    if gap.is_nan() { f64::INFINITY } else { gap }
 }

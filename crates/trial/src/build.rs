@@ -116,14 +116,16 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// `area` is a folder of ours; what is in it survives between calls of outpace. `checkout` is the user's own, where
-    /// `cache_from` is looked for.
+    /// `area` is a folder of ours; builds in it survive between calls of outpace. `checkout` is the user's own, where
+    /// `cache_from` is looked for. The caller holds the repository's lock: what an earlier outpace left to run is deleted.
     pub fn new(
         area: PathBuf,
         checkout: PathBuf,
         sources: &'a dyn Sources,
         context: &'a Context,
     ) -> Self {
+        // What cannot be deleted is overwritten when its turn comes.
+        let _ = remove_tree(&area.join("run"));
         Self {
             area,
             checkout,

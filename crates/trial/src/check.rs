@@ -13,9 +13,9 @@ use crate::peer::Peer;
 use crate::trial::{at_most, seed};
 use crate::{Context, Event, Observer, PeerError, Side, SideError, Subject, evaluate};
 
-/// The candidate may diverge this many times as much as the base does from itself (proof.md) ...
+/// The candidate may diverge this many times as much as the base does from itself (docs/statistics.md) ...
 const ENVELOPE: f64 = 4.0;
-/// ... and never by more than 1 % of the loss (proof.md).
+/// ... and never by more than 1 % of the loss (docs/statistics.md).
 const LARGEST_RELATIVE: f64 = 0.01;
 /// Below this a difference is rounding of the reported number: 8 units in the last place of an f32.
 const ROUNDING: f64 = 8.0 * f32::EPSILON as f64;

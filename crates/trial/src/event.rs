@@ -68,10 +68,12 @@ pub enum Event<'a> {
         /// Expected seconds until it is settled, if the evidence grows as it did; absent while it does not grow.
         left_s: Option<f64>,
     },
-    /// Another outpace measures on this machine; waiting for it.
+    /// Another outpace is at work; waiting for it.
     Waiting {
         /// Its process id.
         pid: String,
+        /// What it does: "measures on this machine", "works in this repository".
+        does: &'static str,
     },
 }
 

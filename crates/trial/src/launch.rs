@@ -20,7 +20,7 @@ const FILE_MIB: u64 = 4096;
 const LOG_TAIL_LINES: usize = 20;
 const LOG_TAIL_BYTES: u64 = 16 << 10;
 /// How often a wait looks whether it was cancelled.
-const POLL: Duration = Duration::from_millis(5);
+const POLL: Duration = Duration::from_millis(1);
 
 /// What a started program may use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct LaunchSpec {
     pub scratch: PathBuf,
     /// Variables on top of the clean environment.
     pub env: BTreeMap<String, OsString>,
-    /// Keep the environment of outpace; only for commands of the base that fetch, and for agents.
+    /// Keep the environment of outpace: for commands of the base that fetch, and commands that the user typed.
     pub inherit_env: bool,
     /// What it may use.
     pub limits: Limits,

@@ -33,7 +33,7 @@ pub use check::{CheckOutcome, check_same_model};
 pub use evaluate::{evaluate, profile};
 pub use event::{Event, NoObserver, Observer};
 pub use launch::{Finished, LaunchError, LaunchSpec, Launcher, Limits, Running};
-pub use lock::MeasureLock;
+pub use lock::Lock;
 pub use machine::{machine, sandbox_tier};
 pub use peer::PeerError;
 pub use plan::{Plan, pilot};

@@ -1,28 +1,59 @@
-//! One measurement at a time on a machine: two at once would time each other.
+//! One at a time: two measurements on a machine would time each other, two builds in a repository overwrite each other.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::{Event, Observer};
 
-/// Held while something is timed; released when dropped, or by the system when the process ends.
+/// A lock that is held until it is dropped, or until the process ends, however it ends.
 #[derive(Debug)]
-pub struct MeasureLock(#[expect(dead_code, reason = "held for its lock")] File);
+pub struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
 
-impl MeasureLock {
-    /// Waits for its turn.
+impl Lock {
+    /// For timing on this machine.
     ///
     /// # Errors
-    /// The lock file cannot be opened, or `cancelled` says to stop.
-    pub fn acquire(observer: &mut dyn Observer, cancelled: &dyn Fn() -> bool) -> io::Result<Self> {
+    /// The lock file cannot be opened; `Interrupted` if `cancelled` says to stop.
+    pub fn machine(observer: &mut dyn Observer, cancelled: &dyn Fn() -> bool) -> io::Result<Self> {
+        Self::acquire(
+            &machine_path(),
+            "measures on this machine",
+            observer,
+            cancelled,
+        )
+    }
+
+    /// For building and running below a repository's state folder.
+    ///
+    /// # Errors
+    /// The lock file cannot be opened; `Interrupted` if `cancelled` says to stop.
+    pub fn repository(
+        state_dir: &Path,
+        observer: &mut dyn Observer,
+        cancelled: &dyn Fn() -> bool,
+    ) -> io::Result<Self> {
+        Self::acquire(
+            &state_dir.join("lock"),
+            "works in this repository",
+            observer,
+            cancelled,
+        )
+    }
+
+    fn acquire(
+        path: &Path,
+        does: &'static str,
+        observer: &mut dyn Observer,
+        cancelled: &dyn Fn() -> bool,
+    ) -> io::Result<Self> {
         let mut file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .read(true)
             .write(true)
-            .open(path())?;
+            .open(path)?;
         let mut told = false;
         loop {
             match file.try_lock() {
@@ -39,6 +70,7 @@ impl MeasureLock {
                 let _ = file.rewind().and_then(|()| file.read_to_string(&mut pid));
                 observer.on(&Event::Waiting {
                     pid: pid.trim().to_owned(),
+                    does,
                 });
                 told = true;
             }
@@ -52,7 +84,7 @@ impl MeasureLock {
 }
 
 /// One file a machine and user; other users' locks cannot be opened on most systems.
-fn path() -> PathBuf {
+fn machine_path() -> PathBuf {
     let user = rustix::process::getuid().as_raw();
     std::env::temp_dir().join(format!("outpace-measure-{user}.lock"))
 }

@@ -105,6 +105,8 @@ pub(crate) struct Peer {
     pub(crate) hello: Hello,
     stream: UnixStream,
     buffer: Vec<u8>,
+    /// Steps since `start`.
+    trained: u64,
     timeout: Duration,
     context: Context,
 }
@@ -138,6 +140,7 @@ impl Peer {
             hello: Hello::default(),
             stream,
             buffer: Vec::new(),
+            trained: 0,
             timeout: subject.timeout,
             context: context.clone(),
         };
@@ -169,7 +172,10 @@ impl Peer {
             },
             "start",
         )? {
-            Reply::Ready => Ok(()),
+            Reply::Ready => {
+                self.trained = 0;
+                Ok(())
+            }
             other => Err(unexpected("start", &other)),
         }
     }
@@ -180,7 +186,10 @@ impl Peer {
         let reply = self.ask(&Request::Step { n }, "step")?;
         let seconds = begin.elapsed().as_secs_f64();
         match reply {
-            Reply::Done { step, losses } if losses.len() == n as usize => {
+            Reply::Done { step, losses }
+                if losses.len() == n as usize && step == self.trained + u64::from(n) =>
+            {
+                self.trained = step;
                 if let Some(at) = losses
                     .iter()
                     .position(|loss| !loss.is_some_and(f64::is_finite))
@@ -191,9 +200,9 @@ impl Peer {
                 }
                 Ok((seconds, losses.into_iter().flatten().collect()))
             }
-            Reply::Done { losses, .. } => Err(PeerError::Unexpected {
+            Reply::Done { step, losses } => Err(PeerError::Unexpected {
                 asked: format!("step, n = {n}"),
-                got: format!("done with {} losses", losses.len()),
+                got: format!("done, step {step}, with {} losses", losses.len()),
             }),
             other => Err(unexpected("step", &other)),
         }
@@ -236,7 +245,19 @@ impl Peer {
         self.receive(name)
     }
 
+    /// Nothing may have come before it was asked for: an early answer would be taken for the next one, in no time.
     fn send(&mut self, request: &Request) -> Result<(), PeerError> {
+        if !self.buffer.is_empty() || is_readable(&self.stream) {
+            let asked = "nothing yet".to_owned();
+            // A program that ended is readable too; reading tells which it is.
+            if self.buffer.is_empty() {
+                self.read_some("the next request")?;
+            }
+            if !self.buffer.is_empty() {
+                let got = plain(&String::from_utf8_lossy(&self.buffer), 80);
+                return Err(PeerError::Unexpected { asked, got });
+            }
+        }
         let mut line = serde_json::to_vec(request).expect("requests are plain data");
         line.push(b'\n');
         match self.stream.write_all(&line) {
@@ -356,6 +377,12 @@ fn accept(
         }
         wait_readable(listener);
     }
+}
+
+fn is_readable(stream: &UnixStream) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut fds = [PollFd::new(stream, PollFlags::IN)];
+    matches!(poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(n) if n > 0)
 }
 
 /// Sleeps until somebody connects, at most a moment.

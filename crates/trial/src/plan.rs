@@ -47,10 +47,12 @@ pub fn pilot(
     seeds: [u64; 2],
 ) -> Result<Plan, (Side, PeerError)> {
     let mut plan = None;
+    let whole = arena.whole_commands();
     for &side in sides {
         let (times, ready_s) = look(arena, side, seeds).map_err(|error| (side, error))?;
         if side == Side::Base {
-            plan = Some(lay_out(&times, ready_s, min_turn_s, pairs));
+            let warm = lay_out(&times, ready_s, min_turn_s, pairs);
+            plan = Some(if whole { cold(warm, pairs) } else { warm });
         }
     }
     Ok(plan.expect("the base is among the sides of every trial"))
@@ -67,6 +69,7 @@ fn look(
         times.push(session.turn(1)?.seconds);
         let total: f64 = times.iter().sum();
         let enough = match side {
+            _ if arena.whole_commands() => true,
             Side::Base => total > PILOT_S && times.len() >= *PILOT_STEPS.start(),
             Side::Candidate => times.len() >= GREETING_STEPS,
         };
@@ -77,6 +80,16 @@ fn look(
     let ready_s = session.ready_s();
     session.close()?;
     Ok((times, ready_s))
+}
+
+/// A whole command is started anew for each turn: there is nothing to warm up.
+fn cold(plan: Plan, pairs: usize) -> Plan {
+    Plan {
+        warmup_turns: 0,
+        pairs,
+        block_s: 2.0 * plan.turn_s * pairs as f64,
+        ..plan
+    }
 }
 
 fn lay_out(times: &[f64], ready_s: f64, min_turn_s: f64, pairs: usize) -> Plan {
@@ -121,7 +134,7 @@ mod tests {
         check(&[0.004; 100], (5, 2, 40));
         let mut slow_start = vec![0.080; 6];
         slow_start.extend([0.030; 30]);
-        check(&slow_start, (1, 7, 40));
+        check(&slow_start, (1, 6, 40));
         check(&[1.5; 14], (1, 2, 10));
         check(&[30.0], (1, 2, 5));
     }

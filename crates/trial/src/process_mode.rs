@@ -40,6 +40,10 @@ impl Arena for CommandArena<'_> {
         }))
     }
 
+    fn whole_commands(&self) -> bool {
+        true
+    }
+
     fn clock(&self) -> &dyn Clock {
         &self.clock
     }

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use crate::block::{BlockPlan, BlockResult, measure};
 use crate::{Arena, Event, Observer, PeerError, Plan, Side, pilot};
 
-/// Losses of the same timed step may differ by 1 %, the most that the correctness check ever allows (proof.md).
+/// Losses of the same timed step may differ by 1 %, the most that the correctness check ever allows (docs/statistics.md).
 const TIMED_LOSS_GAP: f64 = 0.01;
 /// A waiting process may use CPU for 10 % of the other's turns: thread pools spin for a moment before they sleep.
 const WAITING_CPU: f64 = 0.10;

@@ -6,7 +6,7 @@ use outpace_repo::{Commit, Repo};
 use outpace_report::format::{count, gain};
 use outpace_research::{Bench, RepoSources, ResearchError};
 use outpace_trial::{
-    Arena, CommandArena, Event, MeasureLock, Measured, Observer, PAIRS_OF_COMMANDS, PeerError,
+    Arena, CommandArena, Event, Lock, Measured, Observer, PAIRS_OF_COMMANDS, PeerError,
     ProcessArena, Side, measure_run,
 };
 
@@ -40,8 +40,8 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let config = config_of(&repo, &commit)?;
     let (context, _cancel) = context()?;
     let sources = RepoSources(&repo);
-    let mut bench = bench(&repo, &config, &context, &sources);
     let mut screen = Screen::new(options);
+    let (mut bench, _lock) = bench(&repo, &config, &context, &sources, &mut screen)?;
     for name in workloads(&config, &args.measuring.workloads)? {
         let run = measure(&mut bench, args, &commit, &name, &mut screen)?;
         let json = run.to_json();
@@ -75,7 +75,7 @@ fn measure(
             false => environment(format!("{} does not build: {error}", short(&commit.id))),
         })?;
     let launcher = &bench.context.launcher;
-    let _lock = MeasureLock::acquire(screen, &|| launcher.cancelled())?;
+    let _lock = Lock::machine(screen, &|| launcher.cancelled())?;
     let whole = config.protocol == Protocol::Process;
     let mut arena: Box<dyn Arena> = if whole {
         Box::new(CommandArena::new(bench.context, &built.run, &built.run))

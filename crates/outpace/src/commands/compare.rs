@@ -66,7 +66,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         // What was measured until Ctrl-C is kept and shown.
         Err(error) => match error.downcast::<ResearchError>() {
             Ok(ResearchError::Interrupted(Some(partial))) => {
-                let repo = open_repo(options).ok();
+                let repo = open_repo(options).ok().filter(|_| args.base_cmd.is_none());
                 finish(
                     args,
                     &[*partial],
@@ -118,12 +118,10 @@ fn revisions(options: &Options, args: &Args, screen: &mut Screen) -> Result<Outc
         aa: args.aa,
     };
     let sources = RepoSources(&repo);
-    let answer = gate(
-        &mut bench(&repo, &config, &context, &sources),
-        &question,
-        screen,
-    )?;
-    drop(context);
+    let answer = {
+        let (mut bench, _lock) = bench(&repo, &config, &context, &sources, screen)?;
+        gate(&mut bench, &question, screen)?
+    };
     Ok((answer, Some(repo)))
 }
 

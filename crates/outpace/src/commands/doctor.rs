@@ -113,13 +113,15 @@ fn measure(
     };
     let (context, _cancel) = context()?;
     let sources = RepoSources(&repo);
-    let mut bench = bench(&repo, &config, &context, &sources);
+    let (mut bench, _lock) = bench(&repo, &config, &context, &sources, screen)?;
     screen.on(&Event::Building { side: Side::Base });
     let built = bench
         .builder
         .base(&name, &config.workload[&name], &commit.tree);
-    let built =
-        built.map_err(|error| environment(format!("{} does not build: {error}", args.rev)))?;
+    let built = built.map_err(|error| match error.is_cancelled() {
+        true => outpace_research::ResearchError::Interrupted(None).into(),
+        false => environment(format!("{} does not build: {error}", args.rev)),
+    })?;
     let blocks = args.blocks;
     let mut events = Screen::new(options);
     let sample = Sample {

@@ -65,7 +65,7 @@ struct Candidate {
 
 pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let repo = open_repo(options)?;
-    let mut screen = Screen::new(options);
+    let mut screen = Screen::new(options).for_json(args.measuring.json);
     let into = match (&args.into, args.merge) {
         (Some(into), _) => Some(into.clone()),
         (None, true) => Some(default_branch(&repo)?),
@@ -74,8 +74,17 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     if let Some(into) = &into {
         repo.check_mergeable(into)?;
     }
-    let text = patch_text(args)?;
-    let base = base_of(&repo, args, into.as_deref(), text.is_some())?;
+    let mut text = patch_text(args)?;
+    if text.is_none() {
+        warn_of_changes(&repo, &mut screen)?;
+    }
+    let mut base = base_of(&repo, args, into.as_deref(), text.is_some())?;
+    if let (Some(into), None) = (&into, &text) {
+        // A revision is merged as the patch that it is: the branch may hold merges that the revision does not know.
+        let commit = repo.resolve(args.rev.as_deref().unwrap_or("HEAD"))?;
+        text = Some(repo.patch_between(&base.tree, &commit.tree)?.text);
+        base = standing(&repo, into)?;
+    }
     let config = config_of(&repo, &base)?;
     let names = workloads(&config, &args.measuring.workloads)?;
     screen.say(
@@ -86,13 +95,9 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
             outpace_record::plain(&base.summary, 80)
         ),
     );
-    if text.is_none() {
-        warn_of_changes(&repo, &mut screen)?;
-    }
     let (context, _cancel) = context()?;
     let sources = RepoSources(&repo);
-    let mut bench = bench(&repo, &config, &context, &sources);
-    let mut base = base;
+    let (mut bench, _lock) = bench(&repo, &config, &context, &sources, &mut screen)?;
     for _ in 0..MOVES {
         let candidate = match candidate(&repo, args, base.clone(), text.as_deref()) {
             Ok(candidate) => candidate,
@@ -285,7 +290,14 @@ fn base_of(repo: &Repo, args: &Args, into: Option<&str>, is_patch: bool) -> Resu
 }
 
 fn candidate(repo: &Repo, args: &Args, base: Commit, text: Option<&str>) -> Result<Candidate> {
+    let commit = || repo.resolve(args.rev.as_deref().unwrap_or("HEAD"));
     if let Some(text) = text {
+        let is_rev = args.patch.is_none() && args.rev.as_deref() != Some("-");
+        let summary = if is_rev {
+            Some(commit()?.summary)
+        } else {
+            None
+        };
         let name = args
             .patch
             .as_ref()
@@ -293,7 +305,9 @@ fn candidate(repo: &Repo, args: &Args, base: Commit, text: Option<&str>) -> Resu
             .map(|n| n.to_string_lossy().into_owned());
         let title = title_of(
             args,
-            &name.unwrap_or_else(|| "patch from standard input".into()),
+            &summary
+                .or(name)
+                .unwrap_or_else(|| "patch from standard input".into()),
         );
         return Ok(Candidate {
             tree: repo.apply(&base.tree, text)?,
@@ -302,7 +316,7 @@ fn candidate(repo: &Repo, args: &Args, base: Commit, text: Option<&str>) -> Resu
             title,
         });
     }
-    let commit = repo.resolve(args.rev.as_deref().unwrap_or("HEAD"))?;
+    let commit = commit()?;
     let title = title_of(args, &commit.summary);
     Ok(Candidate {
         base,

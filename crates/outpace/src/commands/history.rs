@@ -23,7 +23,7 @@ enum Verb {
     #[command(after_help = "Example:\n  outpace history list --kind run")]
     List {
         /// Only this kind: run, verdict, attempt.
-        #[arg(long)]
+        #[arg(long, value_parser = ["run", "verdict", "attempt"])]
         kind: Option<String>,
         /// Print JSON lines.
         #[arg(long)]
@@ -39,7 +39,7 @@ enum Verb {
     #[command(after_help = "Example:\n  outpace history export --kind run > runs.jsonl")]
     Export {
         /// Only this kind: run, verdict, attempt.
-        #[arg(long)]
+        #[arg(long, value_parser = ["run", "verdict", "attempt"])]
         kind: Option<String>,
     },
 }
@@ -54,7 +54,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     };
     match &args.verb {
         Verb::List { kind, json } => {
-            list(options, &of_kind(kind)?, &|id| Ok(history.get(id)?), *json)?
+            list(options, &of_kind(kind)?, &|id| Ok(history.get(id)?), *json)?;
         }
         Verb::Show { id } => print!("{}", history.get(id)?),
         Verb::Export { kind } => {

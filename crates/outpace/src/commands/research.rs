@@ -49,8 +49,8 @@ pub(crate) struct Args {
     /// Branch to merge into. Default: outpace/BRANCH, beside the branch that is checked out.
     #[arg(long, value_name = "BRANCH")]
     into: Option<String>,
-    /// Go on with the last campaign that is not finished.
-    #[arg(long)]
+    /// Go on with the last campaign that is not finished; --budget and --max-experiments replace its limits.
+    #[arg(long, conflicts_with_all = ["agent", "into", "workloads", "seed"])]
     resume: bool,
     /// Folder for the report. Default: reports/CAMPAIGN where git ignores that, or below .git.
     #[arg(long, value_name = "DIR")]
@@ -61,7 +61,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let repo = open_repo(options)?;
-    let mut screen = Screen::new(options);
+    let mut screen = Screen::new(options).for_json(args.measuring.json);
     let store = CampaignStore::new(&repo.state_dir());
     let begun = if args.resume {
         Some(resumed(&store)?)
@@ -93,7 +93,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     warn_of_changes(&repo, &mut screen)?;
     let (context, _cancel) = context()?;
     let sources = RepoSources(&repo);
-    let mut bench = bench(&repo, &config, &context, &sources);
+    let (mut bench, _lock) = bench(&repo, &config, &context, &sources, &mut screen)?;
     let mut agent = agent(&config, &agent_name, &context);
 
     let (mut campaign, attempts) = match begun {
@@ -282,7 +282,7 @@ fn prepare(
         let noise = measure_noise(bench.context, bench.config, sample, &mut events, |n, _| {
             screen.live(&format!(
                 "noise      base against itself, block {n} of {NOISE_BLOCKS}"
-            ))
+            ));
         })?;
         screen.clear();
         campaign.aa_sd = Some(noise.sd);

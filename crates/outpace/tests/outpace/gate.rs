@@ -9,10 +9,10 @@ fn faster() -> String {
 #[test]
 fn a_faster_patch_is_merged_with_proof_and_the_audit_holds() {
     let play = Playground::new(SETTINGS);
+    let patch = play.patch("p.patch", "settings.toml", &faster());
     play.write("mine.txt", "not committed");
     play.write("README.md", "changed, staged\n");
     play.git(&["add", "README.md"]);
-    let patch = play.patch("p.patch", "settings.toml", &faster());
     let before = play.user_state();
     let base = play.git(&["rev-parse", "HEAD"]);
     let outcome = play
@@ -64,7 +64,7 @@ fn a_faster_patch_is_merged_with_proof_and_the_audit_holds() {
         .says(&["toy", "tokens/s", "1 merged"]);
     play.outpace(&["history", "list", "--kind", "verdict"])
         .expect(0)
-        .says(&["faster  spin less"]);
+        .says(&["faster spin less"]);
     assert_eq!(toys_alive(play.path()), Vec::<String>::new());
 }
 
@@ -171,8 +171,7 @@ fn patches_that_may_not_be_tried() {
         &["policy: refused", "baselines"],
     );
     let stale = play.path().join(".git/d.patch");
-    let text =
-        "--- a/settings.toml\n+++ b/settings.toml\n@@ -1,1 +1,1 @@\n-nothing like it\n+spin = 1\n";
+    let text = "diff --git a/settings.toml b/settings.toml\n--- a/settings.toml\n+++ b/settings.toml\n@@ -1,1 +1,1 @@\n-nothing like it\n+spin = 1\n";
     std::fs::write(&stale, text).unwrap();
     check("stale", &stale, &["does not apply", "settings.toml"]);
     std::fs::write(&stale, "this is no patch\n").unwrap();
@@ -264,4 +263,43 @@ fn bench_records_a_run_and_a_verdict_fits_its_schema() {
     }
     let exported = play.outpace(&["history", "export"]).expect(0).stdout;
     assert_eq!(exported.lines().count(), 2, "{exported}");
+}
+
+#[test]
+fn a_revision_is_merged_as_the_patch_that_it_is() {
+    let play = Playground::new("spin = 400\nrate = 0.01\n\n\n\n\n\n# end\n");
+    play.git(&["checkout", "-q", "-b", "mine"]);
+    play.write(
+        "settings.toml",
+        "spin = 300\nrate = 0.01\n\n\n\n\n\n# end\n",
+    );
+    play.commit("spin less");
+    play.git(&["checkout", "-q", "main"]);
+    let patch = play.patch(
+        "p.patch",
+        "settings.toml",
+        "spin = 400\nrate = 0.01\n\n\n\n\n\nspin = 350\n",
+    );
+    play.outpace(&["gate", "--patch", patch.to_str().unwrap(), "--merge"])
+        .expect(0);
+    // The branch has a merge now that `mine` does not know. The settings' last `spin` counts.
+    let outcome = play.outpace(&["gate", "mine", "--merge"]);
+    let settings = play.git(&["show", "outpace/main:settings.toml"]);
+    assert!(
+        settings.contains("spin = 350"),
+        "the earlier merge was reverted:\n{settings}\n{}",
+        outcome.stderr
+    );
+    assert!(outcome.stderr.contains("spin less"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_track_that_is_not_judged_yet_is_said() {
+    let play = Playground::with_config(SETTINGS, |config| {
+        config.replace("timeout", "track = \"time-to-loss\"\ntimeout")
+    });
+    play.outpace(&["gate"]).expect(2).says(&["no parent"]);
+    play.outpace(&["compare", "HEAD", "HEAD"])
+        .expect(2)
+        .says(&["time-to-loss", "not judged by this version"]);
 }

@@ -13,8 +13,8 @@ const KILLS: usize = 10;
 
 #[test]
 fn ten_kills_lose_nothing() {
-    let many: Vec<String> = (1..=40).map(|n| (n * 10).to_string()).collect();
-    let settings = "spin = 400\nrate = 0.01\nmode = \"good\"\n";
+    let many: Vec<String> = (1..=400).map(|n| (n * 10).to_string()).collect();
+    let settings = "spin = 2000\nrate = 0.01\nmode = \"good\"\n";
     let play = Playground::with_config(settings, |config| {
         config
             .replace("[400, 300, 500, 200]", &format!("[{}]", many.join(", ")))

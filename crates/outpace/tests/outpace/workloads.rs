@@ -75,6 +75,11 @@ fn it_reports_an_error() {
 }
 
 #[test]
+fn it_answers_before_it_is_asked() {
+    check("early", &["it answered"]);
+}
+
+#[test]
 fn it_speaks_another_version() {
     check("version", &["version 9"]);
 }

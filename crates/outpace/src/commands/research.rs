@@ -108,6 +108,8 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     };
     extend(&mut campaign, args);
     let sitting = store.open(&campaign.id)?;
+    // From here on it can be resumed, whatever happens.
+    sitting.save_campaign(&campaign)?;
     prepare(&mut bench, &mut campaign, &base, options, &mut screen)?;
     introduce(&mut screen, &campaign, &base, &config);
     for attempt in &attempts {

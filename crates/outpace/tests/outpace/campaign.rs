@@ -141,7 +141,7 @@ fn an_agent_that_hangs_or_cheats_is_refused() {
 
 #[test]
 fn ctrl_c_stops_it_and_it_can_be_resumed() {
-    let play = Playground::new(&SETTINGS.replace("400", "400"));
+    let play = Playground::new(SETTINGS);
     let mut child = play.start(&["research", "--agent", "tune"]);
     let attempts = wait_for_attempts(&play, 1);
     signal(child.id(), "INT");

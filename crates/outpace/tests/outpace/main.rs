@@ -1,4 +1,5 @@
 //! The command, end to end: real git, real processes, real merges.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 #[expect(unreachable_pub, reason = "shared by the modules of this one binary")]
 mod playground;

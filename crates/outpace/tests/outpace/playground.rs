@@ -89,7 +89,7 @@ pub fn toy() -> PathBuf {
 impl Playground {
     /// With the toy and these settings, committed.
     pub fn new(settings: &str) -> Self {
-        Self::with_config(settings, std::borrow::ToOwned::to_owned)
+        Self::with_config(settings, ToOwned::to_owned)
     }
 
     /// With a changed configuration.

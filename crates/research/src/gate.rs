@@ -4,15 +4,15 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use outpace_record::{
-    Block, Check, Config, Kind, Machine, PatchStat, Protocol, SandboxTier, Seeds, Timestamp, Track,
-    Verdict, WorkloadConfig,
+    Baseline, Block, Check, Config, Document, Kind, Machine, PatchStat, Protocol, SandboxTier,
+    Seeds, Timestamp, Track, Verdict, WorkloadConfig,
 };
 use outpace_repo::{Commit, ExportOptions, Patch, Repo};
 use outpace_stats::Rule;
 use outpace_trial::{
     Arena, BuildError, Builder, Built, CheckOutcome, CommandArena, Context, Event, LaunchError,
-    Lock, Observer, PAIRS_OF_COMMANDS, ProcessArena, Settings, Side, SideError, Sources, Trial,
-    check_same_model, run_trial,
+    Lock, Observer, PAIRS_OF_COMMANDS, ProcessArena, Settings, Side, SideError, Sources, Trainees,
+    Trial, check_same_model, run_trial,
 };
 
 use crate::ResearchError;
@@ -89,6 +89,14 @@ pub struct Answer {
     pub build_s: f64,
     /// Seconds of the correctness checks.
     pub check_s: f64,
+}
+
+/// What one workload is judged with.
+#[derive(Clone, Copy)]
+struct Builds<'a> {
+    base: &'a Built,
+    candidate: &'a Built,
+    anchor: Option<&'a Built>,
 }
 
 /// git as the builder sees it.
@@ -206,6 +214,7 @@ fn judge_workload(
             )));
         }
     };
+    let anchor = anchor(bench, question, name)?;
     answer.build_s += candidate.build_s;
     observer.on(&Event::Built {
         side: Side::Candidate,
@@ -217,15 +226,12 @@ fn judge_workload(
     let judged = if same && !question.aa {
         Ok(settled(verdict, Kind::Same, "the artefacts are equal"))
     } else {
-        compare(
-            bench,
-            question,
-            name,
-            [&base, &candidate],
-            verdict,
-            answer,
-            observer,
-        )
+        let builds = Builds {
+            base: &base,
+            candidate: &candidate,
+            anchor: anchor.as_ref(),
+        };
+        compare(bench, question, name, builds, verdict, answer, observer)
     };
     candidate.discard();
     judged
@@ -235,16 +241,19 @@ fn compare(
     bench: &Bench<'_>,
     question: &Question,
     name: &str,
-    [base, candidate]: [&Built; 2],
+    builds: Builds<'_>,
     mut verdict: Verdict,
     answer: &mut Answer,
     observer: &mut dyn Observer,
 ) -> Result<Verdict, ResearchError> {
     let config = workload(bench.config, name)?;
+    let Builds {
+        base, candidate, ..
+    } = builds;
     let launcher = &bench.context.launcher;
     let _lock = Lock::machine(observer, &|| launcher.cancelled()).map_err(lock)?;
     let begin = SystemTime::now();
-    let checked = correctness(bench, question, name, [base, candidate], observer);
+    let checked = correctness(bench, question, name, builds, observer);
     answer.check_s += begin.elapsed().map_or(0.0, |d| d.as_secs_f64());
     let outcome = match checked {
         Ok(outcome) => outcome,
@@ -308,20 +317,27 @@ fn correctness(
     bench: &Bench<'_>,
     question: &Question,
     name: &str,
-    [base, candidate]: [&Built; 2],
+    Builds {
+        base,
+        candidate,
+        anchor,
+    }: Builds<'_>,
     observer: &mut dyn Observer,
 ) -> Result<CheckOutcome, SideError> {
     let config = &bench.config.workload[name];
     let mut outcome = match config.protocol {
         Protocol::Steps => {
-            let sides = [&base.run, &candidate.run];
-            let evaluator = base.evaluate.as_ref();
+            let trainees = Trainees {
+                base: &base.run,
+                candidate: &candidate.run,
+                anchor: anchor.map(|built| &built.run),
+                evaluator: base.evaluate.as_ref(),
+            };
             // A seed of its own: the timing's draws stay the same whatever the check draws.
             let seed = question.seed ^ 0x5EED;
             check_same_model(
                 bench.context,
-                sides,
-                evaluator,
+                &trainees,
                 name,
                 config.check_steps,
                 seed,
@@ -334,6 +350,36 @@ fn correctness(
         outcome.checks.push(run_verify(bench.context, verify)?);
     }
     Ok(outcome)
+}
+
+/// The revision that the stored baseline of this machine class counts from, built, if it is not the base itself. One that
+/// is not in this clone, or that no longer builds, leaves the budget unchecked, which the verdict then shows.
+fn anchor(
+    bench: &mut Bench<'_>,
+    question: &Question,
+    name: &str,
+) -> Result<Option<Built>, ResearchError> {
+    let path = Baseline::path(&bench.machine.class(), name);
+    let Some(bytes) = bench.repo.read(&question.base.tree, &path)? else {
+        return Ok(None);
+    };
+    let Ok(baseline) = Baseline::from_json(&String::from_utf8_lossy(&bytes)) else {
+        return Ok(None);
+    };
+    let Ok(commit) = bench.repo.resolve(&baseline.anchor.commit) else {
+        return Ok(None);
+    };
+    if commit.tree == question.base.tree {
+        return Ok(None);
+    }
+    match bench
+        .builder
+        .other(name, workload(bench.config, name)?, &commit.tree)
+    {
+        Ok(built) => Ok(Some(built)),
+        Err(error) if error.is_cancelled() => Err(ResearchError::Interrupted(None)),
+        Err(_) => Ok(None),
+    }
 }
 
 fn run_verify(context: &Context, verify: &outpace_trial::Subject) -> Result<Check, SideError> {
@@ -467,7 +513,7 @@ pub(crate) fn empty_verdict(
 ) -> Verdict {
     let (machine, sandbox_tier, version) = surroundings;
     Verdict {
-        schema: <Verdict as outpace_record::Document>::SCHEMA.into(),
+        schema: Verdict::SCHEMA.into(),
         verdict: Kind::NotProven,
         reason: String::new(),
         speedup: None,

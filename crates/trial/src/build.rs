@@ -195,6 +195,25 @@ impl<'a> Builder<'a> {
         built
     }
 
+    /// Builds a trusted revision that is not the base, such as the anchor, without touching the cache. Free when repeated.
+    ///
+    /// # Errors
+    /// See [`BuildError`].
+    pub fn other(
+        &mut self,
+        workload: &str,
+        config: &WorkloadConfig,
+        tree: &str,
+    ) -> Result<Built, BuildError> {
+        let key = (workload.to_owned(), tree.to_owned());
+        if let Some(built) = self.bases.get(&key) {
+            return Ok(built.clone());
+        }
+        let built = self.candidate(workload, config, tree)?;
+        self.bases.insert(key, built.clone());
+        Ok(built)
+    }
+
     fn lay_sources(
         &self,
         place: &Place,

@@ -1,5 +1,5 @@
 //! "Same model": at fresh seeds, base and candidate train K steps; every loss, the final parameters and the validation loss
-//! are compared. What divergence is innocent is measured: the base against itself with its initial weights moved by one
+//! are compared, and the losses with those of the revision that the ratchet began from. What divergence is innocent is measured: the base against itself with its initial weights moved by one
 //! unit in the last place.
 
 use std::path::{Path, PathBuf};
@@ -17,6 +17,11 @@ use crate::{Context, Event, Observer, PeerError, Side, SideError, Subject, evalu
 const ENVELOPE: f64 = 4.0;
 /// ... and never by more than 1 % of the loss (docs/statistics.md).
 const LARGEST_RELATIVE: f64 = 0.01;
+/// Over all merges together the candidate may be twice as far from the anchor, so that tolerances are not eaten up one by one.
+const BUDGET: f64 = 2.0;
+/// A whole run may take half as long again as the base's plus half a second.
+const WHOLE_RUN_FACTOR: f64 = 1.5;
+const WHOLE_RUN_SLACK_S: f64 = 0.5;
 /// Below this a difference is rounding of the reported number: 8 units in the last place of an f32.
 const ROUNDING: f64 = 8.0 * f32::EPSILON as f64;
 /// Allowed relative difference where the workload cannot perturb its weights, so that no envelope is known.
@@ -49,19 +54,33 @@ impl CheckOutcome {
     }
 }
 
+/// Who trains.
+#[derive(Debug, Clone, Copy)]
+pub struct Trainees<'a> {
+    /// The revision that stands.
+    pub base: &'a Subject,
+    /// The one that wants to replace it.
+    pub candidate: &'a Subject,
+    /// Where the ratchet began on this machine class, if that is not the base.
+    pub anchor: Option<&'a Subject>,
+    /// The base's evaluator.
+    pub evaluator: Option<&'a Subject>,
+}
+
 struct Trained {
     losses: Vec<f64>,
     checkpoint: Option<PathBuf>,
+    /// Seconds from its start to its exit.
+    wall_s: f64,
 }
 
-/// Trains base, perturbed base and candidate for `steps` steps and compares them.
+/// Trains base, perturbed base, candidate and anchor for `steps` steps and compares them.
 ///
 /// # Errors
 /// A side failed; see [`SideError::is_candidate`]. Wrong results are no error but a check that did not pass.
 pub fn check_same_model(
     context: &Context,
-    [base, candidate]: [&Subject; 2],
-    evaluator: Option<&Subject>,
+    trainees: &Trainees<'_>,
     workload: &str,
     steps: u32,
     seed_of_check: u64,
@@ -70,46 +89,74 @@ pub fn check_same_model(
     observer.on(&Event::Checking { workload, steps });
     let mut rng = ChaCha20Rng::seed_from_u64(seed_of_check);
     let (model, data, validation) = (seed(&mut rng), seed(&mut rng), seed(&mut rng));
-    let of_base = |error| SideError::Side {
-        side: Side::Base,
-        error,
+    let run = |subject, side, perturb| {
+        train(context, subject, steps, [model, data], perturb)
+            .map_err(|error| SideError::Side { side, error })
     };
-    let of_candidate = |error| SideError::Side {
-        side: Side::Candidate,
-        error,
-    };
-
-    let (plain_run, initial, can_perturb) =
-        train_base(context, base, steps, [model, data]).map_err(of_base)?;
+    let (ours, initial, can_perturb) = train_base(context, trainees.base, steps, [model, data])
+        .map_err(|error| SideError::Side {
+            side: Side::Base,
+            error,
+        })?;
     let perturbed = can_perturb
-        .then(|| train(context, base, steps, [model, data], Some(1)))
-        .transpose()
-        .map_err(of_base)?;
-    let tried = train(context, candidate, steps, [model, data], None).map_err(of_candidate)?;
+        .then(|| run(trainees.base, Side::Base, Some(1)))
+        .transpose()?;
+    let theirs = run(trainees.candidate, Side::Candidate, None)?;
+    let anchor = trainees
+        .anchor
+        .map(|anchor| run(anchor, Side::Base, None))
+        .transpose()?;
 
+    let allowed = allowed_divergence(&ours.losses, perturbed.as_ref().map(|p| &p.losses[..]));
     let mut checks = vec![compare_losses(
-        &plain_run.losses,
-        perturbed.as_ref().map(|p| &p.losses[..]),
-        &tried.losses,
+        "losses",
+        &ours.losses,
+        &theirs.losses,
+        &allowed,
     )];
+    if let Some(anchor) = &anchor {
+        let budget: Vec<f64> = allowed.iter().map(|a| BUDGET * a).collect();
+        checks.push(compare_losses(
+            "anchor",
+            &anchor.losses,
+            &theirs.losses,
+            &budget,
+        ));
+    }
     checks.extend(compare_parameters(
         initial.as_deref(),
-        &plain_run,
+        &ours,
         perturbed.as_ref(),
-        &tried,
+        &theirs,
     ));
-    if let (Some(evaluator), Some(ours), Some(theirs)) =
-        (evaluator, &plain_run.checkpoint, &tried.checkpoint)
+    if let (Some(evaluator), Some(own), Some(other)) =
+        (trainees.evaluator, &ours.checkpoint, &theirs.checkpoint)
     {
-        let perturbed = perturbed.as_ref().and_then(|p| p.checkpoint.as_deref());
-        let paths = [Some(ours.as_path()), perturbed, Some(theirs.as_path())];
-        checks.extend(compare_validation(context, evaluator, paths, validation)?);
+        let moved = perturbed.as_ref().and_then(|p| p.checkpoint.as_deref());
+        checks.extend(compare_validation(
+            context,
+            evaluator,
+            [Some(own), moved, Some(other)],
+            validation,
+        )?);
     }
+    checks.push(whole_run(perturbed.as_ref().unwrap_or(&ours), &theirs));
     Ok(CheckOutcome {
         checks,
         model_seeds: vec![model],
         data_seeds: vec![data, validation],
     })
+}
+
+/// Work that is moved before the first step, into saving or behind the last one shows in the time from start to exit.
+fn whole_run(base: &Trained, candidate: &Trained) -> Check {
+    let allowed = WHOLE_RUN_FACTOR * base.wall_s + WHOLE_RUN_SLACK_S;
+    at_most(
+        "whole run",
+        candidate.wall_s,
+        allowed,
+        "seconds from start to exit, checkpoint saved",
+    )
 }
 
 /// The base's run, with a checkpoint of its first moment.
@@ -145,8 +192,12 @@ fn finish(context: &Context, mut peer: Peer, steps: u32) -> Result<Trained, Peer
         losses.extend(peer.step(1)?.1);
     }
     let checkpoint = save(context, &mut peer)?;
-    peer.stop()?;
-    Ok(Trained { losses, checkpoint })
+    let wall_s = peer.stop()?;
+    Ok(Trained {
+        losses,
+        checkpoint,
+        wall_s,
+    })
 }
 
 fn save(context: &Context, peer: &mut Peer) -> Result<Option<PathBuf>, PeerError> {
@@ -164,38 +215,50 @@ fn save(context: &Context, peer: &mut Peer) -> Result<Option<PathBuf>, PeerError
     Ok(Some(path))
 }
 
-/// Compares step by step; reports the step that is furthest from what is allowed.
-fn compare_losses(base: &[f64], perturbed: Option<&[f64]>, candidate: &[f64]) -> Check {
+/// How far each step's loss may be from the base's.
+fn allowed_divergence(base: &[f64], perturbed: Option<&[f64]>) -> Vec<f64> {
     let mut envelope = 0.0_f64;
-    let (mut worst, mut worst_share) = ((0, 0.0, 0.0), -1.0);
-    for (step, (b, c)) in base.iter().zip(candidate).enumerate() {
-        let allowed = match perturbed {
-            Some(p) => {
+    let allowed = base.iter().enumerate().map(|(step, loss)| {
+        let measured = match perturbed {
+            Some(moved) => {
                 // What diverged once may stay diverged: the envelope never shrinks.
-                envelope = envelope.max((p[step] - b).abs());
-                (ENVELOPE * envelope).max(ROUNDING * b.abs())
+                envelope = envelope.max((moved[step] - loss).abs());
+                (ENVELOPE * envelope).max(ROUNDING * loss.abs())
             }
-            None => WITHOUT_ENVELOPE * b.abs(),
+            None => WITHOUT_ENVELOPE * loss.abs(),
         };
-        let allowed = allowed.min(LARGEST_RELATIVE * b.abs());
-        let difference = (b - c).abs();
+        measured.min(LARGEST_RELATIVE * loss.abs())
+    });
+    allowed.collect()
+}
+
+/// Compares step by step; reports the step that is furthest from what is allowed.
+fn compare_losses(name: &str, reference: &[f64], candidate: &[f64], allowed: &[f64]) -> Check {
+    let (mut worst, mut worst_share) = ((0, 0.0, 0.0), -1.0);
+    for (step, ((r, c), allowed)) in reference.iter().zip(candidate).zip(allowed).enumerate() {
+        let difference = (r - c).abs();
         let share = difference / allowed;
         if share.is_nan() || share > worst_share {
-            (worst, worst_share) = ((step + 1, difference, allowed), share);
+            (worst, worst_share) = ((step + 1, difference, *allowed), share);
         }
-        if difference.is_nan() || difference > allowed {
+        if difference.is_nan() || difference > *allowed {
             break;
         }
     }
     let (step, difference, allowed) = worst;
+    let from = if name == "anchor" {
+        " from the anchor's"
+    } else {
+        ""
+    };
     Check {
-        name: "losses".into(),
+        name: name.into(),
         passed: difference <= allowed,
         value: difference.is_finite().then_some(difference),
         allowed: Some(allowed),
         detail: format!(
-            "loss differs by {difference:.1e} at step {step} of {} (allowed {allowed:.1e})",
-            base.len()
+            "loss differs{from} by {difference:.1e} at step {step} of {} (allowed {allowed:.1e})",
+            reference.len()
         ),
     }
 }
@@ -343,8 +406,9 @@ mod tests {
     fn losses_are_held_against_the_envelope() {
         let base = [5.0, 4.0, 3.0];
         let moved = [5.0, 4.00001, 3.0];
+        let allowed = allowed_divergence(&base, Some(&moved));
         let check = |candidate: [f64; 3], passes: bool| {
-            let check = compare_losses(&base, Some(&moved), &candidate);
+            let check = compare_losses("losses", &base, &candidate, &allowed);
             assert_eq!(check.passed, passes, "{candidate:?}: {}", check.detail);
         };
         check(base, true);
@@ -353,12 +417,12 @@ mod tests {
         check([5.0, 4.0, 3.0001], false);
         check([5.0, f64::NAN, 3.0], false);
         check([5.0, 4.0, f64::INFINITY], false);
-        assert!(
-            !compare_losses(&base, Some(&[9.0, 9.0, 9.0]), &[5.0, 4.1, 3.0]).passed,
+        assert_eq!(
+            allowed_divergence(&base, Some(&[9.0, 9.0, 9.0])),
+            [0.05, 0.04, 0.03],
             "1 % is the most"
         );
-        assert!(compare_losses(&base, None, &[5.0001, 4.0, 3.0]).passed);
-        assert!(!compare_losses(&base, None, &[5.01, 4.0, 3.0]).passed);
+        assert_eq!(allowed_divergence(&[5.0], None), [5e-4]);
     }
 
     #[test]

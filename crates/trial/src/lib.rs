@@ -29,7 +29,7 @@ pub use arena::{Arena, Clock, Closed, Session, Side, Turn};
 pub use artefact::identity_of_file;
 pub use block::{BlockPlan, run_block};
 pub use build::{BuildError, Builder, Built, Sources};
-pub use check::{CheckOutcome, check_same_model};
+pub use check::{CheckOutcome, Trainees, check_same_model};
 pub use evaluate::{evaluate, profile};
 pub use event::{Event, NoObserver, Observer};
 pub use launch::{Finished, LaunchError, LaunchSpec, Launcher, Limits, Running};

@@ -140,6 +140,18 @@ fn the_gate_on_this_repository() {
         .expect(1)
         .says(&["same", "only comments"]);
 
+    // Another name and shifted lines: the compiled program is the same but for the line numbers of its panics.
+    clone.edit(NORM, "mean_square", "mean_of_squares");
+    clone
+        .gate(
+            NORM,
+            "use rayon::prelude::*;",
+            "\n\nuse rayon::prelude::*;",
+            &[],
+        )
+        .expect(1)
+        .says(&["artefacts are equal"]);
+
     clone
         .gate(NORM, PLAIN, "let mean_square = dott(row, row) *", &[])
         .expect(4)

@@ -73,20 +73,24 @@ pub(crate) fn context() -> Result<(Context, Arc<AtomicBool>)> {
     Ok((context, cancel))
 }
 
-/// The bench that gates and campaigns work on.
-/// Waits until no other outpace works in the repository; the lock is held as long as the bench is.
+/// Waits until no other outpace works in the repository; nobody else does until the lock is dropped.
+pub(crate) fn lock(repo: &Repo, context: &Context, screen: &mut Screen) -> Result<Lock> {
+    let state_dir = repo.state_dir();
+    std::fs::create_dir_all(&state_dir)
+        .with_context(|| format!("cannot make {}", state_dir.display()))?;
+    Ok(Lock::repository(&state_dir, screen, &|| {
+        context.launcher.cancelled()
+    })?)
+}
+
+/// The bench that gates and campaigns work on. The caller holds the repository's lock.
 pub(crate) fn bench<'a>(
     repo: &'a Repo,
     config: &'a Config,
     context: &'a Context,
     sources: &'a RepoSources<'a>,
-    screen: &mut Screen,
-) -> Result<(Bench<'a>, Lock)> {
-    let state_dir = repo.state_dir();
-    std::fs::create_dir_all(&state_dir)
-        .with_context(|| format!("cannot make {}", state_dir.display()))?;
-    let lock = Lock::repository(&state_dir, screen, &|| context.launcher.cancelled())?;
-    let bench = Bench {
+) -> Bench<'a> {
+    Bench {
         repo,
         config,
         context,
@@ -94,8 +98,7 @@ pub(crate) fn bench<'a>(
         machine: machine(),
         sandbox_tier: sandbox_tier(),
         version: VERSION,
-    };
-    Ok((bench, lock))
+    }
 }
 
 /// Machine and how programs are confined on it.

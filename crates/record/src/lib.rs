@@ -30,4 +30,6 @@ pub use profile::{Operation, Profile};
 pub use run::Run;
 pub use schema::{SCHEMAS, json_schema};
 pub use text::plain;
-pub use verdict::{Block, Check, Judgement, Kind, PatchStat, Seeds, TokensPerS, Verdict};
+pub use verdict::{
+    ANCHOR_CHECK, Block, Check, Judgement, Kind, PatchStat, Seeds, TokensPerS, Verdict,
+};

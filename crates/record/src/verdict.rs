@@ -81,6 +81,10 @@ impl AsRef<[[f64; 2]]> for Block {
     }
 }
 
+/// Name of the check against the revision that a baseline counts from. One that passed without an allowance says that the
+/// base is the new anchor.
+pub const ANCHOR_CHECK: &str = "anchor";
+
 /// One correctness check with its figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
@@ -240,6 +244,13 @@ impl Document for Verdict {
 }
 
 impl Verdict {
+    /// Whether the stored baseline's anchor is of no use any more, so that the next one counts from this base.
+    pub fn begins_anew(&self) -> bool {
+        self.checks
+            .iter()
+            .any(|check| check.name == ANCHOR_CHECK && check.allowed.is_none())
+    }
+
     /// The rule of proof that it was judged by.
     pub fn rule(&self) -> Rule {
         Rule {

@@ -15,12 +15,12 @@ pub fn proof_path(verdict_id: &str) -> String {
 
 /// The baseline after a merge. It follows from the one before and the verdict alone, so that an audit can compute it again.
 ///
-/// Without an old one, the base of the verdict becomes the anchor. Throughput is 0 where the workload does not state it.
+/// Without an old one, or where its anchor is of no use any more, the base of the verdict becomes the anchor. Throughput is 0 where the workload does not state it.
 pub fn next_baseline(old: Option<Baseline>, verdict: &Verdict, verdict_id: &str) -> Baseline {
     let tokens = |pick: fn(&outpace_record::TokensPerS) -> f64| {
         verdict.tokens_per_s.as_ref().map_or(0.0, pick)
     };
-    let (anchor, merges, speedup, at_least) = match old {
+    let (anchor, merges, speedup, at_least) = match old.filter(|_| !verdict.begins_anew()) {
         Some(old) => (old.anchor, old.merges, old.speedup, old.at_least),
         None => (
             Anchor {

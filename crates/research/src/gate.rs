@@ -214,7 +214,6 @@ fn judge_workload(
             )));
         }
     };
-    let anchor = anchor(bench, question, name)?;
     answer.build_s += candidate.build_s;
     observer.on(&Event::Built {
         side: Side::Candidate,
@@ -226,6 +225,13 @@ fn judge_workload(
     let judged = if same && !question.aa {
         Ok(settled(verdict, Kind::Same, "the artefacts are equal"))
     } else {
+        let anchor = match anchor(bench, question, name, observer) {
+            Ok(anchor) => anchor,
+            Err(error) => {
+                candidate.discard();
+                return Err(error);
+            }
+        };
         let builds = Builds {
             base: &base,
             candidate: &candidate,
@@ -358,7 +364,11 @@ fn anchor(
     bench: &mut Bench<'_>,
     question: &Question,
     name: &str,
+    observer: &mut dyn Observer,
 ) -> Result<Option<Built>, ResearchError> {
+    if workload(bench.config, name)?.protocol == Protocol::Process {
+        return Ok(None);
+    }
     let path = Baseline::path(&bench.machine.class(), name);
     let Some(bytes) = bench.repo.read(&question.base.tree, &path)? else {
         return Ok(None);
@@ -372,6 +382,7 @@ fn anchor(
     if commit.tree == question.base.tree {
         return Ok(None);
     }
+    observer.on(&Event::Building { side: Side::Base });
     match bench
         .builder
         .other(name, workload(bench.config, name)?, &commit.tree)

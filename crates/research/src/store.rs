@@ -1,6 +1,6 @@
 //! Campaigns on disk: one folder each, one file an attempt, every file written whole or not at all.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -15,13 +15,11 @@ pub struct CampaignStore {
     root: PathBuf,
 }
 
-/// A campaign that this process works on; nobody else can until it is dropped or the process ends.
+/// A campaign that this process works on. The repository's lock keeps others away.
 #[derive(Debug)]
 pub struct Sitting {
     /// Its folder.
     pub folder: PathBuf,
-    #[expect(dead_code, reason = "held for its lock")]
-    lock: File,
 }
 
 impl CampaignStore {
@@ -92,26 +90,13 @@ impl CampaignStore {
     /// Begins or continues work on a campaign.
     ///
     /// # Errors
-    /// Somebody else works on a campaign of this repository, or the disk says no.
+    /// The disk says no.
     pub fn open(&self, id: &str) -> Result<Sitting, ResearchError> {
         let folder = self.root.join(id);
         for sub in ["attempts", "logs"] {
             fs::create_dir_all(folder.join(sub)).map_err(disk(&folder))?;
         }
-        let path = self.root.join("lock");
-        let open = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        let lock = open.map_err(disk(&path))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Sitting { folder, lock }),
-            Err(TryLockError::WouldBlock) => Err(ResearchError::Usage(
-                "another campaign is under way in this repository. Hint: wait for it, or stop it with Ctrl-C".into(),
-            )),
-            Err(TryLockError::Error(error)) => Err(disk(&path)(error)),
-        }
+        Ok(Sitting { folder })
     }
 
     /// An id that is not taken, from the moment a campaign begins: `20260519-083000`.

@@ -241,10 +241,10 @@ mod tests {
             attempt("C 32 -> 64 in f", Kind::NotProven, 0.001),
         ];
         let expected = [
-            "together: B 64, A 64, C 64",
-            "together: B 64, A 64",
-            "together: B 64, C 64",
-            "together: A 64, C 64",
+            "together: B 32 -> 64, A 32 -> 64, C 32 -> 64",
+            "together: B 32 -> 64, A 32 -> 64",
+            "together: B 32 -> 64, C 32 -> 64",
+            "together: A 32 -> 64, C 32 -> 64",
         ];
         for title in expected {
             assert_eq!(next(&all, &attempts).as_deref(), Some(title));

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use outpace_record::{Check, plain};
+use outpace_record::{ANCHOR_CHECK, Check, plain};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
@@ -19,6 +19,8 @@ const ENVELOPE: f64 = 4.0;
 const LARGEST_RELATIVE: f64 = 0.01;
 /// Over all merges together the candidate may be twice as far from the anchor, so that tolerances are not eaten up one by one.
 const BUDGET: f64 = 2.0;
+/// A base that is this many budgets away from the anchor did not get there through the gate.
+const BY_HAND: f64 = 10.0;
 /// A whole run may take half as long again as the base's plus half a second.
 const WHOLE_RUN_FACTOR: f64 = 1.5;
 const WHOLE_RUN_SLACK_S: f64 = 0.5;
@@ -102,10 +104,10 @@ pub fn check_same_model(
         .then(|| run(trainees.base, Side::Base, Some(1)))
         .transpose()?;
     let theirs = run(trainees.candidate, Side::Candidate, None)?;
-    let anchor = trainees
-        .anchor
-        .map(|anchor| run(anchor, Side::Base, None))
-        .transpose()?;
+    let anchor = match trainees.anchor.map(|anchor| run(anchor, Side::Base, None)) {
+        Some(Err(error)) if error.is_cancelled() => return Err(error),
+        other => other,
+    };
 
     let allowed = allowed_divergence(&ours.losses, perturbed.as_ref().map(|p| &p.losses[..]));
     let mut checks = vec![compare_losses(
@@ -114,13 +116,13 @@ pub fn check_same_model(
         &theirs.losses,
         &allowed,
     )];
-    if let Some(anchor) = &anchor {
-        let budget: Vec<f64> = allowed.iter().map(|a| BUDGET * a).collect();
-        checks.push(compare_losses(
-            "anchor",
-            &anchor.losses,
+    if let Some(anchor) = anchor {
+        let losses = anchor.as_ref().ok().map(|trained| &trained.losses[..]);
+        checks.push(compare_with_anchor(
+            losses,
+            &ours.losses,
             &theirs.losses,
-            &budget,
+            &allowed,
         ));
     }
     checks.extend(compare_parameters(
@@ -146,6 +148,33 @@ pub fn check_same_model(
         model_seeds: vec![model],
         data_seeds: vec![data, validation],
     })
+}
+
+/// The cumulative budget. Where the base itself is another model than the anchor, somebody changed the training by hand, and
+/// the budget begins anew: a check without an allowance, which makes this base the anchor of the next baseline.
+fn compare_with_anchor(
+    anchor: Option<&[f64]>,
+    base: &[f64],
+    candidate: &[f64],
+    allowed: &[f64],
+) -> Check {
+    let times = |factor: f64| allowed.iter().map(|a| factor * a).collect::<Vec<_>>();
+    let anew = |why: &str| Check {
+        name: ANCHOR_CHECK.into(),
+        passed: true,
+        value: None,
+        allowed: None,
+        detail: format!("{why}: the budget counts from the base"),
+    };
+    match anchor {
+        None => anew("the anchor does not run any more"),
+        Some(anchor)
+            if !compare_losses(ANCHOR_CHECK, anchor, base, &times(BY_HAND * BUDGET)).passed =>
+        {
+            anew("the base trains another model than the anchor")
+        }
+        Some(anchor) => compare_losses(ANCHOR_CHECK, anchor, candidate, &times(BUDGET)),
+    }
 }
 
 /// Work that is moved before the first step, into saving or behind the last one shows in the time from start to exit.
@@ -246,7 +275,7 @@ fn compare_losses(name: &str, reference: &[f64], candidate: &[f64], allowed: &[f
         }
     }
     let (step, difference, allowed) = worst;
-    let from = if name == "anchor" {
+    let from = if name == ANCHOR_CHECK {
         " from the anchor's"
     } else {
         ""
@@ -423,6 +452,19 @@ mod tests {
             "1 % is the most"
         );
         assert_eq!(allowed_divergence(&[5.0], None), [5e-4]);
+    }
+
+    #[test]
+    fn the_budget_counts_from_the_anchor_until_the_base_is_changed_by_hand() {
+        let (base, allowed) = ([5.0, 4.0], [1e-4, 1e-4]);
+        let check = |anchor: Option<&[f64]>, candidate: [f64; 2]| {
+            let check = compare_with_anchor(anchor, &base, &candidate, &allowed);
+            (check.passed, check.allowed.is_some())
+        };
+        assert_eq!(check(Some(&[5.0001, 4.0001]), [4.9999, 4.0]), (true, true));
+        assert_eq!(check(Some(&[5.00015, 4.0]), [4.9999, 4.0]), (false, true));
+        assert_eq!(check(Some(&[5.1, 4.0]), [5.0, 4.0]), (true, false));
+        assert_eq!(check(None, [5.0, 4.0]), (true, false));
     }
 
     #[test]

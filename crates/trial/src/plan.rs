@@ -82,13 +82,14 @@ fn look(
     Ok((times, ready_s))
 }
 
-/// A whole command is started anew for each turn: there is nothing to warm up.
+/// A whole command is started anew for each turn: there is nothing to warm up, and once is a turn.
 fn cold(plan: Plan, pairs: usize) -> Plan {
     Plan {
+        steps_per_turn: 1,
         warmup_turns: 0,
         pairs,
-        block_s: 2.0 * plan.turn_s * pairs as f64,
-        ..plan
+        turn_s: plan.turn_s / f64::from(plan.steps_per_turn),
+        block_s: 2.0 * plan.turn_s / f64::from(plan.steps_per_turn) * pairs as f64,
     }
 }
 

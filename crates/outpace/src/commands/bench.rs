@@ -13,7 +13,7 @@ use outpace_trial::{
 use crate::exit::{OK, environment, usage};
 use crate::options::{Measuring, Options};
 use crate::screen::Screen;
-use crate::setting::{VERSION, bench, config_of, context, now, open_repo, short, workloads};
+use crate::setting::{VERSION, bench, config_of, context, lock, now, open_repo, short, workloads};
 
 /// Measure a revision, append the run to the history, compare it with its baseline.
 #[derive(Debug, clap::Args)]
@@ -41,7 +41,8 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let (context, _cancel) = context()?;
     let sources = RepoSources(&repo);
     let mut screen = Screen::new(options);
-    let (mut bench, _lock) = bench(&repo, &config, &context, &sources, &mut screen)?;
+    let _lock = lock(&repo, &context, &mut screen)?;
+    let mut bench = bench(&repo, &config, &context, &sources);
     for name in workloads(&config, &args.measuring.workloads)? {
         let run = measure(&mut bench, args, &commit, &name, &mut screen)?;
         let json = run.to_json();

@@ -11,7 +11,8 @@ use crate::exit::{INTERRUPTED, usage};
 use crate::options::{Measuring, Options};
 use crate::screen::Screen;
 use crate::setting::{
-    VERSION, bench, config_of, context, open_repo, short, surroundings, typed_command, workloads,
+    VERSION, bench, config_of, context, lock, open_repo, short, surroundings, typed_command,
+    workloads,
 };
 
 /// Compare two revisions, or two commands without git: one trial, no merge.
@@ -119,7 +120,8 @@ fn revisions(options: &Options, args: &Args, screen: &mut Screen) -> Result<Outc
     };
     let sources = RepoSources(&repo);
     let answer = {
-        let (mut bench, _lock) = bench(&repo, &config, &context, &sources, screen)?;
+        let _lock = lock(&repo, &context, screen)?;
+        let mut bench = bench(&repo, &config, &context, &sources);
         gate(&mut bench, &question, screen)?
     };
     Ok((answer, Some(repo)))

@@ -10,7 +10,9 @@ use outpace_trial::{Event, Observer, Side};
 use crate::exit::{OK, environment, usage};
 use crate::options::{Measuring, Options};
 use crate::screen::Screen;
-use crate::setting::{VERSION, bench, config_of, context, open_repo, surroundings, workloads};
+use crate::setting::{
+    VERSION, bench, config_of, context, lock, open_repo, surroundings, workloads,
+};
 
 /// Gains that a forecast is given for.
 const GAINS: [f64; 5] = [0.005, 0.01, 0.02, 0.03, 0.05];
@@ -113,7 +115,8 @@ fn measure(
     };
     let (context, _cancel) = context()?;
     let sources = RepoSources(&repo);
-    let (mut bench, _lock) = bench(&repo, &config, &context, &sources, screen)?;
+    let _lock = lock(&repo, &context, screen)?;
+    let mut bench = bench(&repo, &config, &context, &sources);
     screen.on(&Event::Building { side: Side::Base });
     let built = bench
         .builder

@@ -14,7 +14,7 @@ use crate::commands::research::{default_branch, standing};
 use crate::exit::{INTERRUPTED, usage};
 use crate::options::{Measuring, Options};
 use crate::screen::Screen;
-use crate::setting::{bench, config_of, context, open_repo, short, workloads};
+use crate::setting::{bench, config_of, context, lock, open_repo, short, workloads};
 
 /// Largest patch that is read at all.
 const MOST_BYTES: u64 = 8 << 20;
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Revision to judge, or `-` for a patch on standard input.
     #[arg(conflicts_with = "patch")]
     rev: Option<String>,
-    /// Patch to judge, a unified diff against the base.
+    /// Patch to judge, as `git diff` writes it, against the base.
     #[arg(long, value_name = "FILE")]
     patch: Option<PathBuf>,
     /// What it is compared with. Default: the parent of REV; for a patch the branch to merge into, or HEAD.
@@ -97,7 +97,8 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     );
     let (context, _cancel) = context()?;
     let sources = RepoSources(&repo);
-    let (mut bench, _lock) = bench(&repo, &config, &context, &sources, &mut screen)?;
+    let _lock = lock(&repo, &context, &mut screen)?;
+    let mut bench = bench(&repo, &config, &context, &sources);
     for _ in 0..MOVES {
         let candidate = match candidate(&repo, args, base.clone(), text.as_deref()) {
             Ok(candidate) => candidate,

@@ -20,7 +20,7 @@ use crate::exit::{INTERRUPTED, OK, environment, usage};
 use crate::options::{Measuring, Options};
 use crate::page;
 use crate::screen::{Screen, heading};
-use crate::setting::{VERSION, bench, config_of, context, now, open_repo, short, workloads};
+use crate::setting::{VERSION, bench, config_of, context, lock, now, open_repo, short, workloads};
 
 /// Blocks of the A/A measurement at the start: enough for a forecast, a quarter of a minute for the reference workload.
 const NOISE_BLOCKS: usize = 6;
@@ -62,6 +62,9 @@ pub(crate) struct Args {
 pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let repo = open_repo(options)?;
     let mut screen = Screen::new(options).for_json(args.measuring.json);
+    let (context, _cancel) = context()?;
+    // Before anything is read: another campaign may be writing it.
+    let _lock = lock(&repo, &context, &mut screen)?;
     let store = CampaignStore::new(&repo.state_dir());
     let begun = if args.resume {
         Some(resumed(&store)?)
@@ -91,9 +94,8 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         .unwrap_or_default();
     check_agent(&config, &agent_name)?;
     warn_of_changes(&repo, &mut screen)?;
-    let (context, _cancel) = context()?;
     let sources = RepoSources(&repo);
-    let (mut bench, _lock) = bench(&repo, &config, &context, &sources, &mut screen)?;
+    let mut bench = bench(&repo, &config, &context, &sources);
     let mut agent = agent(&config, &agent_name, &context);
 
     let (mut campaign, attempts) = match begun {

@@ -18,19 +18,18 @@ pub(super) struct Change<'a> {
 impl Change<'_> {
     /// `TILE 32 -> 64 in kernels/src/x.rs`
     pub(super) fn title(&self) -> String {
-        let values = self.tunable.literals();
-        format!(
-            "{}{} -> {}{}",
-            self.prefix(),
-            values[self.from],
-            values[self.to],
-            self.suffix()
-        )
+        format!("{}{}", self.short(), self.suffix())
     }
 
-    /// `TILE 64`
+    /// `TILE 32 -> 64`
     pub(super) fn short(&self) -> String {
-        format!("{}{}", self.prefix(), self.tunable.literals()[self.to])
+        let values = self.tunable.literals();
+        format!(
+            "{}{} -> {}",
+            self.prefix(),
+            values[self.from],
+            values[self.to]
+        )
     }
 
     pub(super) fn distance(&self) -> usize {

@@ -11,10 +11,6 @@ use anyhow::{Context as _, Result, bail};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-/// Cores of the process, counted before its threads are pinned to one each.
-static CORES: AtomicUsize = AtomicUsize::new(1);
 
 /// What must stand in the environment before `main`: candle asks it for the number of parts of a matrix product and for the size of its
 /// own pool, the allocator whether it may give pages back (-1: never).
@@ -64,53 +60,9 @@ pub fn settle(threads: usize) -> Result<usize> {
     Ok(threads)
 }
 
-/// Runs `work` with all threads of the pool awake. A step forks and joins a hundred times; a thread that sleeps in between takes tens of
-/// microseconds to wake, more on a virtual machine and never equally many, so that steps are slower and their times wider. The threads poll
-/// for work until `work` is done and sleep then: a process that waits for its turn uses nothing.
-///
-/// Without effect where there are more threads than cores: polling would take time from those that work.
-pub fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    let others = rayon::current_num_threads() - 1;
-    let may_poll = others > 0 && others < CORES.load(Ordering::Relaxed);
-    if !may_poll || rayon::current_thread_index().is_none() {
-        return work();
-    }
-    let (polling, done) = (AtomicUsize::new(0), AtomicBool::new(false));
-    rayon::scope(|scope| {
-        for _ in 0..others {
-            scope.spawn(|_| poll(&polling, &done));
-        }
-        // Not before all have been taken: this thread would run one itself while it waits for a join, and never return.
-        while polling.load(Ordering::Acquire) < others {
-            std::hint::spin_loop();
-        }
-        let _end = EndOfPolling(&done);
-        work()
-    })
-}
-
-/// Ends the polling also when the work panics: the scope waits for the pollers.
-struct EndOfPolling<'a>(&'a AtomicBool);
-
-impl Drop for EndOfPolling<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-fn poll(polling: &AtomicUsize, done: &AtomicBool) {
-    polling.fetch_add(1, Ordering::AcqRel);
-    while !done.load(Ordering::Acquire) {
-        if rayon::yield_now() != Some(rayon::Yield::Executed) {
-            std::hint::spin_loop();
-        }
-    }
-}
-
 /// More threads than cores share them in turn.
 fn build_pool(threads: usize, cores: Vec<usize>) -> Result<()> {
     let first = cores[0];
-    CORES.store(cores.len(), Ordering::Relaxed);
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .use_current_thread()

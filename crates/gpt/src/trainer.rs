@@ -4,7 +4,6 @@
 use crate::config::{Config, Optimizer, Schedule};
 use crate::data::{Source, Split};
 use crate::model::Model;
-use crate::threads;
 use anyhow::{Context as _, Result};
 use candle_core::DType;
 use outpace_kernels::adamw::{self, Moments, Rule};
@@ -60,10 +59,6 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// A parameter that no gradient reaches, or what candle reports.
     pub fn step(&mut self) -> Result<f64> {
-        threads::awake(|| self.step_awake())
-    }
-
-    fn step_awake(&mut self) -> Result<f64> {
         let batch = self
             .source
             .batch(Split::Training, self.seeds.data_seed, self.step);

@@ -113,7 +113,12 @@ fn causality_error(model: &Model, config: &Config, batch: &Batch) -> Result<f64>
 
 /// The largest, except that a NaN stays one.
 fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
-    values
-        .into_iter()
-        .fold(0.0, |best, value| if value <= best { best } else { value })
+    let keep = |best: f64, value: f64| {
+        if best.is_nan() || value <= best {
+            best
+        } else {
+            value
+        }
+    };
+    values.into_iter().fold(0.0, keep)
 }

@@ -57,6 +57,12 @@ pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
         if let Some(research) = cause.downcast_ref::<ResearchError>() {
             return research.exit_code();
         }
+        if cause
+            .downcast_ref::<RepoError>()
+            .is_some_and(RepoError::is_environment)
+        {
+            return ENVIRONMENT;
+        }
         if cause.is::<RepoError>() || cause.is::<MergeError>() || cause.is::<ConfigError>() {
             return USAGE;
         }

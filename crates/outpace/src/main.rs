@@ -23,11 +23,22 @@ fn main() -> ExitCode {
     let color = cli
         .options
         .paints(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    if let Some(dir) = &cli.options.directory
+        && let Err(error) = std::env::set_current_dir(dir)
+    {
+        eprintln!("error: cannot go to {}: {error}", dir.display());
+        return ExitCode::from(exit::USAGE);
+    }
     match commands::run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             let label = screen::paint(color, screen::RED, "error:");
-            eprintln!("{label} {error:#}");
+            // Names of files and logs of programs may be part of it.
+            let text: String = format!("{error:#}")
+                .chars()
+                .filter(|c| !c.is_control() || *c == '\n')
+                .collect();
+            eprintln!("{label} {text}");
             ExitCode::from(exit::code_of(&error))
         }
     }

@@ -46,9 +46,9 @@ impl Options {
         }
     }
 
-    /// The folder to work in.
+    /// The folder to work in; `main` has gone to `directory` before.
     pub(crate) fn folder(&self) -> PathBuf {
-        self.directory.clone().unwrap_or_else(|| PathBuf::from("."))
+        PathBuf::from(".")
     }
 }
 

@@ -26,7 +26,12 @@ pub(crate) fn gather(
     } else {
         read_all(repo, "verdict", MOST_VERDICTS)?
     };
-    let head = repo.resolve("HEAD")?;
+    let into = campaign
+        .as_ref()
+        .map(|c| repo.branch_tip(&c.into))
+        .transpose()?
+        .flatten();
+    let head = repo.resolve(into.as_deref().unwrap_or("HEAD"))?;
     let name = repo
         .root()
         .file_name()

@@ -12,6 +12,24 @@ use crate::bar::bar;
 use crate::options::Options;
 use crate::setting::short;
 
+/// Prints a line to stdout.
+#[macro_export]
+macro_rules! out {
+    ($($arg:tt)*) => { $crate::screen::write_out(format_args!($($arg)*)) };
+}
+
+/// A reader that has gone (`| head`) is no error and no end to a campaign; a full disk is.
+pub(crate) fn write_out(text: std::fmt::Arguments<'_>) {
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("error: cannot write to stdout: {error}");
+            std::process::exit(i32::from(crate::exit::ENVIRONMENT));
+        }
+        _ => {}
+    }
+}
+
 /// SGR parameters.
 pub(crate) const RED: &str = "1;31";
 pub(crate) const GREEN: &str = "1;32";
@@ -80,7 +98,7 @@ impl Screen {
     pub(crate) fn result(&mut self, text: &str) {
         self.clear();
         match (self.json, self.quiet) {
-            (false, _) => println!("{text}"),
+            (false, _) => crate::out!("{text}"),
             (true, false) => eprintln!("{text}"),
             (true, true) => {}
         }

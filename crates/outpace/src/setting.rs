@@ -1,5 +1,6 @@
 //! What every verb that measures begins with: repository, configuration, machine, launcher.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -125,6 +126,10 @@ pub(crate) fn workloads(config: &Config, named: &[String]) -> Result<Vec<String>
     } else {
         config.workload.keys().cloned().collect()
     };
+    let mut chosen: Vec<String> = chosen;
+    // Twice the same would be judged twice, and merged with two proofs.
+    let mut seen = BTreeSet::new();
+    chosen.retain(|name| seen.insert(name.clone()));
     match chosen
         .iter()
         .find(|name| config.workload[*name].track == Track::TimeToLoss)
@@ -151,7 +156,7 @@ pub(crate) fn typed_command(command: &str, like: Option<&WorkloadConfig>) -> Res
 
 /// The first digits of a commit id.
 pub(crate) fn short(id: &str) -> &str {
-    &id[..id.len().min(9)]
+    id.get(..9).unwrap_or(id)
 }
 
 /// The present moment.

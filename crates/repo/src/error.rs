@@ -108,6 +108,13 @@ pub enum RepoError {
     },
 }
 
+impl RepoError {
+    /// Whether the disk or git itself failed, and not what was asked for.
+    pub fn is_environment(&self) -> bool {
+        matches!(self, Self::Io { .. } | Self::Git { .. })
+    }
+}
+
 /// Turns a git2 error into ours with the words for what was being done.
 pub(crate) trait Doing<T> {
     fn doing(self, what: impl FnOnce() -> String) -> Result<T, RepoError>;

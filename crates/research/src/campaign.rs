@@ -12,7 +12,7 @@ use outpace_trial::{Observer, profile};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
-use crate::gate::{cut, gate, workload};
+use crate::gate::{base_build, cut, gate, workload};
 use crate::merge::merge_proven;
 use crate::{Agent, Answer, Bench, Idea, Question, ResearchError, Sitting, View};
 
@@ -93,6 +93,10 @@ fn turns(
     used_s: &dyn Fn() -> f64,
 ) -> Result<String, ResearchError> {
     finish_merge(bench, order, observer)?;
+    if let Some(last) = order.attempts.last() {
+        // A kill may have come between its file and the history; to append it again changes nothing.
+        record(bench, last)?;
+    }
     let mut base = standing(bench, &order.campaign)?;
     let mut profiled: Option<(String, Option<Profile>)> = None;
     loop {
@@ -214,12 +218,17 @@ fn refused(bench: &Bench<'_>, order: &Order<'_>, patch: &Patch) -> Option<String
     let same = order
         .attempts
         .iter()
-        .find(|a| a.patch_sha256.as_deref() == Some(patch.sha256.as_str()))?;
+        .find(|a| a.patch_sha256.as_deref() == Some(patch.sha256.as_str()) && !lost(a))?;
     Some(format!(
         "already tried as number {}: {}",
         same.number,
         same.verdict.as_str()
     ))
+}
+
+/// Proven, but not merged because the branch moved: it may be proposed again.
+pub(crate) fn lost(attempt: &Attempt) -> bool {
+    attempt.merged.is_none() && attempt.verdicts.iter().any(|v| v.verdict == Kind::Faster)
 }
 
 fn question(
@@ -298,12 +307,7 @@ fn keep(
     attempt.total_s = begin.elapsed().as_secs_f64();
     attempt.at_s = used_s();
     attempt.finished = now();
-    if order.campaign.start_tokens_per_s.is_none() {
-        order.campaign.start_tokens_per_s = attempt
-            .main_verdict()
-            .and_then(|v| v.tokens_per_s)
-            .map(|t| t.base);
-    }
+    note_start(order, &attempt);
     order.campaign.used_s = used_s();
     order.campaign.updated = now();
     order.sitting.save_attempt(&attempt)?;
@@ -312,6 +316,12 @@ fn keep(
     observer.settled(&attempt);
     order.attempts.push(attempt);
     Ok(())
+}
+
+fn note_start(order: &mut Order<'_>, attempt: &Attempt) {
+    let tokens = attempt.main_verdict().and_then(|v| v.tokens_per_s);
+    let start = &mut order.campaign.start_tokens_per_s;
+    *start = start.or(tokens.map(|t| t.base));
 }
 
 /// In the history an attempt names its verdicts, which stand beside it.
@@ -361,6 +371,7 @@ fn finish_merge(
         "number {} was decided before the interruption; its merge is settled now",
         attempt.number
     ));
+    note_start(order, &attempt);
     order.sitting.save_attempt(&attempt)?;
     record(bench, &attempt)?;
     observer.settled(&attempt);
@@ -380,12 +391,14 @@ fn merged_already(
     else {
         return Ok(None);
     };
-    let named = parse_trailers(&bench.repo.message(&tip)?).verdicts;
-    Ok(attempt
-        .verdict_ids
-        .iter()
-        .any(|id| named.contains(id))
-        .then_some(tip))
+    // Somebody may have committed on top of it.
+    for commit in bench.repo.commits(&format!("{}..{tip}", attempt.base))? {
+        let named = parse_trailers(&bench.repo.message(&commit.id)?).verdicts;
+        if attempt.verdict_ids.iter().any(|id| named.contains(id)) {
+            return Ok(Some(commit.id));
+        }
+    }
+    Ok(None)
 }
 
 fn merge_again(
@@ -461,8 +474,7 @@ fn profile_of(
     };
     let config = workload(bench.config, name)?;
     let built = bench.builder.base(name, config, &base.tree);
-    let built = built
-        .map_err(|error| ResearchError::Environment(format!("the base does not build: {error}")))?;
+    let built = built.map_err(|error| base_build(&error, base))?;
     let Some(profiler) = &built.profile else {
         return Ok(None);
     };

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use outpace_record::{AgentConfig, plain};
@@ -15,6 +16,8 @@ use outpace_trial::{Context, LaunchError, LaunchSpec, Limits};
 use crate::error::disk;
 use crate::{Agent, Idea, ResearchError, View, briefing};
 
+/// The most that is kept of each stream of an agent.
+const LOG_BYTES: u64 = 16 << 20;
 /// Variables that agents' command lines commonly need to find their own settings; no repository credentials are among them.
 const PASSED: [&str; 6] = [
     "HOME",
@@ -95,15 +98,17 @@ impl Agent for CommandAgent<'_> {
         };
         let ended = self.run(&spec, &view.logs.join(format!("{number:05}-agent.log")))?;
         let left = view.repo.tree_from_dir(&view.base.tree, &worktree);
-        let title = fs::read_to_string(&title_file)
-            .map(|text| plain(&text, 100))
-            .unwrap_or_default();
+        let title = title_in(&title_file);
         // Scratch is deleted with the context at the latest.
         let _ = fs::remove_dir_all(&scratch);
         let tree = match left {
             Ok(tree) => tree,
             // What an agent leaves behind is its own fault, and no end to the campaign.
-            Err(error @ (RepoError::TooLarge { .. } | RepoError::BadPath { .. })) => {
+            Err(
+                error @ (RepoError::TooLarge { .. }
+                | RepoError::BadPath { .. }
+                | RepoError::Io { .. }),
+            ) => {
                 return Ok(Idea::Nothing {
                     title: named(title, "unusable worktree"),
                     reason: error.to_string(),
@@ -159,8 +164,8 @@ impl CommandAgent<'_> {
     /// How it ended, in words; its output goes to the log that is kept.
     fn run(&self, spec: &LaunchSpec, log: &Path) -> Result<String, ResearchError> {
         let outcome = self.context.launcher.run(spec, self.config.timeout);
-        let output =
-            ["stdout", "stderr"].map(|name| fs::read(spec.scratch.join(name)).unwrap_or_default());
+        let output = ["stdout", "stderr"]
+            .map(|name| head(&spec.scratch.join(name), LOG_BYTES).unwrap_or_default());
         fs::write(log, output.concat()).map_err(disk(log))?;
         match outcome {
             Ok(finished) => Ok(format!(
@@ -168,6 +173,9 @@ impl CommandAgent<'_> {
                 finished.code,
                 log.display()
             )),
+            Err(error @ LaunchError::System { .. }) => {
+                Err(ResearchError::Environment(error.to_string()))
+            }
             Err(LaunchError::Cancelled) => Err(ResearchError::Interrupted(None)),
             Err(error @ LaunchError::Timeout { .. }) => Ok(error.to_string()),
             Err(error @ LaunchError::Start { .. }) => Err(ResearchError::Usage(format!(
@@ -176,6 +184,27 @@ impl CommandAgent<'_> {
             ))),
         }
     }
+}
+
+/// What the agent wrote there, if it is a file: a link or a pipe could keep us reading for ever.
+fn title_in(path: &Path) -> String {
+    head(path, 4096)
+        .map(|bytes| plain(&String::from_utf8_lossy(&bytes), 100))
+        .unwrap_or_default()
+}
+
+/// The beginning of a regular file.
+fn head(path: &Path, most: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if !fs::symlink_metadata(path).ok()?.is_file() {
+        return None;
+    }
+    fs::File::open(path)
+        .ok()?
+        .take(most)
+        .read_to_end(&mut bytes)
+        .ok()?;
+    Some(bytes)
 }
 
 fn named(title: String, otherwise: &str) -> String {

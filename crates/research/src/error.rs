@@ -47,6 +47,7 @@ impl ResearchError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Interrupted(_) => 130,
+            Self::Repo(error) | Self::Merge(MergeError::Repo(error)) if error.is_environment() => 5,
             Self::Usage(_) | Self::Repo(_) | Self::Merge(_) => 2,
             Self::History(HistoryError::Unknown { .. } | HistoryError::Ambiguous { .. }) => 2,
             Self::Environment(_) | Self::History(_) | Self::Stored { .. } | Self::Disk { .. } => 5,

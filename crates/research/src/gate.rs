@@ -587,7 +587,7 @@ pub(crate) fn workload<'a>(
     })
 }
 
-fn base_build(error: &BuildError, base: &Commit) -> ResearchError {
+pub(crate) fn base_build(error: &BuildError, base: &Commit) -> ResearchError {
     if error.is_cancelled() {
         return ResearchError::Interrupted(None);
     }

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use outpace_record::{Attempt, Kind};
 use outpace_repo::check_policy;
 
+use crate::campaign::lost;
 use crate::{Agent, Idea, ResearchError, View};
 use change::{Change, apply, changes};
 
@@ -62,7 +63,11 @@ impl Agent for Tune {
 
 /// What to try next: a single change while there is one, then combinations.
 fn choose<'c, 'a>(all: &'c [Change<'a>], attempts: &[Attempt]) -> Option<Vec<&'c Change<'a>>> {
-    let tried: BTreeSet<&str> = attempts.iter().map(|a| a.title.as_str()).collect();
+    let tried: BTreeSet<&str> = attempts
+        .iter()
+        .filter(|a| !lost(a))
+        .map(|a| a.title.as_str())
+        .collect();
     let open: Vec<&Change<'_>> = all
         .iter()
         .filter(|change| !tried.contains(change.title().as_str()))

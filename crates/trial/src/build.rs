@@ -16,7 +16,9 @@ use outpace_record::WorkloadConfig;
 use sha2::{Digest, Sha256};
 
 use crate::artefact::identity_of_file;
-use crate::tree::{copy_dependencies, copy_file, copy_tree, files_below, remove_tree, touch_all};
+use crate::tree::{
+    copy_dependencies, copy_file, copy_tree, files_below, remove_file, remove_tree, touch_all,
+};
 use crate::{Context, LaunchError, LaunchSpec, Limits, Subject};
 
 /// Where sources come from: git, elsewhere.
@@ -101,7 +103,9 @@ impl BuildError {
     pub fn is_patch(&self) -> bool {
         matches!(
             self,
-            Self::Failed { .. } | Self::NoArtefact(_) | Self::Launch(LaunchError::Timeout { .. })
+            Self::Failed { .. }
+                | Self::NoArtefact(_)
+                | Self::Launch(LaunchError::Timeout { .. } | LaunchError::Start { .. })
         )
     }
 }
@@ -168,7 +172,7 @@ impl<'a> Builder<'a> {
         } else {
             &place.cache
         };
-        let built = self.collect(workload, config, tree, &place, target, build_s)?;
+        let built = self.collect((workload, "base"), config, tree, &place, target, build_s)?;
         self.bases.insert(key, built.clone());
         Ok(built)
     }
@@ -183,16 +187,30 @@ impl<'a> Builder<'a> {
         config: &WorkloadConfig,
         tree: &str,
     ) -> Result<Built, BuildError> {
+        self.beside_the_cache((workload, "candidate"), config, tree)
+    }
+
+    fn beside_the_cache(
+        &self,
+        (workload, role): (&str, &str),
+        config: &WorkloadConfig,
+        tree: &str,
+    ) -> Result<Built, BuildError> {
         let place = Place::of(&self.area, config);
-        let mut build_s = 0.0;
         place.begin_from_cache()?;
         self.lay_sources(&place, tree, place.cached_tree().as_deref())?;
-        if !config.build.is_empty() {
-            build_s = self.command(config, &place)?;
-        }
-        let built = self.collect(workload, config, tree, &place, &place.target, build_s);
-        remove_tree(&place.target).map_err(disk(&place.target))?;
-        built
+        let built = self.built(config, &place).and_then(|build_s| {
+            self.collect(
+                (workload, role),
+                config,
+                tree,
+                &place,
+                &place.target,
+                build_s,
+            )
+        });
+        let removed = remove_tree(&place.target).map_err(disk(&place.target));
+        built.and_then(|built| removed.map(|()| built))
     }
 
     /// Builds a trusted revision that is not the base, such as the anchor, without touching the cache. Free when repeated.
@@ -209,9 +227,17 @@ impl<'a> Builder<'a> {
         if let Some(built) = self.bases.get(&key) {
             return Ok(built.clone());
         }
-        let built = self.candidate(workload, config, tree)?;
+        let built = self.beside_the_cache((workload, "other"), config, tree)?;
         self.bases.insert(key, built.clone());
         Ok(built)
+    }
+
+    fn built(&self, config: &WorkloadConfig, place: &Place) -> Result<f64, BuildError> {
+        if config.build.is_empty() {
+            Ok(0.0)
+        } else {
+            self.command(config, place)
+        }
     }
 
     fn lay_sources(
@@ -240,11 +266,15 @@ impl<'a> Builder<'a> {
         else {
             return Ok(());
         };
-        if from.is_dir() {
-            copy_dependencies(&from, &place.target).map_err(disk(&from))?;
-            touch_all(&place.tree).map_err(disk(&place.tree))?;
+        if !from.is_dir() {
+            return Ok(());
         }
-        Ok(())
+        if copy_dependencies(&from, &place.target).is_err() {
+            // Somebody compiles there right now: begin from nothing.
+            remove_tree(&place.target).map_err(disk(&place.target))?;
+            fs::create_dir_all(&place.target).map_err(disk(&place.target))?;
+        }
+        touch_all(&place.tree).map_err(disk(&place.tree))
     }
 
     fn fetch(&self, config: &WorkloadConfig, place: &Place) -> Result<(), BuildError> {
@@ -254,7 +284,18 @@ impl<'a> Builder<'a> {
         self.launch(&config.fetch, config, place, true).map(|_| ())
     }
 
+    /// Builds. What an earlier build left at the places of the artefacts goes first: a build that does not write them again
+    /// must not pass off old ones.
     fn command(&self, config: &WorkloadConfig, place: &Place) -> Result<f64, BuildError> {
+        for path in artefacts(config) {
+            let path = place.target.join(path);
+            let removed = if path.is_dir() {
+                remove_tree(&path)
+            } else {
+                remove_file(&path)
+            };
+            removed.map_err(disk(&path))?;
+        }
         self.launch(&config.build, config, place, false)
     }
 
@@ -300,7 +341,7 @@ impl<'a> Builder<'a> {
     /// Copies what runs to a place of its own: the artefacts that the commands name, and the files that the program reads.
     fn collect(
         &self,
-        workload: &str,
+        (workload, role): (&str, &str),
         config: &WorkloadConfig,
         tree: &str,
         place: &Place,
@@ -308,7 +349,10 @@ impl<'a> Builder<'a> {
         build_s: f64,
     ) -> Result<Built, BuildError> {
         // Equal lengths of all names: the size of arguments and environment moves the stack, and that moves timings.
-        let name = hex::encode(Sha256::digest(format!("{workload}\n{tree}\n{}", place.key)));
+        let name = hex::encode(Sha256::digest(format!(
+            "{workload}\n{role}\n{tree}\n{}",
+            place.key
+        )));
         let folder = self.area.join("run").join(&name[..16]);
         remove_tree(&folder).map_err(disk(&folder))?;
         let (own_target, own_tree) = (folder.join("target"), folder.join("tree"));
@@ -396,7 +440,10 @@ impl Place {
         }
         remove_tree(&self.cache).map_err(disk(&self.cache))?;
         fs::rename(&self.target, &self.cache).map_err(disk(&self.cache))?;
-        fs::write(&self.cached, tree).map_err(disk(&self.cached))
+        let next = self.cached.with_extension("next");
+        fs::write(&next, tree)
+            .and_then(|()| fs::rename(&next, &self.cached))
+            .map_err(disk(&self.cached))
     }
 }
 

@@ -103,11 +103,12 @@ pub fn check_same_model(
     let perturbed = can_perturb
         .then(|| run(trainees.base, Side::Base, Some(1)))
         .transpose()?;
-    let theirs = run(trainees.candidate, Side::Candidate, None)?;
+    // Before the candidate, which could make it fail, and only what says that it cannot run any more is believed.
     let anchor = match trainees.anchor.map(|anchor| run(anchor, Side::Base, None)) {
-        Some(Err(error)) if error.is_cancelled() => return Err(error),
+        Some(Err(error)) if !error.is_own_end() => return Err(error),
         other => other,
     };
+    let theirs = run(trainees.candidate, Side::Candidate, None)?;
 
     let allowed = allowed_divergence(&ours.losses, perturbed.as_ref().map(|p| &p.losses[..]));
     let mut checks = vec![compare_losses(
@@ -142,6 +143,14 @@ pub fn check_same_model(
             validation,
         )?);
     }
+    if ours.checkpoint.is_some() && theirs.checkpoint.is_none() {
+        checks.push(at_most(
+            "checkpoint",
+            f64::NAN,
+            0.0,
+            "the candidate wrote none, the base did",
+        ));
+    }
     checks.push(whole_run(perturbed.as_ref().unwrap_or(&ours), &theirs));
     Ok(CheckOutcome {
         checks,
@@ -173,7 +182,16 @@ fn compare_with_anchor(
         {
             anew("the base trains another model than the anchor")
         }
-        Some(anchor) => compare_losses(ANCHOR_CHECK, anchor, candidate, &times(BUDGET)),
+        Some(anchor) => {
+            // Where the base stands already, a candidate may stand too.
+            let stands = anchor.iter().zip(base).map(|(a, b)| (a - b).abs());
+            let limit: Vec<f64> = times(BUDGET)
+                .into_iter()
+                .zip(stands)
+                .map(|(l, s)| l.max(s))
+                .collect();
+            compare_losses(ANCHOR_CHECK, anchor, candidate, &limit)
+        }
     }
 }
 
@@ -267,10 +285,11 @@ fn compare_losses(name: &str, reference: &[f64], candidate: &[f64], allowed: &[f
     for (step, ((r, c), allowed)) in reference.iter().zip(candidate).zip(allowed).enumerate() {
         let difference = (r - c).abs();
         let share = difference / allowed;
-        if share.is_nan() || share > worst_share {
+        let fails = difference.is_nan() || difference > *allowed;
+        if fails || share > worst_share {
             (worst, worst_share) = ((step + 1, difference, *allowed), share);
         }
-        if difference.is_nan() || difference > *allowed {
+        if fails {
             break;
         }
     }
@@ -301,7 +320,10 @@ fn compare_parameters(
     let start = checkpoint::read(initial?)?;
     let ours = checkpoint::read(base.checkpoint.as_deref()?)?;
     let moved = perturbed.and_then(|p| checkpoint::read(p.checkpoint.as_deref()?));
-    let theirs = candidate.checkpoint.as_deref().and_then(checkpoint::read);
+    let theirs = candidate
+        .checkpoint
+        .as_deref()
+        .and_then(checkpoint::read_untrusted);
     let broken = |detail: String| {
         Some(Check {
             name: "parameters".into(),
@@ -410,20 +432,22 @@ fn compare_validation(
     let probes = [
         (
             "probabilities",
+            ours.probability_sum_error,
             theirs.probability_sum_error,
             "largest distance of a sum of probabilities from 1",
         ),
         (
             "causality",
+            ours.causality_error,
             theirs.causality_error,
             "largest change of a past loss when the future changes",
         ),
     ];
-    checks.extend(
-        probes
-            .into_iter()
-            .filter_map(|(name, value, what)| Some(at_most(name, value?, PROBE, what))),
-    );
+    // What the base's checkpoint shows, the candidate's must show.
+    checks.extend(probes.into_iter().filter_map(|(name, ours, theirs, what)| {
+        ours?;
+        Some(at_most(name, theirs.unwrap_or(f64::NAN), PROBE, what))
+    }));
     Ok(checks)
 }
 

@@ -51,7 +51,15 @@ pub struct LaunchSpec {
 /// Why a program did not run to a good end.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    /// There is no such program, or the scratch cannot be written.
+    /// The machine failed us: the scratch cannot be written, no process can be made.
+    #[error("cannot start `{program}`: {source}")]
+    System {
+        /// The program.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no such program.
     #[error("cannot start `{program}`: {message}")]
     Start {
         /// The program.
@@ -128,9 +136,9 @@ impl Launcher {
     /// Its scratch cannot be written or the supervisor cannot be started. A missing program shows as exit code 127.
     pub fn spawn(&self, spec: &LaunchSpec) -> Result<Running, LaunchError> {
         let program = spec.command.first().cloned().unwrap_or_default();
-        let fail = |error: std::io::Error| LaunchError::Start {
+        let fail = |source: std::io::Error| LaunchError::System {
             program: program.clone(),
-            message: error.to_string(),
+            source,
         };
         let (home, temp) = (spec.scratch.join("home"), spec.scratch.join("tmp"));
         std::fs::create_dir_all(&home).map_err(fail)?;
@@ -170,6 +178,10 @@ impl Launcher {
         let mut running = self.spawn(spec)?;
         loop {
             if let Some(finished) = running.poll() {
+                // Ctrl-C may have ended it too: then it is nobody's fault.
+                if finished.code != 0 && self.cancelled() {
+                    return Err(LaunchError::Cancelled);
+                }
                 return running.check_started(finished);
             }
             if self.cancelled() {

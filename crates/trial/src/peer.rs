@@ -92,6 +92,14 @@ pub enum PeerError {
 }
 
 impl PeerError {
+    /// Whether the machine failed, and neither side.
+    pub fn is_machine(&self) -> bool {
+        matches!(
+            self,
+            Self::System { .. } | Self::Launch(LaunchError::System { .. })
+        )
+    }
+
     /// Whether this is the user's Ctrl-C and nobody's fault.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, Self::Cancelled | Self::Launch(LaunchError::Cancelled))
@@ -247,6 +255,9 @@ impl Peer {
 
     /// Nothing may have come before it was asked for: an early answer would be taken for the next one, in no time.
     fn send(&mut self, request: &Request) -> Result<(), PeerError> {
+        if self.context.launcher.cancelled() {
+            return Err(PeerError::Cancelled);
+        }
         if !self.buffer.is_empty() || is_readable(&self.stream) {
             let asked = "nothing yet".to_owned();
             // A program that ended is readable too; reading tells which it is.
@@ -332,6 +343,9 @@ impl Peer {
     fn gone(&mut self, when: &str) -> PeerError {
         // The socket closes a moment before the process is reaped.
         let finished = self.running.wait(Duration::from_secs(2));
+        if self.context.launcher.cancelled() {
+            return PeerError::Cancelled;
+        }
         let code = finished.map_or(-1, |f| f.code);
         PeerError::Exited {
             when: when.to_owned(),
@@ -358,6 +372,9 @@ fn accept(
                 });
             }
         }
+        if context.launcher.cancelled() {
+            return Err(PeerError::Cancelled);
+        }
         if let Some(finished) = running.poll() {
             let when = "before it connected to the socket in OUTPACE_SOCKET".to_owned();
             return Err(PeerError::Exited {
@@ -365,9 +382,6 @@ fn accept(
                 code: finished.code,
                 log: finished.log_tail(),
             });
-        }
-        if context.launcher.cancelled() {
-            return Err(PeerError::Cancelled);
         }
         if running.age_s() > subject.timeout.as_secs_f64() {
             return Err(PeerError::NoConnection {

@@ -17,6 +17,8 @@ const WARMUP_TURNS: std::ops::RangeInclusive<u32> = 2..=16;
 const LONGEST_BLOCK_S: f64 = 30.0;
 /// ... with at least so many pairs.
 const FEWEST_PAIRS: usize = 5;
+/// A turn's losses must fit into one message.
+const MOST_STEPS: f64 = 40_000.0;
 /// Steps that the candidate takes in the pilot: both sides' files are read once before anything counts.
 const GREETING_STEPS: usize = 3;
 
@@ -95,7 +97,7 @@ fn cold(plan: Plan, pairs: usize) -> Plan {
 
 fn lay_out(times: &[f64], ready_s: f64, min_turn_s: f64, pairs: usize) -> Plan {
     let settled = median(&times[times.len() / 2..]).max(1e-9);
-    let steps_per_turn = (min_turn_s / settled).ceil().clamp(1.0, 1e6) as u32;
+    let steps_per_turn = (min_turn_s / settled).ceil().clamp(1.0, MOST_STEPS) as u32;
     let warm_after = times
         .windows(3)
         .position(|w| median(w) <= WARM_FACTOR * settled)

@@ -33,18 +33,38 @@ const NO_DEPENDENCIES: [&str; 6] = ["debug", "doc", "examples", "incremental", "
 /// # Errors
 /// A file cannot be read or written.
 pub(crate) fn copy_dependencies(from: &Path, to: &Path) -> io::Result<()> {
+    copy_level(from, to, 0)
+}
+
+/// The folders that are left out stand at the top or in a profile's folder; deeper ones of the same name are outputs.
+fn copy_level(from: &Path, to: &Path, depth: usize) -> io::Result<()> {
     fs::create_dir_all(to)?;
     let in_deps = from.file_name().is_some_and(|name| name == "deps");
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (source, target, kind) = (entry.path(), to.join(entry.file_name()), entry.file_type()?);
-        if kind.is_dir() && !NO_DEPENDENCIES.contains(&&*entry.file_name().to_string_lossy()) {
-            copy_dependencies(&source, &target)?;
+        let left_out =
+            depth <= 1 && NO_DEPENDENCIES.contains(&&*entry.file_name().to_string_lossy());
+        if kind.is_dir() && !left_out {
+            copy_level(&source, &target, depth + 1)?;
+        } else if kind.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&source)?, &target)?;
         } else if kind.is_file() && !(in_deps && source.extension().is_none()) {
             copy_file(&source, &target)?;
         }
     }
     copy_time(from, to)
+}
+
+/// Deletes a file; one that is not there is no error.
+///
+/// # Errors
+/// It cannot be deleted.
+pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Gives all files below a folder the present time.

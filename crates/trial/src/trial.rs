@@ -15,6 +15,8 @@ const WAITING_CPU: f64 = 0.10;
 /// Start-up may take half as long again as the base's plus a quarter of a second: work must not hide there.
 const READY_FACTOR: f64 = 1.5;
 const READY_SLACK_S: f64 = 0.25;
+/// Blocks from which on start-up is judged.
+const READY_BLOCKS: usize = 3;
 
 /// What a trial is run with.
 #[derive(Debug, Clone)]
@@ -54,6 +56,17 @@ impl From<(Side, PeerError)> for SideError {
 }
 
 impl SideError {
+    /// Whether the program ended or gave up by itself: not a time limit, not the machine, not the user.
+    pub fn is_own_end(&self) -> bool {
+        matches!(
+            self,
+            Self::Side {
+                error: PeerError::Exited { .. } | PeerError::Said(_) | PeerError::Version(_),
+                ..
+            }
+        )
+    }
+
     /// Whether this is the user's Ctrl-C.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, Self::Side { error, .. } if error.is_cancelled())
@@ -61,13 +74,7 @@ impl SideError {
 
     /// Whether the candidate is to blame.
     pub fn is_candidate(&self) -> bool {
-        matches!(
-            self,
-            Self::Side {
-                side: Side::Candidate,
-                ..
-            }
-        ) && !self.is_cancelled()
+        matches!(self, Self::Side { side: Side::Candidate, error } if !error.is_cancelled() && !error.is_machine())
     }
 }
 
@@ -251,16 +258,35 @@ fn watch(results: &[BlockResult]) -> Vec<Check> {
         .sum();
     if let Some(idle) = sum(|b| b.idle_cpu_s, 1) {
         let what = "CPU time of the candidate during the base's turns, as a share of them";
-        checks.push(at_most("waiting", idle / base_turns, WAITING_CPU, what));
+        let candidate_turns: f64 = results
+            .iter()
+            .flat_map(|r| &r.block.pairs)
+            .map(|pair| pair[1])
+            .sum();
+        // A workload whose base spins while it waits does so in every candidate.
+        let of_base = sum(|b| b.idle_cpu_s, 0).unwrap_or(0.0) / candidate_turns;
+        checks.push(at_most(
+            "waiting",
+            idle / base_turns,
+            WAITING_CPU.max(1.5 * of_base),
+            what,
+        ));
     }
-    if let (Some(base), Some(candidate)) = (sum(|b| b.ready_s, 0), sum(|b| b.ready_s, 1)) {
-        let n = results.len() as f64;
-        let allowed = READY_FACTOR * base / n + READY_SLACK_S;
+    // One stall of the machine is no start-up: the median of a few blocks is.
+    let ready = |side: usize| -> Vec<f64> {
+        results
+            .iter()
+            .filter_map(|r| r.block.ready_s)
+            .map(|ready| ready[side])
+            .collect()
+    };
+    if results.len() >= READY_BLOCKS && ready(0).len() == results.len() {
+        let allowed = READY_FACTOR * median(&ready(0)) + READY_SLACK_S;
         checks.push(at_most(
             "start-up",
-            candidate / n,
+            median(&ready(1)),
             allowed,
-            "mean seconds from start to ready",
+            "median seconds from start to ready",
         ));
     }
     checks

@@ -32,7 +32,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
             .map(|c| serde_json::json!({"commit": c.commit, "summary": c.summary, "verdicts": c.verdict_ids, "findings": c.findings}))
             .collect();
         let holds = broken == 0;
-        println!(
+        crate::out!(
             "{}",
             serde_json::json!({"schema": "outpace.audit/1", "holds": holds, "commits": commits})
         );

@@ -1,7 +1,7 @@
 //! `outpace baseline`.
 
 use anyhow::Result;
-use outpace_record::Document;
+use outpace_record::{Document, plain};
 use outpace_report::format::{count, gain};
 
 use crate::exit::OK;
@@ -52,7 +52,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
             .iter()
             .map(|b| serde_json::from_str(&b.to_json()))
             .collect::<Result<_, _>>()?;
-        println!(
+        crate::out!(
             "{}",
             serde_json::json!({"schema": "outpace.baselines/1", "machine_class": class, "baselines": list})
         );
@@ -74,7 +74,11 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         } else {
             ""
         };
-        screen.result(&format!("{}  {}{here}", b.workload, b.machine_class));
+        screen.result(&format!(
+            "{}  {}{here}",
+            plain(&b.workload, 60),
+            plain(&b.machine_class, 80)
+        ));
         let (merges, since) = (b.merges, short(&b.anchor.commit));
         let from = count(b.anchor.tokens_per_s);
         screen.result(&format!(

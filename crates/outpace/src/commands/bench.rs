@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
             .history()
             .append(&[("run", &run.finished.date(), &json)])?;
         if args.measuring.json {
-            println!("{}", serde_json::from_str::<serde_json::Value>(&json)?);
+            crate::out!("{}", serde_json::from_str::<serde_json::Value>(&json)?);
             continue;
         }
         show(&repo, &commit, &run, &mut screen)?;

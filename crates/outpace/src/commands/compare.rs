@@ -207,7 +207,7 @@ pub(crate) fn print(json: bool, verdicts: &[Verdict], screen: &mut Screen) -> Re
     screen.clear();
     for verdict in verdicts {
         if json {
-            println!("{}", serde_json::to_string(verdict)?);
+            crate::out!("{}", serde_json::to_string(verdict)?);
         } else {
             screen.verdict(verdict);
         }

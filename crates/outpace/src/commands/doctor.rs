@@ -81,7 +81,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         outpace_version: VERSION.into(),
     };
     if args.measuring.json {
-        print!("{}", doctor.to_json());
+        crate::out!("{}", doctor.to_json().trim_end());
     } else {
         show(&mut screen, &doctor);
     }

@@ -78,12 +78,16 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     if text.is_none() {
         warn_of_changes(&repo, &mut screen)?;
     }
-    let mut base = base_of(&repo, args, into.as_deref(), text.is_some())?;
-    if let (Some(into), None) = (&into, &text) {
+    let (context, _cancel) = context()?;
+    let _lock = lock(&repo, &context, &mut screen)?;
+    let mut base = base_of(&repo, args, text.is_some())?;
+    if let Some(into) = &into {
         // A revision is merged as the patch that it is: the branch may hold merges that the revision does not know.
-        let commit = repo.resolve(args.rev.as_deref().unwrap_or("HEAD"))?;
-        text = Some(repo.patch_between(&base.tree, &commit.tree)?.text);
-        base = standing(&repo, into)?;
+        if text.is_none() {
+            let commit = repo.resolve(args.rev.as_deref().unwrap_or("HEAD"))?;
+            text = Some(repo.patch_between(&base.tree, &commit.tree)?.text);
+        }
+        base = standing(&repo, into, args.into.is_none(), base)?;
     }
     let config = config_of(&repo, &base)?;
     let names = workloads(&config, &args.measuring.workloads)?;
@@ -95,9 +99,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
             outpace_record::plain(&base.summary, 80)
         ),
     );
-    let (context, _cancel) = context()?;
     let sources = RepoSources(&repo);
-    let _lock = lock(&repo, &context, &mut screen)?;
     let mut bench = bench(&repo, &config, &context, &sources);
     for _ in 0..MOVES {
         let candidate = match candidate(&repo, args, base.clone(), text.as_deref()) {
@@ -270,15 +272,13 @@ fn patch_text(args: &Args) -> Result<Option<String>> {
     ))
 }
 
-fn base_of(repo: &Repo, args: &Args, into: Option<&str>, is_patch: bool) -> Result<Commit> {
+/// What the patch is relative to: the named base, the parent of the revision, or HEAD for a patch.
+fn base_of(repo: &Repo, args: &Args, is_patch: bool) -> Result<Commit> {
     if let Some(base) = &args.base {
         return Ok(repo.resolve(base)?);
     }
     if is_patch {
-        return match into {
-            Some(into) => standing(repo, into),
-            None => Ok(repo.resolve("HEAD")?),
-        };
+        return Ok(repo.resolve("HEAD")?);
     }
     let rev = args.rev.as_deref().unwrap_or("HEAD");
     let commit = repo.resolve(rev)?;

@@ -56,11 +56,11 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         Verb::List { kind, json } => {
             list(options, &of_kind(kind)?, &|id| Ok(history.get(id)?), *json)?;
         }
-        Verb::Show { id } => print!("{}", history.get(id)?),
+        Verb::Show { id } => crate::out!("{}", history.get(id)?.trim_end()),
         Verb::Export { kind } => {
             for entry in of_kind(kind)? {
                 let value: serde_json::Value = serde_json::from_str(&history.get(&entry.id)?)?;
-                println!("{value}");
+                crate::out!("{value}");
             }
         }
     }
@@ -82,7 +82,7 @@ fn list(
     }
     for entry in entries {
         if json {
-            println!(
+            crate::out!(
                 "{}",
                 serde_json::json!({"id": entry.id, "kind": entry.kind, "date": entry.date})
             );

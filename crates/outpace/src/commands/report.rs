@@ -74,7 +74,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         } else {
             outpace_report::json(&data)
         };
-        println!("{text}");
+        crate::out!("{text}");
         return Ok(OK);
     }
     let formats = Formats {

@@ -83,10 +83,13 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
                 .as_deref()
                 .unwrap_or(&campaign.start),
         )?,
-        None => standing(&repo, &into)?,
+        None => standing(&repo, &into, args.into.is_none(), repo.resolve("HEAD")?)?,
     };
     let config = config_of(&repo, &base)?;
-    let names = workloads(&config, &args.measuring.workloads)?;
+    let named = begun
+        .as_ref()
+        .map_or(&args.measuring.workloads, |(c, _)| &c.workloads);
+    let names = workloads(&config, named)?;
     let agent_name = begun
         .as_ref()
         .map(|(c, _)| c.agent.clone())
@@ -114,7 +117,8 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     sitting.save_campaign(&campaign)?;
     prepare(&mut bench, &mut campaign, &base, options, &mut screen)?;
     introduce(&mut screen, &campaign, &base, &config);
-    for attempt in &attempts {
+    let settled = |attempt: &&Attempt| attempt.verdict != Kind::Faster || attempt.merged.is_some();
+    for attempt in attempts.iter().filter(settled) {
         outpace_research::CampaignObserver::settled(&mut screen, attempt);
     }
     let order = Order {
@@ -135,7 +139,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     };
     page::write(&dir, &data, &formats)?;
     if args.measuring.json {
-        println!("{}", outpace_report::json(&data));
+        crate::out!("{}", outpace_report::json(&data));
     } else {
         conclude(&mut screen, &campaign, &attempts, &dir);
     }
@@ -151,21 +155,22 @@ pub(crate) fn default_branch(repo: &Repo) -> Result<String> {
     }
 }
 
-/// What patches are measured against: the tip of the branch if it is ahead of HEAD, else HEAD, which it is moved to.
-pub(crate) fn standing(repo: &Repo, into: &str) -> Result<Commit> {
-    let head = repo.resolve("HEAD")?;
+/// What a proven patch goes onto: the tip of the branch, or `start` where there is no branch yet. Only the default branch
+/// (`ours`) catches up with `start` where it lies behind; a branch that the user named is moved by proven merges alone.
+pub(crate) fn standing(repo: &Repo, into: &str, ours: bool, start: Commit) -> Result<Commit> {
     let Some(tip) = repo.branch_tip(into)? else {
-        return Ok(head);
+        return Ok(start);
     };
-    if repo.is_ancestor(&head.id, &tip)? {
+    if !ours || repo.is_ancestor(&start.id, &tip)? {
         return Ok(repo.resolve(&tip)?);
     }
-    if repo.is_ancestor(&tip, &head.id)? {
-        repo.fast_forward(into, Some(&tip), &head.id)?;
-        return Ok(head);
+    if repo.is_ancestor(&tip, &start.id)? {
+        repo.fast_forward(into, Some(&tip), &start.id)?;
+        return Ok(start);
     }
     Err(usage(format!(
-        "branch {into} and HEAD have diverged. Hint: rebase one of them, or name another branch with --into"
+        "branch {into} and {} have diverged. Hint: rebase one of them, or name another branch with --into",
+        short(&start.id)
     )))
 }
 

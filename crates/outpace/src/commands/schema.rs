@@ -15,7 +15,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<u8> {
     let Some(name) = &args.name else {
-        println!("{}", SCHEMAS.join("\n"));
+        crate::out!("{}", SCHEMAS.join("\n"));
         return Ok(OK);
     };
     let schema = json_schema(name.trim_start_matches("outpace.").trim_end_matches("/1"))
@@ -25,6 +25,6 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
                 SCHEMAS.join(", ")
             ))
         })?;
-    println!("{}", serde_json::to_string_pretty(&schema)?);
+    crate::out!("{}", serde_json::to_string_pretty(&schema)?);
     Ok(OK)
 }

@@ -303,3 +303,30 @@ fn a_track_that_is_not_judged_yet_is_said() {
         .expect(2)
         .says(&["time-to-loss", "not judged by this version"]);
 }
+
+#[test]
+fn head_is_merged_as_its_own_patch_and_a_named_branch_moves_by_proof_alone() {
+    let play = Playground::new(SETTINGS);
+    let main = play.git(&["rev-parse", "main"]);
+    play.git(&["checkout", "-q", "-b", "mine"]);
+    play.write("settings.toml", &SETTINGS.replace("400", "500"));
+    play.commit("spin more");
+    play.outpace(&["gate", "--merge", "--into", "main"])
+        .expect(3);
+    assert_eq!(play.git(&["rev-parse", "main"]), main, "nothing was proven");
+    play.write("settings.toml", &SETTINGS.replace("400", "200"));
+    play.commit("spin less");
+    play.outpace(&["gate", "--merge", "--base", "main", "--into", "main"])
+        .expect(0)
+        .says(&["merged"]);
+    let tip = play.git(&["rev-parse", "main"]);
+    assert_eq!(
+        play.git(&["rev-parse", "main^"]),
+        main,
+        "{tip} is the merge and nothing else"
+    );
+    play.outpace(&["gate", "--merge"])
+        .expect(0)
+        .says(&["into outpace/mine"]);
+    play.outpace(&["audit", "outpace/mine"]).expect(0);
+}

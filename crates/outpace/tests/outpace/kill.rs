@@ -25,14 +25,16 @@ fn ten_kills_lose_nothing() {
     });
     let before = play.user_state();
     let mut rng = ChaCha20Rng::seed_from_u64(20_261_123);
-    let mut finished = Vec::new();
+    let (mut finished, mut pids) = (Vec::new(), Vec::new());
     for round in 0..KILLS {
-        let verb: &[&str] = if round == 0 {
-            &["research", "--agent", "tune"]
-        } else {
+        let begun = round > 0 && campaign_exists(&play);
+        let verb: &[&str] = if begun {
             &["research", "--resume"]
+        } else {
+            &["research", "--agent", "tune"]
         };
         let mut child = play.start(verb);
+        pids.push(child.id());
         std::thread::sleep(Duration::from_millis(rng.random_range(150..2500)));
         signal(child.id(), "KILL");
         child.wait().unwrap();
@@ -54,6 +56,10 @@ fn ten_kills_lose_nothing() {
             .filter(|(_, text)| !text.is_empty())
             .collect();
     }
+    assert!(
+        !finished.is_empty(),
+        "no attempt was finished between the kills"
+    );
     play.outpace(&[
         "research",
         "--resume",
@@ -76,15 +82,20 @@ fn ten_kills_lose_nothing() {
     );
     assert_eq!(play.user_state(), before, "the repository is clean");
     assert_eq!(play.git(&["worktree", "list"]).lines().count(), 1);
-    assert!(
-        scratch_of_the_dead().is_empty(),
-        "{:?}",
-        scratch_of_the_dead()
-    );
+    assert_eq!(scratch_of(&pids), Vec::<PathBuf>::new());
     if play.git(&["branch", "--list", "outpace/main"]).is_empty() {
         return;
     }
     play.outpace(&["audit", "outpace/main"]).expect(0);
+}
+
+fn campaign_exists(play: &Playground) -> bool {
+    let Ok(campaigns) = std::fs::read_dir(play.path().join(".git/outpace/campaigns")) else {
+        return false;
+    };
+    campaigns
+        .flatten()
+        .any(|entry| entry.path().join("campaign.json").is_file())
 }
 
 /// The supervisor ends its tree as soon as it sees that outpace is gone.
@@ -99,18 +110,13 @@ fn no_processes(play: &Playground) {
     panic!("left behind: {:?}", toys_alive(play.path()));
 }
 
-/// Scratch folders whose owner is dead; the next run sweeps them.
-fn scratch_of_the_dead() -> Vec<PathBuf> {
+/// Scratch folders of killed processes; the next run sweeps them.
+fn scratch_of(pids: &[u32]) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
-    let dead = entries.filter(|entry| {
+    let ours = entries.filter(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name
-            .strip_prefix("outpace-")
-            .and_then(|rest| rest.split_once('-'))
-            .map(|(pid, _)| pid.to_owned());
-        owner.is_some_and(|pid| {
-            pid.parse::<u32>().is_ok() && !PathBuf::from(format!("/proc/{pid}")).exists()
-        })
+        pids.iter()
+            .any(|pid| name.starts_with(&format!("outpace-{pid}-")))
     });
-    dead.map(|entry| entry.path()).collect()
+    ours.map(|entry| entry.path()).collect()
 }

@@ -9,6 +9,7 @@ mod bad_input;
 mod campaign;
 mod gate;
 mod kill;
+mod sample;
 mod surface;
 mod this_repository;
 mod workloads;

@@ -144,3 +144,18 @@ fn judge_names_the_malformed_line_after_the_results_before_it() {
     }
     judge("").expect(0);
 }
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let folder = Playground::bare_folder();
+    let mut child = folder
+        .command(&["schema", "verdict"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.is_empty(), "{stderr}");
+}

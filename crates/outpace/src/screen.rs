@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
 use outpace_record::{Attempt, Check, Kind, Verdict, plain};
+use outpace_repo::Commit;
 use outpace_report::format::{count, duration, gain};
 use outpace_research::CampaignObserver;
 use outpace_trial::{Event, Observer, Side};
@@ -80,6 +81,12 @@ impl Screen {
         if !self.quiet {
             eprintln!("{label:<10} {text}");
         }
+    }
+
+    /// A revision with its summary.
+    pub(crate) fn revision(&mut self, label: &str, commit: &Commit) {
+        let summary = plain(&commit.summary, 80);
+        self.say(label, &format!("{}   {summary}", short(&commit.id)));
     }
 
     /// A warning; shown even when quiet.

@@ -11,8 +11,7 @@ use crate::exit::{INTERRUPTED, usage};
 use crate::options::{Measuring, Options};
 use crate::screen::Screen;
 use crate::setting::{
-    VERSION, bench, config_of, context, lock, open_repo, short, surroundings, typed_command,
-    workloads,
+    VERSION, bench, config_of, context, lock, open_repo, surroundings, typed_command, workloads,
 };
 
 /// Compare two revisions, or two commands without git: one trial, no merge.
@@ -97,14 +96,7 @@ fn revisions(options: &Options, args: &Args, screen: &mut Screen) -> Result<Outc
     let (context, _cancel) = context()?;
     let patch = repo.patch_between(&base.tree, &candidate.tree)?;
     for (label, commit) in [("base", &base), ("candidate", &candidate)] {
-        screen.say(
-            label,
-            &format!(
-                "{}   {}",
-                short(&commit.id),
-                outpace_record::plain(&commit.summary, 80)
-            ),
-        );
+        screen.revision(label, commit);
     }
     let question = Question {
         title: outpace_record::plain(&candidate.summary, 100),

@@ -91,14 +91,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     }
     let config = config_of(&repo, &base)?;
     let names = workloads(&config, &args.measuring.workloads)?;
-    screen.say(
-        "base",
-        &format!(
-            "{}   {}",
-            short(&base.id),
-            outpace_record::plain(&base.summary, 80)
-        ),
-    );
+    screen.revision("base", &base);
     let sources = RepoSources(&repo);
     let mut bench = bench(&repo, &config, &context, &sources);
     for _ in 0..MOVES {

@@ -320,14 +320,7 @@ fn introduce(screen: &mut Screen, campaign: &Campaign, base: &Commit, config: &C
         "machine",
         &format!("{machine}   sandbox {}", campaign.sandbox_tier.as_str()),
     );
-    screen.say(
-        "base",
-        &format!(
-            "{}   {}",
-            short(&base.id),
-            outpace_record::plain(&base.summary, 80)
-        ),
-    );
+    screen.revision("base", base);
     let limit = match (campaign.budget_s, campaign.max_experiments) {
         (Some(s), Some(n)) => format!("{} or {n} attempts", duration(s)),
         (Some(s), None) => duration(s),

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::playground::Outcome;
+use crate::playground::{Outcome, git_in, outpace_in};
 
 /// A kernel that spends its time twice: what a faster patch removes, and a slower one adds.
 const PLAIN: &str = "let mean_square = dot(row, row) *";
@@ -55,19 +55,7 @@ impl Clone {
     }
 
     fn git(&self, args: &[&str]) -> String {
-        let output = Command::new("git")
-            .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
-            .args(args)
-            .current_dir(self.dir.path())
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "git {args:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        git_in(self.dir.path(), args)
     }
 
     fn commit(&self, message: &str) {
@@ -96,18 +84,7 @@ impl Clone {
     }
 
     fn outpace(&self, args: &[&str]) -> Outcome {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_outpace"));
-        let output = command
-            .args(args)
-            .current_dir(self.dir.path())
-            .env("NO_COLOR", "1")
-            .output()
-            .unwrap();
-        Outcome {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        outpace_in(self.dir.path(), args)
     }
 }
 

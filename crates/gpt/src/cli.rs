@@ -69,8 +69,8 @@ struct Train {
     /// Steps to train
     #[arg(long, value_name = "N", default_value_t = 200)]
     steps: u64,
-    /// Checkpoint to go on from
-    #[arg(long, value_name = "FILE")]
+    /// Checkpoint to go on from, with its seeds
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["model_seed", "data_seed"])]
     checkpoint: Option<PathBuf>,
     /// Checkpoint to write at the end
     #[arg(long, value_name = "FILE")]

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, exit};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -40,6 +40,7 @@ fn main() {
             spin(number("spin", 500.0));
             println!("done");
         }
+        "idle" => spin_for(IDLE_WORK),
         "verify" => exit(i32::from(mode == "unverified")),
         _ => exit(2),
     }
@@ -109,6 +110,7 @@ fn train(mode: &str, thousands: f64, rate: f64) {
                     &mut stream,
                     &json!({"type": "done", "step": step, "losses": losses}),
                 );
+                work_while_waiting(mode);
                 if mode == "early" && step > 4 {
                     // The answer to the next request, in no time.
                     say(
@@ -125,6 +127,32 @@ fn train(mode: &str, thousands: f64, rate: f64) {
             }
             _ => break,
         }
+    }
+}
+
+/// What a misbehaving workload works after each of its turns.
+const IDLE_WORK: Duration = Duration::from_millis(2);
+
+fn spin_for(time: Duration) {
+    let begin = Instant::now();
+    while begin.elapsed() < time {
+        spin(10.0);
+    }
+}
+
+/// Works during the other side's turn, in a thread or a process that has ended before anybody looks again.
+fn work_while_waiting(mode: &str) {
+    match mode {
+        "thread" => drop(std::thread::spawn(|| spin_for(IDLE_WORK))),
+        "child" => {
+            let toy = std::env::current_exe().expect("this program has a path");
+            let mut child = Command::new(toy)
+                .args(["idle", "settings.toml"])
+                .spawn()
+                .expect("processes can be started");
+            drop(std::thread::spawn(move || child.wait()));
+        }
+        _ => {}
     }
 }
 

@@ -151,6 +151,7 @@ pub(crate) fn typed_command(command: &str, like: Option<&WorkloadConfig>) -> Res
         limits: Limits::default(),
         timeout,
         inherit_env: true,
+        fresh: Vec::new(),
     })
 }
 

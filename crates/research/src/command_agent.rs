@@ -61,13 +61,13 @@ impl Agent for CommandAgent<'_> {
             .context
             .fresh_scratch()
             .map_err(disk(&std::env::temp_dir()))?;
-        let worktree = scratch.join("worktree");
+        let worktree = scratch.path().join("worktree");
         view.repo
             .scratch_worktree(&view.base.tree, &worktree, "base")?;
         let (context_file, prompt_file, title_file) = (
-            scratch.join("context.md"),
-            scratch.join("prompt.md"),
-            scratch.join("title.txt"),
+            scratch.path().join("context.md"),
+            scratch.path().join("prompt.md"),
+            scratch.path().join("title.txt"),
         );
         let prompt = briefing::prompt(
             view,
@@ -91,7 +91,7 @@ impl Agent for CommandAgent<'_> {
         let spec = LaunchSpec {
             command: self.config.command.iter().map(fill).collect(),
             cwd: worktree.clone(),
-            scratch: scratch.join("own"),
+            scratch: scratch.path().join("own"),
             env: self.environment(&prompt_file, &context_file, &title_file),
             inherit_env: false,
             limits: Limits::default(),
@@ -99,8 +99,7 @@ impl Agent for CommandAgent<'_> {
         let ended = self.run(&spec, &view.logs.join(format!("{number:05}-agent.log")))?;
         let left = view.repo.tree_from_dir(&view.base.tree, &worktree);
         let title = title_in(&title_file);
-        // Scratch is deleted with the context at the latest.
-        let _ = fs::remove_dir_all(&scratch);
+        drop(scratch);
         let tree = match left {
             Ok(tree) => tree,
             // What an agent leaves behind is its own fault, and no end to the campaign.

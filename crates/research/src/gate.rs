@@ -404,7 +404,7 @@ fn run_verify(context: &Context, verify: &outpace_trial::Subject) -> Result<Chec
             source,
         })
     })?;
-    let spec = context.spec(verify, &[], &[], &scratch);
+    let spec = context.spec(verify, &[], &[], scratch.path());
     let (passed, detail) = match context.launcher.run(&spec, verify.timeout) {
         Ok(finished) if finished.code == 0 => (true, "`verify` passed".to_owned()),
         Ok(finished) => (
@@ -416,6 +416,13 @@ fn run_verify(context: &Context, verify: &outpace_trial::Subject) -> Result<Chec
             ),
         ),
         Err(error @ LaunchError::Timeout { .. }) => (false, format!("`verify` failed: {error}")),
+        // A program that is looked up on the machine is not the candidate's.
+        Err(error @ LaunchError::Start { .. }) if !verify.command[0].contains('/') => {
+            return Err(SideError::Side {
+                side: Side::Base,
+                error: error.into(),
+            });
+        }
         Err(error) => return Err(failed(error.into())),
     };
     Ok(Check {

@@ -46,6 +46,8 @@ pub struct Turn {
 pub struct Closed {
     /// Wall seconds from start to exit.
     pub wall_s: f64,
+    /// Wall seconds from the request to stop to its exit.
+    pub exit_s: f64,
     /// Peak resident memory in MiB, where the system says so.
     pub peak_mib: Option<f64>,
 }

@@ -28,6 +28,8 @@ pub(crate) struct BlockResult {
     pub(crate) wall_s: f64,
     /// Seconds of its measured turns.
     pub(crate) turns_s: f64,
+    /// Seconds from the request to stop to the exit.
+    pub(crate) exit_s: [f64; 2],
     /// Tokens a step, as the sides say.
     pub(crate) tokens_per_step: [Option<u64>; 2],
 }
@@ -95,6 +97,7 @@ pub(crate) fn measure(
         },
         loss_gap,
         wall_s: arena.clock().now_s() - begin_s,
+        exit_s: closed.map(|c| c.exit_s),
         tokens_per_step,
     })
 }

@@ -322,7 +322,7 @@ impl<'a> Builder<'a> {
                 .map(|arg| fill(arg, &place.target, &place.tree))
                 .collect(),
             cwd: place.tree.clone(),
-            scratch,
+            scratch: scratch.path().to_owned(),
             env,
             // Fetching is the base's own command and may need the user's proxy and certificates.
             inherit_env: online,
@@ -378,6 +378,10 @@ impl<'a> Builder<'a> {
                 },
                 timeout: config.timeout,
                 inherit_env: false,
+                fresh: named(command)
+                    .map(|path| own_target.join(path))
+                    .filter(|path| path.is_file())
+                    .collect(),
             })
         };
         Ok(Built {
@@ -460,14 +464,22 @@ fn artefacts(config: &WorkloadConfig) -> Vec<String> {
         &config.profile,
         &config.verify,
     ];
-    let named = commands
+    let mut paths: Vec<String> = commands
         .into_iter()
-        .flatten()
-        .filter_map(|arg| arg.strip_prefix("{target}/"));
-    let mut paths: Vec<String> = named.map(str::to_owned).collect();
+        .flat_map(|command| named(command))
+        .map(str::to_owned)
+        .collect();
     paths.sort();
     paths.dedup();
     paths
+}
+
+/// Paths below `{target}` in a command: an argument of its own, or what follows the `=` of one.
+fn named(command: &[String]) -> impl Iterator<Item = &str> {
+    command.iter().filter_map(|arg| {
+        let (before, path) = arg.split_once("{target}/")?;
+        (before.is_empty() || before.ends_with('=')).then_some(path)
+    })
 }
 
 fn copy_artefact(from: &Path, to: &Path) -> Result<(), BuildError> {

@@ -2,7 +2,7 @@
 //! are compared, and the losses with those of the revision that the ratchet began from. What divergence is innocent is measured: the base against itself with its initial weights moved by one
 //! unit in the last place.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use outpace_record::{ANCHOR_CHECK, Check, plain};
 use rand::SeedableRng;
@@ -11,7 +11,7 @@ use rand_chacha::ChaCha20Rng;
 use crate::checkpoint::{self, Tensors, distance, structure_difference};
 use crate::peer::Peer;
 use crate::trial::{at_most, seed};
-use crate::{Context, Event, Observer, PeerError, Side, SideError, Subject, evaluate};
+use crate::{Context, Event, Observer, PeerError, Scratch, Side, SideError, Subject, evaluate};
 
 /// The candidate may diverge this many times as much as the base does from itself (docs/statistics.md) ...
 const ENVELOPE: f64 = 4.0;
@@ -71,9 +71,20 @@ pub struct Trainees<'a> {
 
 struct Trained {
     losses: Vec<f64>,
-    checkpoint: Option<PathBuf>,
+    checkpoint: Option<Checkpoint>,
     /// Seconds from its start to its exit.
     wall_s: f64,
+}
+
+/// A saved file, deleted with its folder.
+struct Checkpoint {
+    folder: Scratch,
+}
+
+impl Checkpoint {
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("checkpoint.safetensors")
+    }
 }
 
 /// Trains base, perturbed base, candidate and anchor for `steps` steps and compares them.
@@ -127,7 +138,7 @@ pub fn check_same_model(
         ));
     }
     checks.extend(compare_parameters(
-        initial.as_deref(),
+        initial.as_ref(),
         &ours,
         perturbed.as_ref(),
         &theirs,
@@ -135,7 +146,7 @@ pub fn check_same_model(
     if let (Some(evaluator), Some(own), Some(other)) =
         (trainees.evaluator, &ours.checkpoint, &theirs.checkpoint)
     {
-        let moved = perturbed.as_ref().and_then(|p| p.checkpoint.as_deref());
+        let moved = perturbed.as_ref().and_then(|p| p.checkpoint.as_ref());
         checks.extend(compare_validation(
             context,
             evaluator,
@@ -212,7 +223,7 @@ fn train_base(
     subject: &Subject,
     steps: u32,
     seeds: [u64; 2],
-) -> Result<(Trained, Option<PathBuf>, bool), PeerError> {
+) -> Result<(Trained, Option<Checkpoint>, bool), PeerError> {
     let mut peer = Peer::start(context, subject)?;
     let can_perturb = peer.can("perturb");
     peer.begin(seeds[0], seeds[1], None)?;
@@ -239,7 +250,7 @@ fn finish(context: &Context, mut peer: Peer, steps: u32) -> Result<Trained, Peer
         losses.extend(peer.step(1)?.1);
     }
     let checkpoint = save(context, &mut peer)?;
-    let wall_s = peer.stop()?;
+    let (wall_s, _) = peer.stop()?;
     Ok(Trained {
         losses,
         checkpoint,
@@ -247,7 +258,7 @@ fn finish(context: &Context, mut peer: Peer, steps: u32) -> Result<Trained, Peer
     })
 }
 
-fn save(context: &Context, peer: &mut Peer) -> Result<Option<PathBuf>, PeerError> {
+fn save(context: &Context, peer: &mut Peer) -> Result<Option<Checkpoint>, PeerError> {
     if !peer.can("save") {
         return Ok(None);
     }
@@ -257,9 +268,9 @@ fn save(context: &Context, peer: &mut Peer) -> Result<Option<PathBuf>, PeerError
             what: "cannot make a scratch folder",
             source,
         })?;
-    let path = folder.join("checkpoint.safetensors");
-    peer.save(&path)?;
-    Ok(Some(path))
+    let checkpoint = Checkpoint { folder };
+    peer.save(&checkpoint.path())?;
+    Ok(Some(checkpoint))
 }
 
 /// How far each step's loss may be from the base's.
@@ -312,18 +323,18 @@ fn compare_losses(name: &str, reference: &[f64], candidate: &[f64], allowed: &[f
 }
 
 fn compare_parameters(
-    initial: Option<&Path>,
+    initial: Option<&Checkpoint>,
     base: &Trained,
     perturbed: Option<&Trained>,
     candidate: &Trained,
 ) -> Option<Check> {
-    let start = checkpoint::read(initial?)?;
-    let ours = checkpoint::read(base.checkpoint.as_deref()?)?;
-    let moved = perturbed.and_then(|p| checkpoint::read(p.checkpoint.as_deref()?));
+    let start = checkpoint::read(&initial?.path())?;
+    let ours = checkpoint::read(&base.checkpoint.as_ref()?.path())?;
+    let moved = perturbed.and_then(|p| checkpoint::read(&p.checkpoint.as_ref()?.path()));
     let theirs = candidate
         .checkpoint
-        .as_deref()
-        .and_then(checkpoint::read_untrusted);
+        .as_ref()
+        .and_then(|saved| checkpoint::read_untrusted(&saved.path()));
     let broken = |detail: String| {
         Some(Check {
             name: "parameters".into(),
@@ -385,11 +396,11 @@ fn worst_parameter(
 fn compare_validation(
     context: &Context,
     evaluator: &Subject,
-    [base, perturbed, candidate]: [Option<&Path>; 3],
+    [base, perturbed, candidate]: [Option<&Checkpoint>; 3],
     data_seed: u64,
 ) -> Result<Vec<Check>, SideError> {
-    let run = |path: &Path, side| {
-        evaluate(context, evaluator, path, data_seed)
+    let run = |saved: &Checkpoint, side| {
+        evaluate(context, evaluator, &saved.path(), data_seed)
             .map_err(|error| SideError::Side { side, error })
     };
     let (Some(base), Some(candidate)) = (base, candidate) else {
@@ -399,12 +410,12 @@ fn compare_validation(
     // The evaluator is the base's, but a checkpoint that it cannot evaluate is the candidate's fault.
     let theirs = run(candidate, Side::Candidate)?;
     let envelope = match perturbed {
-        Some(path) => ENVELOPE * (run(path, Side::Base)?.loss - ours.loss).abs(),
-        None => WITHOUT_ENVELOPE * ours.loss,
+        Some(saved) => ENVELOPE * (run(saved, Side::Base)?.loss - ours.loss).abs(),
+        None => WITHOUT_ENVELOPE * ours.loss.abs(),
     };
     let allowed = envelope
-        .max(ROUNDING * ours.loss)
-        .min(LARGEST_RELATIVE * ours.loss);
+        .max(ROUNDING * ours.loss.abs())
+        .min(LARGEST_RELATIVE * ours.loss.abs());
     let difference = (ours.loss - theirs.loss).abs();
     let mut checks = vec![Check {
         name: "validation".into(),
@@ -499,6 +510,7 @@ mod tests {
                     (
                         n.to_owned(),
                         Tensor {
+                            dtype: Dtype::F32,
                             shape: vec![2],
                             values: vec![v; 2],
                         },
@@ -507,6 +519,7 @@ mod tests {
                 .into()
         };
         use crate::checkpoint::Tensor;
+        use safetensors::tensor::Dtype;
         let (start, ours, moved) = (
             tensors(1.0, 1.0),
             tensors(1.1, 0.9),

@@ -62,9 +62,10 @@ fn output(context: &Context, subject: &Subject, more: &[String]) -> Result<Strin
             what: "cannot make a scratch folder",
             source,
         })?;
-    let finished = context
-        .launcher
-        .run(&context.spec(subject, more, &[], &scratch), subject.timeout)?;
+    let finished = context.launcher.run(
+        &context.spec(subject, more, &[], scratch.path()),
+        subject.timeout,
+    )?;
     if finished.code != 0 {
         let when = format!("while `{}` ran", subject.command.join(" "));
         return Err(PeerError::Exited {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use outpace_record::plain;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::supervise::{CANNOT_START, descendants};
 
@@ -20,7 +23,7 @@ const FILE_MIB: u64 = 4096;
 const LOG_TAIL_LINES: usize = 20;
 const LOG_TAIL_BYTES: u64 = 16 << 10;
 /// How often a wait looks whether it was cancelled.
-const POLL: Duration = Duration::from_millis(1);
+const POLL: Duration = Duration::from_millis(20);
 
 /// What a started program may use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -161,8 +164,11 @@ impl Launcher {
             .stderr(File::create(&stderr).map_err(fail)?);
         let started = Instant::now();
         let child = command.spawn().map_err(fail)?;
+        let pid = rustix::process::Pid::from_child(&child);
         Ok(Running {
             program,
+            cancel: Arc::clone(&self.cancel),
+            ended: pidfd_open(pid, PidfdFlags::empty()).ok(),
             child,
             started,
             stdout,
@@ -197,7 +203,7 @@ impl Launcher {
                     log,
                 });
             }
-            std::thread::sleep(POLL);
+            running.pause();
         }
     }
 }
@@ -206,7 +212,10 @@ impl Launcher {
 #[derive(Debug)]
 pub struct Running {
     program: String,
+    cancel: Arc<AtomicBool>,
     child: Child,
+    /// Readable from the moment of the supervisor's end.
+    ended: Option<OwnedFd>,
     started: Instant,
     stdout: PathBuf,
     stderr: PathBuf,
@@ -229,14 +238,28 @@ impl Running {
         Some(self.finished(status.code().unwrap_or(-1)))
     }
 
-    /// Waits up to `patience` for its end, then ends it.
+    /// Sleeps until its end, at most a moment.
+    fn pause(&self) {
+        let Some(ended) = &self.ended else {
+            // Kernels before 5.3 cannot tell.
+            return std::thread::sleep(Duration::from_millis(1));
+        };
+        let moment = Timespec {
+            tv_sec: 0,
+            tv_nsec: POLL.subsec_nanos().into(),
+        };
+        // An interrupted wait is only a shorter one.
+        let _ = poll(&mut [PollFd::new(ended, PollFlags::IN)], Some(&moment));
+    }
+
+    /// Waits up to `patience` for its end, or until the user asks to stop, then ends it.
     pub fn wait(&mut self, patience: Duration) -> Option<Finished> {
         let begin = Instant::now();
-        while begin.elapsed() < patience {
+        while begin.elapsed() < patience && !self.cancel.load(Ordering::Relaxed) {
             if let Some(finished) = self.poll() {
                 return Some(finished);
             }
-            std::thread::sleep(Duration::from_millis(1));
+            self.pause();
         }
         self.end();
         None

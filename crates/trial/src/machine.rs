@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::{Command, Stdio};
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use outpace_record::{Machine, SandboxTier, plain};
 
+/// A driver that does not answer in this time has no GPUs for us.
+const GPU_PATIENCE: Duration = Duration::from_secs(20);
 /// Instruction sets that kernels choose by; others do not make a machine class.
 const SIMD: [&str; 9] = [
     "avx",
@@ -101,17 +105,39 @@ fn gpus() -> Vec<String> {
         "--query-gpu=name,driver_version,power.limit,memory.total",
         "--format=csv,noheader",
     ];
-    let output = Command::new("nvidia-smi")
+    let child = Command::new("nvidia-smi")
         .args(query)
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .output();
-    match output {
-        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .map(|l| plain(l, 120))
-            .filter(|l| !l.is_empty())
-            .collect(),
-        _ => Vec::new(),
-    }
+        .spawn();
+    let Some(text) = child
+        .ok()
+        .and_then(|child| output_within(child, GPU_PATIENCE))
+    else {
+        return Vec::new();
+    };
+    text.lines()
+        .map(|l| plain(l, 120))
+        .filter(|l| !l.is_empty())
+        .collect()
+}
+
+/// What a program of few lines printed, if it ended well and in time.
+fn output_within(mut child: Child, patience: Duration) -> Option<String> {
+    let begin = Instant::now();
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if begin.elapsed() < patience => std::thread::sleep(Duration::from_millis(5)),
+            _ => {
+                // A driver that hangs may not even let it be ended: it is left behind.
+                let _ = child.kill();
+                return None;
+            }
+        }
+    };
+    let mut text = String::new();
+    child.stdout.take()?.read_to_string(&mut text).ok()?;
+    status.success().then_some(text)
 }

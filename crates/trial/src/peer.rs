@@ -10,8 +10,10 @@ use outpace_record::protocol::{
     Hello, MAX_MESSAGE_BYTES, Reply, Request, SOCKET_VARIABLE, VERSION,
 };
 
-use crate::{Context, LaunchError, Running, Subject};
+use crate::{Context, LaunchError, Running, Scratch, Subject};
 
+/// How much one read takes.
+const READ_BYTES: usize = 64 << 10;
 /// How often a wait looks whether it was cancelled or the program died.
 const SLICE: Duration = Duration::from_millis(100);
 
@@ -113,10 +115,14 @@ pub(crate) struct Peer {
     pub(crate) hello: Hello,
     stream: UnixStream,
     buffer: Vec<u8>,
+    /// What one read fills. Kept, so that no page of it is new while a turn is timed.
+    chunk: Box<[u8]>,
     /// Steps since `start`.
     trained: u64,
     timeout: Duration,
     context: Context,
+    /// Deleted after `running` has ended: fields are dropped in this order.
+    _scratch: Scratch,
 }
 
 impl Peer {
@@ -126,12 +132,17 @@ impl Peer {
         let scratch = context
             .fresh_scratch()
             .map_err(system("cannot make a scratch folder"))?;
-        let path = scratch.join("s");
+        let path = scratch.path().join("s");
         let listener = UnixListener::bind(&path).map_err(system("cannot make a socket"))?;
         listener
             .set_nonblocking(true)
             .map_err(system("cannot prepare the socket"))?;
-        let spec = context.spec(subject, &[], &[(SOCKET_VARIABLE, path.into())], &scratch);
+        let spec = context.spec(
+            subject,
+            &[],
+            &[(SOCKET_VARIABLE, path.into())],
+            scratch.path(),
+        );
         let mut running = context.launcher.spawn(&spec)?;
         let stream = accept(context, subject, &listener, &mut running)?;
         stream
@@ -148,9 +159,11 @@ impl Peer {
             hello: Hello::default(),
             stream,
             buffer: Vec::new(),
+            chunk: vec![0; READ_BYTES].into(),
             trained: 0,
             timeout: subject.timeout,
             context: context.clone(),
+            _scratch: scratch,
         };
         match peer.receive("hello")? {
             Reply::Hello(hello) if hello.protocol == VERSION => peer.hello = hello,
@@ -188,12 +201,15 @@ impl Peer {
         }
     }
 
-    /// Trains `n` steps; returns seconds and losses.
+    /// Trains `n` steps; returns seconds and losses. The clock runs from the last byte ready to be sent to the last byte
+    /// received: making and reading the messages is our work, not theirs.
     pub(crate) fn step(&mut self, n: u32) -> Result<(f64, Vec<f64>), PeerError> {
+        let line = self.prepare(&Request::Step { n })?;
         let begin = Instant::now();
-        let reply = self.ask(&Request::Step { n }, "step")?;
+        self.write(&line)?;
+        let answer = self.read_line("step")?;
         let seconds = begin.elapsed().as_secs_f64();
-        match reply {
+        match parse(&answer)? {
             Reply::Done { step, losses }
                 if losses.len() == n as usize && step == self.trained + u64::from(n) =>
             {
@@ -229,12 +245,17 @@ impl Peer {
         }
     }
 
-    /// Asks it to exit and waits for that.
-    pub(crate) fn stop(mut self) -> Result<f64, PeerError> {
-        self.send(&Request::Stop)?;
+    /// Asks it to exit and waits for that. Returns the seconds of its whole life, and those from the question to its end.
+    pub(crate) fn stop(mut self) -> Result<(f64, f64), PeerError> {
+        let line = self.prepare(&Request::Stop)?;
+        let asked = Instant::now();
+        self.write(&line)?;
         let patience = self.timeout;
         match self.running.wait(patience) {
-            Some(finished) if finished.code == 0 => Ok(finished.seconds),
+            _ if self.context.launcher.cancelled() => Err(PeerError::Cancelled),
+            Some(finished) if finished.code == 0 => {
+                Ok((finished.seconds, asked.elapsed().as_secs_f64()))
+            }
             Some(finished) => Err(PeerError::Exited {
                 when: "after `stop`".into(),
                 code: finished.code,
@@ -249,12 +270,14 @@ impl Peer {
     }
 
     fn ask(&mut self, request: &Request, name: &str) -> Result<Reply, PeerError> {
-        self.send(request)?;
+        let line = self.prepare(request)?;
+        self.write(&line)?;
         self.receive(name)
     }
 
-    /// Nothing may have come before it was asked for: an early answer would be taken for the next one, in no time.
-    fn send(&mut self, request: &Request) -> Result<(), PeerError> {
+    /// The line to send. Nothing may have come before it was asked for: an early answer would be taken for the next one, in
+    /// no time.
+    fn prepare(&mut self, request: &Request) -> Result<Vec<u8>, PeerError> {
         if self.context.launcher.cancelled() {
             return Err(PeerError::Cancelled);
         }
@@ -271,7 +294,11 @@ impl Peer {
         }
         let mut line = serde_json::to_vec(request).expect("requests are plain data");
         line.push(b'\n');
-        match self.stream.write_all(&line) {
+        Ok(line)
+    }
+
+    fn write(&mut self, line: &[u8]) -> Result<(), PeerError> {
+        match self.stream.write_all(line) {
             Ok(()) => Ok(()),
             Err(error)
                 if matches!(
@@ -289,11 +316,14 @@ impl Peer {
     }
 
     fn receive(&mut self, asked: &str) -> Result<Reply, PeerError> {
+        parse(&self.read_line(asked)?)
+    }
+
+    fn read_line(&mut self, asked: &str) -> Result<Vec<u8>, PeerError> {
         let begin = Instant::now();
         loop {
             if let Some(end) = self.buffer.iter().position(|&b| b == b'\n') {
-                let line: Vec<u8> = self.buffer.drain(..=end).collect();
-                return parse(&line);
+                return Ok(self.buffer.drain(..=end).collect());
             }
             if self.buffer.len() > MAX_MESSAGE_BYTES {
                 return Err(PeerError::TooLong);
@@ -311,11 +341,10 @@ impl Peer {
     }
 
     fn read_some(&mut self, asked: &str) -> Result<(), PeerError> {
-        let mut chunk = [0_u8; 64 << 10];
-        match self.stream.read(&mut chunk) {
+        match self.stream.read(&mut self.chunk) {
             Ok(0) => Err(self.gone(&format!("before it answered `{asked}`"))),
             Ok(n) => {
-                self.buffer.extend_from_slice(&chunk[..n]);
+                self.buffer.extend_from_slice(&self.chunk[..n]);
                 Ok(())
             }
             Err(error)

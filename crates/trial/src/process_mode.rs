@@ -73,7 +73,7 @@ impl Session for Command {
                     what: "cannot make a scratch folder",
                     source,
                 })?;
-            let spec = self.context.spec(&self.subject, &[], &[], &scratch);
+            let spec = self.context.spec(&self.subject, &[], &[], scratch.path());
             let finished = self.context.launcher.run(&spec, self.subject.timeout)?;
             if finished.code != 0 {
                 let log = finished.log_tail();

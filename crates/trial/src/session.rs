@@ -1,8 +1,9 @@
-//! Real programs in the arena: processes, sockets, the system's monotonic clock, CPU time from /proc.
+//! Real programs in the arena: processes, sockets, the system's monotonic clock, CPU time from the kernel.
 
 use std::time::Instant;
 
 use crate::peer::Peer;
+use crate::process_tree::ProcessTree;
 use crate::{Arena, Clock, Closed, Context, PeerError, Session, Side, Subject, Turn};
 
 /// Starts the workload processes of both sides.
@@ -31,12 +32,18 @@ impl Arena for ProcessArena<'_> {
         model_seed: u64,
         data_seed: u64,
     ) -> Result<Box<dyn Session>, PeerError> {
-        let mut peer = Peer::start(self.context, self.subjects[side.index()])?;
+        let subject = self.subjects[side.index()];
+        subject.renew().map_err(|source| PeerError::System {
+            what: "cannot copy the program",
+            source,
+        })?;
+        let mut peer = Peer::start(self.context, subject)?;
         peer.begin(model_seed, data_seed, None)?;
-        let processes = peer.running.processes();
+        let ready_s = peer.running.age_s();
+        let tree = ProcessTree::of(&peer.running);
         Ok(Box::new(Process {
-            ready_s: peer.running.age_s(),
-            processes,
+            ready_s,
+            tree,
             peer,
         }))
     }
@@ -59,7 +66,7 @@ impl Clock for SystemClock {
 struct Process {
     peer: Peer,
     ready_s: f64,
-    processes: Vec<u32>,
+    tree: ProcessTree,
 }
 
 impl Session for Process {
@@ -80,13 +87,15 @@ impl Session for Process {
     }
 
     fn cpu_s(&mut self) -> Option<f64> {
-        self.processes.iter().map(|&pid| cpu_of(pid)).sum()
+        self.tree.cpu_s()
     }
 
     fn close(self: Box<Self>) -> Result<Closed, PeerError> {
-        let peak_mib = self.processes.iter().map(|&pid| peak_of(pid)).sum();
+        let peak_mib = self.tree.peak_mib();
+        let (wall_s, exit_s) = self.peer.stop()?;
         Ok(Closed {
-            wall_s: self.peer.stop()?,
+            wall_s,
+            exit_s,
             peak_mib,
         })
     }
@@ -95,21 +104,4 @@ impl Session for Process {
 /// To 100 ns: finer than any clock call, and the record stays short. What is judged is what is recorded.
 pub(crate) fn rounded(seconds: f64) -> f64 {
     (seconds * 1e7).round() / 1e7
-}
-
-/// CPU seconds of all threads of a process, to the nanosecond where the kernel keeps scheduler statistics.
-fn cpu_of(pid: u32) -> Option<f64> {
-    let mut total_ns = 0_u64;
-    for task in std::fs::read_dir(format!("/proc/{pid}/task")).ok()? {
-        let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-        total_ns += text.split_whitespace().next()?.parse::<u64>().ok()?;
-    }
-    Some(total_ns as f64 * 1e-9)
-}
-
-fn peak_of(pid: u32) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib / 1024.0)
 }

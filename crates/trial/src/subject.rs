@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::tree::{copy_file, remove_tree};
 use crate::{LaunchSpec, Launcher, Limits};
 
 /// One side's program.
@@ -24,6 +25,41 @@ pub struct Subject {
     pub timeout: Duration,
     /// Keep the environment of outpace: commands that the user typed, never a candidate of a gate.
     pub inherit_env: bool,
+    /// Files that are laid anew before every start of a block.
+    pub fresh: Vec<PathBuf>,
+}
+
+impl Subject {
+    /// Replaces its files by copies. Where a file lies in memory moves the speed of the code in it, by more than what is to
+    /// be proven, and it lies there as long as anybody uses it: without new copies two equal programs would differ by the
+    /// same chance in every block, which no number of blocks averages out.
+    pub(crate) fn renew(&self) -> std::io::Result<()> {
+        for path in &self.fresh {
+            let mut name = path.clone().into_os_string();
+            name.push(".next");
+            copy_file(path, Path::new(&name))?;
+            std::fs::rename(&name, path)?;
+        }
+        Ok(())
+    }
+}
+
+/// A folder for one program, deleted when it is dropped: a long campaign keeps no checkpoint longer than it compares it.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be deleted now is deleted with the context.
+        let _ = remove_tree(&self.0);
+    }
 }
 
 /// Where programs are started and how.
@@ -57,11 +93,11 @@ impl Context {
     ///
     /// # Errors
     /// It cannot be made.
-    pub fn fresh_scratch(&self) -> std::io::Result<PathBuf> {
+    pub fn fresh_scratch(&self) -> std::io::Result<Scratch> {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
         let path = self.scratch.path().join(format!("{n:06}"));
         std::fs::create_dir(&path)?;
-        Ok(path)
+        Ok(Scratch(path))
     }
 
     /// The launch of `subject` with further arguments and variables.

@@ -76,10 +76,10 @@ fn confine(caps: Caps) -> io::Result<()> {
     };
     limit(Resource::Core, 0)?;
     if let Some(mib) = caps.memory_mib {
-        limit(Resource::As, mib << 20)?;
+        limit(Resource::As, mib.saturating_mul(1 << 20))?;
     }
     if let Some(mib) = caps.file_mib {
-        limit(Resource::Fsize, mib << 20)?;
+        limit(Resource::Fsize, mib.saturating_mul(1 << 20))?;
     }
     Ok(())
 }

@@ -12,11 +12,11 @@ use crate::{Arena, Event, Observer, PeerError, Plan, Side, pilot};
 const TIMED_LOSS_GAP: f64 = 0.01;
 /// A waiting process may use CPU for 10 % of the other's turns: thread pools spin for a moment before they sleep.
 const WAITING_CPU: f64 = 0.10;
-/// Start-up may take half as long again as the base's plus a quarter of a second: work must not hide there.
-const READY_FACTOR: f64 = 1.5;
-const READY_SLACK_S: f64 = 0.25;
-/// Blocks from which on start-up is judged.
-const READY_BLOCKS: usize = 3;
+/// Start-up and exit may each take half as long again as the base's plus a quarter of a second: work must not hide there.
+const EDGE_FACTOR: f64 = 1.5;
+const EDGE_SLACK_S: f64 = 0.25;
+/// Blocks from which on start-up and exit are judged.
+const EDGE_BLOCKS: usize = 3;
 
 /// What a trial is run with.
 #[derive(Debug, Clone)]
@@ -272,24 +272,25 @@ fn watch(results: &[BlockResult]) -> Vec<Check> {
             what,
         ));
     }
-    // One stall of the machine is no start-up: the median of a few blocks is.
-    let ready = |side: usize| -> Vec<f64> {
-        results
-            .iter()
-            .filter_map(|r| r.block.ready_s)
-            .map(|ready| ready[side])
-            .collect()
-    };
-    if results.len() >= READY_BLOCKS && ready(0).len() == results.len() {
-        let allowed = READY_FACTOR * median(&ready(0)) + READY_SLACK_S;
-        checks.push(at_most(
-            "start-up",
-            median(&ready(1)),
-            allowed,
-            "median seconds from start to ready",
-        ));
-    }
+    let ready: Vec<[f64; 2]> = results.iter().filter_map(|r| r.block.ready_s).collect();
+    let exit: Vec<[f64; 2]> = results.iter().map(|r| r.exit_s).collect();
+    checks.extend(edge(
+        "start-up",
+        &ready,
+        "median seconds from start to ready",
+    ));
+    checks.extend(edge("exit", &exit, "median seconds from `stop` to exit"));
     checks
+}
+
+/// One stall of the machine is no slow start: the median of a few blocks is.
+fn edge(name: &str, seconds: &[[f64; 2]], what: &str) -> Option<Check> {
+    if seconds.len() < EDGE_BLOCKS {
+        return None;
+    }
+    let of = |side: usize| median(&seconds.iter().map(|s| s[side]).collect::<Vec<_>>());
+    let allowed = EDGE_FACTOR * of(0) + EDGE_SLACK_S;
+    Some(at_most(name, of(1), allowed, what))
 }
 
 pub(crate) fn at_most(name: &str, value: f64, allowed: f64, what: &str) -> Check {

@@ -80,6 +80,22 @@ fn it_answers_before_it_is_asked() {
 }
 
 #[test]
+fn it_works_while_it_waits() {
+    for mode in ["thread", "child"] {
+        let play = Playground::new(SETTINGS);
+        let patch = play.patch("p.patch", "settings.toml", &with_mode(mode));
+        let outcome = play
+            .outpace(&["gate", "--patch", patch.to_str().unwrap(), "--json"])
+            .expect(4);
+        let reason = outcome.json()["reason"].to_string();
+        assert!(
+            reason.contains("during the base's turns"),
+            "{mode}: {reason}"
+        );
+    }
+}
+
+#[test]
 fn it_speaks_another_version() {
     check("version", &["version 9"]);
 }

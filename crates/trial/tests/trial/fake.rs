@@ -14,6 +14,7 @@ pub(crate) struct Manner {
     pub(crate) noise: f64,
     pub(crate) launch_noise: f64,
     pub(crate) ready_s: f64,
+    pub(crate) exit_s: f64,
     pub(crate) tokens: u64,
     pub(crate) loss: f64,
     /// CPU seconds that it uses during each turn of the other.
@@ -31,6 +32,7 @@ impl Default for Manner {
             noise: 0.01,
             launch_noise: 0.003,
             ready_s: 0.1,
+            exit_s: 0.01,
             tokens: 1024,
             loss: 5.0,
             idle_s: 0.0,
@@ -165,6 +167,7 @@ impl Session for Fake {
         self.shared.notes.borrow_mut().push(Note::Close(self.side));
         Ok(Closed {
             wall_s: self.manner.ready_s + self.cpu_s,
+            exit_s: self.manner.exit_s,
             peak_mib: Some(10.0),
         })
     }

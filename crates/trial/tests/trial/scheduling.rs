@@ -169,6 +169,13 @@ fn what_a_candidate_does_to_look_fast_is_noticed() {
         },
         "start-up",
     );
+    check(
+        Manner {
+            exit_s: 1.0,
+            ..faster(0.2)
+        },
+        "exit",
+    );
     let (honest, _) = trial(
         Manner::default(),
         Manner {

@@ -3,7 +3,7 @@
 use crate::config::{Config, ConfigError};
 use crate::data::Source;
 use crate::trainer::Seeds;
-use crate::{evaluate, figures, profile, sample, session, threads, train};
+use crate::{evaluate, export, figures, profile, sample, session, threads, train};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -42,6 +42,11 @@ enum Verb {
         after_help = "Example:\n  outpace-gpt profile --config crates/gpt/configs/gpt-nano.toml --steps 20"
     )]
     Profile(Profile),
+    /// Writes the initial weights and the batches of a pair of seeds, for programs in other frameworks
+    #[command(
+        after_help = "Example:\n  outpace-gpt export --config crates/gpt/configs/gpt-micro.toml --steps 20 --out start.safetensors"
+    )]
+    Export(Export),
     /// Prints the model's size, cost and best possible loss
     #[command(
         after_help = "Example:\n  outpace-gpt info --config crates/gpt/configs/gpt-micro.toml"
@@ -128,6 +133,24 @@ struct Profile {
     steps: u64,
 }
 
+#[derive(Args, Debug)]
+struct Export {
+    #[command(flatten)]
+    common: Common,
+    /// Batches to write
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    steps: u64,
+    /// Seed of the initial weights
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    model_seed: u64,
+    /// Seed of the training text
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    data_seed: u64,
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -150,6 +173,15 @@ fn run(verb: Verb) -> Result<()> {
             let (config, source, _) = prepare(&arguments.common)?;
             let document = profile::measure(&config, &source, arguments.steps)?;
             print_json(&document)
+        }
+        Verb::Export(arguments) => {
+            let config = Config::load(&arguments.common.config)?;
+            let source = Source::open(&config, arguments.common.data.as_deref())?;
+            let seeds = Seeds {
+                model_seed: arguments.model_seed,
+                data_seed: arguments.data_seed,
+            };
+            export::export(&config, &source, seeds, arguments.steps, &arguments.out)
         }
         Verb::Info(common) => {
             let config = Config::load(&common.config)?;

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod evaluate;
+pub mod export;
 pub mod figures;
 pub mod language;
 pub mod model;

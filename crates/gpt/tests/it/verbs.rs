@@ -67,6 +67,37 @@ fn a_run_by_hand_can_be_resumed() {
 }
 
 #[test]
+fn what_is_exported_is_what_a_run_begins_from() {
+    let place = Place::new();
+    let seeds = "--model-seed 3 --data-seed 4";
+    place.succeed("export", &format!("{seeds} --steps 2 --out start"));
+    place.succeed("train", &format!("{seeds} --steps 0 --save untrained"));
+    let read = |name| std::fs::read(place.path(name)).unwrap();
+    let (start, untrained) = (read("start"), read("untrained"));
+    let (start, untrained) = (
+        safetensors::SafeTensors::deserialize(&start).unwrap(),
+        safetensors::SafeTensors::deserialize(&untrained).unwrap(),
+    );
+    let weights: Vec<String> = start.names().into_iter().map(ToString::to_string).collect();
+    for name in weights.iter().filter(|name| !name.starts_with("batches.")) {
+        let (ours, theirs) = (start.tensor(name).unwrap(), untrained.tensor(name).unwrap());
+        assert_eq!(
+            (ours.shape(), ours.data()),
+            (theirs.shape(), theirs.data()),
+            "{name}"
+        );
+    }
+    assert!(weights.len() > 10);
+    let (inputs, targets) = (
+        start.tensor("batches.inputs").unwrap(),
+        start.tensor("batches.targets").unwrap(),
+    );
+    assert_eq!(inputs.shape(), [2, 64]);
+    // Targets are the inputs moved by one token.
+    assert_eq!(inputs.data()[4..64], targets.data()[..60]);
+}
+
+#[test]
 fn text_is_learnt_and_spoken() {
     let place = Place::with_config(&TINY.replace("symbols = 32", "symbols = 256"));
     place.write("text", "abcdefghij\n".repeat(200));

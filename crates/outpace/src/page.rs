@@ -70,21 +70,18 @@ pub(crate) fn baselines(repo: &Repo, tree: &str) -> Result<Vec<Baseline>> {
 
 fn read_all<T: Document>(repo: &Repo, kind: &str, most: usize) -> Result<Vec<T>> {
     let history = repo.history();
-    let mut entries: Vec<_> = history
-        .list()?
-        .into_iter()
-        .filter(|entry| entry.kind == kind)
-        .collect();
-    entries.sort_by(|a, b| b.date.cmp(&a.date));
-    entries.truncate(most);
-    let mut found = Vec::new();
-    for entry in entries.iter().rev() {
+    let mut newest_first = Vec::new();
+    for day in history.days(Some(kind))?.iter().rev() {
+        let records = history.read(day)?.into_iter().rev();
         // A record of a newer outpace is left out of the picture, not an end to it.
-        if let Ok(record) = T::from_json(&history.get(&entry.id)?) {
-            found.push(record);
+        newest_first.extend(records.filter_map(|(_, json)| T::from_json(&json).ok()));
+        if newest_first.len() >= most {
+            break;
         }
     }
-    Ok(found)
+    newest_first.truncate(most);
+    newest_first.reverse();
+    Ok(newest_first)
 }
 
 fn settings(campaign: Option<&Campaign>) -> Vec<(String, String)> {
@@ -96,16 +93,32 @@ fn settings(campaign: Option<&Campaign>) -> Vec<(String, String)> {
         row("workloads", c.workloads.join(", ")),
         row("merged into", c.into.clone()),
         row("seed", c.seed.to_string()),
-        row(
-            "share of false merges",
-            format!("at most {} %", c.fdr * 100.0),
-        ),
-        row(
-            "smallest gain that counts",
-            format!("{} %", c.min_speedup * 100.0),
-        ),
+        row("share of false merges", format!("at most {}", share(c.fdr))),
+        row("smallest gain that counts", share(c.min_speedup)),
         row("machine class", c.machine_class.clone()),
         row("sandbox", c.sandbox_tier.as_str().to_owned()),
         row("outpace", c.outpace_version.clone()),
     ]
+}
+
+/// `5 %`, `0.1 %`: as it was configured, without the digits that binary fractions add.
+fn share(value: f64) -> String {
+    format!("{} %", (value * 1e6).round() / 1e4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn shares_read_as_configured() {
+        for (value, expect) in [
+            (0.05, "5 %"),
+            (0.001, "0.1 %"),
+            (0.07, "7 %"),
+            (0.0025, "0.25 %"),
+        ] {
+            assert_eq!(share(value), expect);
+        }
+    }
 }

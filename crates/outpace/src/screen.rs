@@ -353,7 +353,7 @@ pub(crate) fn heading() -> String {
 }
 
 fn row(screen: &Screen, attempt: &Attempt) -> String {
-    let verdict = attempt.main_verdict();
+    let verdict = attempt.decisive_verdict();
     let percent = |value: Option<f64>| value.map_or("-".to_owned(), gain);
     // Colours have no width on the screen, so the word is padded before it is painted.
     let word = screen.word(attempt.verdict);

@@ -26,6 +26,9 @@ pub struct Campaign {
     pub id: String,
     /// Name of the agent.
     pub agent: String,
+    /// What the `replay` agent proposes: `A..B` with the ids of the commits, or a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patches: Option<String>,
     /// Workloads that every patch is judged on; the first one is plotted.
     pub workloads: Vec<String>,
     /// Branch that proven patches are merged into.
@@ -145,7 +148,15 @@ impl Document for Attempt {
 }
 
 impl Attempt {
-    /// The verdict that the plots show: that of the first workload.
+    /// The verdict that settled it; of several the one with the smallest proven gain.
+    pub fn decisive_verdict(&self) -> Option<&Verdict> {
+        let least = |verdict: &Verdict| verdict.at_least.unwrap_or(f64::NEG_INFINITY);
+        let same = self.verdicts.iter().filter(|v| v.verdict == self.verdict);
+        same.min_by(|a, b| least(a).total_cmp(&least(b)))
+            .or(self.main_verdict())
+    }
+
+    /// The verdict whose throughput is plotted: that of the first workload.
     pub fn main_verdict(&self) -> Option<&Verdict> {
         self.verdicts.first()
     }

@@ -55,6 +55,17 @@ pub enum ReadError {
     },
 }
 
+/// When a stored record ended, or began where it does not say; nothing where it says neither.
+pub fn ended_at(json: &str) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    struct Moments {
+        finished: Option<Timestamp>,
+        started: Option<Timestamp>,
+    }
+    let moments: Moments = serde_json::from_str(json).ok()?;
+    moments.finished.or(moments.started)
+}
+
 fn check_schema(text: &str, expected: &'static str) -> Result<(), ReadError> {
     #[derive(Deserialize)]
     struct Head {

@@ -9,6 +9,7 @@ mod campaign;
 mod config;
 mod doctor;
 mod document;
+mod listing;
 mod machine;
 mod profile;
 pub mod protocol;
@@ -24,7 +25,8 @@ pub use config::{
     WorkloadConfig, parse_config, parse_duration,
 };
 pub use doctor::{Doctor, Forecast};
-pub use document::{Document, ReadError, Timestamp, record_id};
+pub use document::{Document, ReadError, Timestamp, ended_at, record_id};
+pub use listing::{Audit, AuditedCommit, Baselines, HistoryEntry, Report, ReportSummary, Setting};
 pub use machine::{Machine, SandboxTier};
 pub use profile::{Operation, Profile};
 pub use run::Run;

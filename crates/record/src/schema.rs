@@ -2,16 +2,23 @@
 
 use schemars::schema_for;
 
-use crate::{Attempt, Baseline, Campaign, Doctor, Judgement, Profile, Run, Verdict};
+use crate::{
+    Attempt, Audit, Baseline, Baselines, Campaign, Doctor, HistoryEntry, Judgement, Profile,
+    Report, Run, Verdict,
+};
 
 /// Names that `json_schema` knows.
-pub const SCHEMAS: [&str; 8] = [
+pub const SCHEMAS: [&str; 12] = [
     "attempt",
+    "audit",
     "baseline",
+    "baselines",
     "campaign",
     "doctor",
+    "entry",
     "judgement",
     "profile",
+    "report",
     "run",
     "verdict",
 ];
@@ -20,11 +27,15 @@ pub const SCHEMAS: [&str; 8] = [
 pub fn json_schema(name: &str) -> Option<serde_json::Value> {
     let schema = match name {
         "attempt" => schema_for!(Attempt),
+        "audit" => schema_for!(Audit),
         "baseline" => schema_for!(Baseline),
+        "baselines" => schema_for!(Baselines),
         "campaign" => schema_for!(Campaign),
         "doctor" => schema_for!(Doctor),
+        "entry" => schema_for!(HistoryEntry),
         "judgement" => schema_for!(Judgement),
         "profile" => schema_for!(Profile),
+        "report" => schema_for!(Report),
         "run" => schema_for!(Run),
         "verdict" => schema_for!(Verdict),
         _ => return None,

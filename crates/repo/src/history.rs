@@ -7,11 +7,11 @@ mod error;
 mod layout;
 mod union;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use git2::build::TreeUpdateBuilder;
 use git2::{ErrorCode, FileMode, ObjectType, Oid, Tree};
-use outpace_record::record_id;
+use outpace_record::{ended_at, record_id};
 
 use crate::error::Doing;
 use crate::merge::lost_race;
@@ -39,6 +39,10 @@ pub struct Entry {
     /// Its record id.
     pub id: String,
 }
+
+/// The records of one day: where they stand.
+#[derive(Debug, Clone, Default)]
+pub struct Day(Vec<(String, Oid)>);
 
 impl Repo {
     /// The record store of this repository.
@@ -84,6 +88,44 @@ impl History<'_> {
             .collect();
         entries.sort();
         Ok(entries)
+    }
+
+    /// Records of a kind, or of all, day by day, oldest first; not yet read.
+    ///
+    /// # Errors
+    /// git says no.
+    pub fn days(&self, kind: Option<&str>) -> Result<Vec<Day>, HistoryError> {
+        let Some(tip) = self.tip()? else {
+            return Ok(Vec::new());
+        };
+        let mut days: BTreeMap<String, Day> = BTreeMap::new();
+        for (path, blob) in self.files(tip)? {
+            if let Some(entry) = entry_of(&path)
+                && kind.is_none_or(|kind| entry.kind == kind)
+            {
+                days.entry(entry.date).or_default().0.push((path, blob));
+            }
+        }
+        Ok(days.into_values().collect())
+    }
+
+    /// The records of a day with their JSON, in the order in which they ended.
+    ///
+    /// # Errors
+    /// The content of one does not match its name.
+    pub fn read(&self, day: &Day) -> Result<Vec<(Entry, String)>, HistoryError> {
+        let mut records = Vec::with_capacity(day.0.len());
+        for (path, blob) in &day.0 {
+            let json = self.verified(path, *blob)?;
+            if let Some(entry) = entry_of(path) {
+                records.push((ended_at(&json), entry, json));
+            }
+        }
+        records.sort();
+        Ok(records
+            .into_iter()
+            .map(|(_, entry, json)| (entry, json))
+            .collect())
     }
 
     /// The JSON of the record whose id begins so.

@@ -29,7 +29,7 @@ mod trees;
 pub use audit::{AuditError, Audited, audit};
 pub use error::RepoError;
 pub use export::ExportOptions;
-pub use history::{Entry, History, HistoryError};
+pub use history::{Day, Entry, History, HistoryError};
 pub use leftover::MAX_FILE_BYTES;
 pub use merge::{MergeError, MergeRequest};
 pub use message::{Trailers, merge_message, parse_trailers, proven_text};

@@ -52,6 +52,16 @@ pub enum MergeError {
         /// The name.
         branch: String,
     },
+    /// git keeps `a` as a file and `a/b` in a folder of that name: there cannot be both.
+    #[error(
+        "branch {branch} cannot be made beside branch {other}. Hint: name another branch with --into"
+    )]
+    InTheWay {
+        /// The branch.
+        branch: String,
+        /// The one that is there.
+        other: String,
+    },
     /// The tip and the measured base are not the same commit.
     #[error(
         "branch {branch} is at {tip}, but the patch was measured against {base}. Hint: measure it again on the tip"
@@ -85,7 +95,7 @@ impl Repo {
     /// Whether a branch may be moved at all. To be asked before anything is measured.
     ///
     /// # Errors
-    /// The name is impossible, or the branch is checked out in a worktree.
+    /// The name is impossible beside the branches that there are, or the branch is checked out in a worktree.
     pub fn check_mergeable(&self, into: &str) -> Result<(), MergeError> {
         let branch = into.to_owned();
         if !git2::Branch::name_is_valid(into).unwrap_or(false)
@@ -93,10 +103,30 @@ impl Repo {
         {
             return Err(MergeError::BadBranch { branch });
         }
+        if let Some(other) = self.branch_in_the_way(into)? {
+            return Err(MergeError::InTheWay { branch, other });
+        }
         match self.checked_out_at(into) {
             Some(path) => Err(MergeError::CheckedOut { branch, path }),
             None => Ok(()),
         }
+    }
+
+    fn branch_in_the_way(&self, into: &str) -> Result<Option<String>, RepoError> {
+        let above = into.match_indices('/').map(|(at, _)| &into[..at]);
+        for name in above {
+            if self.branch_tip(name)?.is_some() {
+                return Ok(Some(name.to_owned()));
+            }
+        }
+        let below = full_name(&format!("{into}/*"));
+        let doing = || "looking for branches".to_owned();
+        let mut found = self.git.references_glob(&below).doing(doing)?;
+        let Some(reference) = found.next() else {
+            return Ok(None);
+        };
+        let name = String::from_utf8_lossy(reference.doing(doing)?.shorthand_bytes()).into_owned();
+        Ok(Some(name))
     }
 
     /// Commits the candidate with its proof and moves the branch to that commit, if the branch is still where it was.

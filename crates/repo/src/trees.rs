@@ -68,6 +68,26 @@ impl Repo {
         Ok(self.with_files(tree, &[file])?.to_string())
     }
 
+    /// `base` with the files of `candidate` that match the globs, and without those of its own that match and `candidate` lacks: of what a
+    /// commit changes, the part that an agent could have proposed.
+    ///
+    /// # Errors
+    /// There is no such tree, or a glob cannot be read.
+    pub fn with_part(
+        &self,
+        base: &str,
+        candidate: &str,
+        globs: &[String],
+    ) -> Result<String, RepoError> {
+        let globs = paths::globs(globs)?;
+        let matches = |file: &TreeFile| globs.is_match(paths::shown(&file.path));
+        let mut files = self.files_of(&self.tree(base)?)?;
+        files.retain(|file| !matches(file));
+        let theirs = self.files_of(&self.tree(candidate)?)?;
+        files.extend(theirs.into_iter().filter(matches));
+        Ok(self.write_tree(&files)?.to_string())
+    }
+
     /// A tree by the id of itself or of a commit.
     pub(crate) fn tree(&self, id: &str) -> Result<Tree<'_>, RepoError> {
         let none = |_| RepoError::NoTree { id: id.to_owned() };

@@ -106,7 +106,7 @@ fn row(attempt: &Attempt) -> String {
     } else {
         fate.word()
     };
-    let verdict = attempt.main_verdict().filter(|v| v.n_blocks > 0);
+    let verdict = attempt.decisive_verdict().filter(|v| v.n_blocks > 0);
     let least = verdict.and_then(|v| v.at_least).filter(|g| *g > 0.0);
     format!(
         "| {} | {} | {word} | {} | {} | {} | {} | {} |\n",

@@ -176,6 +176,7 @@ impl<'a> Story<'a> {
 
 fn step<'a>(attempt: &'a Attempt, proven: &mut f64, estimate: &mut f64) -> Step<'a> {
     let fate = Fate::of(attempt);
+    // The first workload's: its throughput is what the picture shows.
     let verdict = attempt.main_verdict();
     let gain = verdict.and_then(|v| v.speedup).filter(|g| g.is_finite());
     let base = *estimate;

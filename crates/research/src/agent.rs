@@ -55,6 +55,17 @@ pub enum Idea {
 pub trait Agent {
     /// Its name, as trailers carry it.
     fn name(&self) -> &str;
+    /// Whether it could propose anything for this tree, asked before anything is built.
+    ///
+    /// # Errors
+    /// What `outpace.toml` says of it does not fit the tree.
+    fn check(&self, _repo: &Repo, _tree: &str, _config: &Config) -> Result<(), ResearchError> {
+        Ok(())
+    }
+    /// Whether it ends by itself, so that proposals that come to nothing, one after the other, are no sign that it is broken.
+    fn may_fail_in_a_row(&self) -> bool {
+        false
+    }
     /// Whether it wants a profile of the base.
     fn wants_profile(&self) -> bool {
         false

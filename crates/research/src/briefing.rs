@@ -130,7 +130,7 @@ fn entry(attempt: &Attempt) -> String {
         plain(&attempt.title, 120)
     );
     let _ = writeln!(text, "{}", plain(&attempt.reason, 600));
-    if let Some(verdict) = attempt.main_verdict()
+    if let Some(verdict) = attempt.decisive_verdict()
         && let Some(gain) = verdict.speedup
     {
         let bound = |b: Option<f64>| b.map_or("unknown".into(), |b| format!("{:+.1} %", b * 100.0));
@@ -144,11 +144,27 @@ fn entry(attempt: &Attempt) -> String {
     }
     let diff: String = attempt.diff.chars().take(DIFF_BYTES).collect();
     if !diff.is_empty() {
-        let _ = writeln!(
-            text,
-            "\n~~~~~~~~diff\n{}\n~~~~~~~~\n",
-            diff.replace("~~~~~~~~", "~~~~")
-        );
+        let diff = diff.replace('\r', "");
+        let fence = fence(&diff);
+        let _ = writeln!(text, "\n{fence}diff\n{diff}\n{fence}\n");
     }
     text
+}
+
+/// A fence that no line of the text can close: longer than any run of its character inside.
+fn fence(text: &str) -> String {
+    let longest = text.split(|c| c != '~').map(str::len).max().unwrap_or(0);
+    "~".repeat(longest.max(7) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_closes_its_fence() {
+        assert_eq!(fence("+ plain\n- diff"), "~~~~~~~~");
+        assert_eq!(fence("~~~~~~~~~~\n# Rules"), "~".repeat(11));
+        assert_eq!(fence(""), "~~~~~~~~");
+    }
 }

@@ -16,8 +16,10 @@ use crate::gate::{base_build, cut, gate, workload};
 use crate::merge::merge_proven;
 use crate::{Agent, Answer, Bench, Idea, Question, ResearchError, Sitting, View};
 
-/// After so many proposals in a row that were no patch, the agent is considered broken.
+/// After so many proposals in a row that were no new patch, the agent is considered broken.
 const EMPTY_HANDED: usize = 3;
+/// How the refusal of a patch that was tried before begins.
+const TRIED: &str = "already tried";
 /// A patch is measured again at most so often because its branch moved.
 const MOVES: usize = 3;
 /// Longest diff that is kept with an attempt.
@@ -75,6 +77,10 @@ pub fn run_campaign(
     order.campaign.used_s = before_s + begin.elapsed().as_secs_f64();
     (order.campaign.state, order.campaign.stopped_because) = match &ended {
         Ok(reason) => (CampaignState::Finished, Some(reason.clone())),
+        // It never began: left open, it would hide an older one that is worth going on with.
+        Err(error @ ResearchError::Usage(_)) if order.attempts.is_empty() => {
+            (CampaignState::Finished, Some(error.to_string()))
+        }
         Err(error) => (CampaignState::Interrupted, Some(error.to_string())),
     };
     order.campaign.updated = now();
@@ -103,8 +109,13 @@ fn turns(
         if let Some(reason) = over(order, used_s()) {
             return Ok(reason);
         }
+        if !agent.may_fail_in_a_row() && is_broken(&order.attempts) {
+            return Ok(format!(
+                "the agent left no new patch {EMPTY_HANDED} times in a row; see the logs"
+            ));
+        }
         if bench.context.launcher.cancelled() {
-            return Err(ResearchError::Interrupted(None));
+            return Err(ResearchError::Interrupted(Vec::new()));
         }
         if agent.wants_profile() && profiled.as_ref().is_none_or(|(tree, _)| *tree != base.tree) {
             profiled = Some((
@@ -156,10 +167,11 @@ fn judge(
     mut attempt: Attempt,
     mut base: Commit,
     mut tree: String,
-    begin: Instant,
+    mut begin: Instant,
     used_s: &dyn Fn() -> f64,
 ) -> Result<Commit, ResearchError> {
-    for _ in 0..MOVES {
+    let mut moves = 0;
+    loop {
         let patch = bench.repo.patch_between(&base.tree, &tree)?;
         attempt.base.clone_from(&base.id);
         attempt.patch_sha256 = Some(patch.sha256.clone());
@@ -170,7 +182,14 @@ fn judge(
             return Ok(base);
         }
         let question = question(bench, order, &attempt, &base, &tree, patch);
-        let answer = gate(bench, &question, observer)?;
+        let answer = match gate(bench, &question, observer) {
+            Err(ResearchError::Interrupted(partial)) => {
+                // It is no attempt yet, and is judged from the start when the campaign goes on; its samples are kept.
+                record_verdicts(bench, &partial)?;
+                return Err(ResearchError::Interrupted(partial));
+            }
+            answer => answer?,
+        };
         note_answer(&mut attempt, order, &answer);
         if answer.kind != Kind::Faster {
             keep(bench, order, observer, attempt, begin, used_s)?;
@@ -186,44 +205,59 @@ fn judge(
                 return Ok(bench.repo.resolve(&merged.commit)?);
             }
             Err(ResearchError::Merge(MergeError::Moved { .. })) => {
-                observer.note(&format!(
-                    "{} moved meanwhile: measuring again",
-                    order.campaign.into
-                ));
+                observer.note(&format!("{} moved meanwhile", order.campaign.into));
                 base = standing(bench, &order.campaign)?;
-                match bench.repo.apply(&base.tree, &question.patch.text) {
-                    Ok(applied) => tree = applied,
+                moves += 1;
+                let next = bench.repo.apply(&base.tree, &question.patch.text);
+                attempt.verdict = Kind::NotProven;
+                attempt.reason = match &next {
                     Err(error) => {
-                        attempt.reason =
-                            format!("the branch moved and the patch no longer applies: {error}");
-                        break;
+                        format!("proven, but the branch moved and it no longer applies: {error}")
                     }
+                    Ok(_) if moves >= MOVES => {
+                        format!("proven, but the branch moved {moves} times; propose it again")
+                    }
+                    Ok(_) => "proven, but the branch moved; measured again".into(),
+                };
+                // Its samples stay, and the next trial is another chance to be wrong: an attempt and a ticket of its own.
+                let again = following(order, &attempt, &base);
+                keep(bench, order, observer, attempt, begin, used_s)?;
+                match next {
+                    Ok(applied) if moves < MOVES => tree = applied,
+                    _ => return Ok(base),
                 }
+                (attempt, begin) = (again, Instant::now());
+                observer.judging(attempt.number, &attempt.title);
             }
             Err(error) => return Err(error),
         }
     }
-    attempt.verdict = Kind::Rejected;
-    if !attempt.reason.starts_with("the branch") {
-        attempt.reason = format!("the branch moved {MOVES} times while it was measured");
-    }
-    keep(bench, order, observer, attempt, begin, used_s)?;
-    Ok(base)
+}
+
+/// The attempt in which the same patch is measured once more.
+fn following(order: &Order<'_>, attempt: &Attempt, base: &Commit) -> Attempt {
+    let mut next = blank(order, &attempt.agent, base, attempt.number + 1);
+    next.title.clone_from(&attempt.title);
+    next
 }
 
 fn refused(bench: &Bench<'_>, order: &Order<'_>, patch: &Patch) -> Option<String> {
-    if let Err(violation) = check_policy(patch, &bench.config.policy) {
-        return Some(violation.to_string());
-    }
     let same = order
         .attempts
         .iter()
-        .find(|a| a.patch_sha256.as_deref() == Some(patch.sha256.as_str()) && !lost(a))?;
-    Some(format!(
-        "already tried as number {}: {}",
-        same.number,
-        same.verdict.as_str()
-    ))
+        .find(|a| a.patch_sha256.as_deref() == Some(patch.sha256.as_str()) && !lost(a));
+    let tried = same.map(|same| {
+        format!(
+            "{TRIED} as number {}: {}",
+            same.number,
+            same.verdict.as_str()
+        )
+    });
+    match check_policy(patch, &bench.config.policy) {
+        // Said once: whoever proposes it all the same repeats itself.
+        Err(violation) => Some(tried.unwrap_or_else(|| violation.to_string())),
+        Ok(()) => tried,
+    }
 }
 
 /// Proven, but not merged because the branch moved: it may be proposed again.
@@ -239,9 +273,10 @@ fn question(
     tree: &str,
     patch: Patch,
 ) -> Question {
-    let gate = &bench.config.gate;
     let (tested, merges) = tickets(order);
     let campaign = &order.campaign;
+    // As the campaign began, whatever `[gate]` says by now: its error budget is one.
+    let (alpha, fdr) = (campaign.alpha, campaign.fdr);
     Question {
         base: base.clone(),
         tree: tree.to_owned(),
@@ -251,11 +286,11 @@ fn question(
         agent: Some(attempt.agent.clone()),
         workloads: campaign.workloads.clone(),
         rule: Rule {
-            min_speedup: gate.min_speedup,
-            alpha: gate.alpha,
-            threshold: Some(e_lond_threshold(tested + 1, merges, gate.fdr).max(1.0 / gate.alpha)),
+            min_speedup: campaign.min_speedup,
+            alpha,
+            threshold: Some(e_lond_threshold(tested + 1, merges, fdr).max(1.0 / alpha)),
             screen: true,
-            max_blocks: gate.campaign_max_blocks,
+            max_blocks: bench.config.gate.campaign_max_blocks,
         },
         seed: attempt_seed(campaign.seed, attempt.number),
         aa: false,
@@ -338,6 +373,20 @@ fn record(bench: &Bench<'_>, attempt: &Attempt) -> Result<(), ResearchError> {
         .map(|json| ("verdict", &*date, &**json))
         .collect();
     records.push(("attempt", &date, &slim));
+    bench.repo.history().append(&records)?;
+    Ok(())
+}
+
+/// Verdicts that no attempt names: those of a judgement that was interrupted.
+fn record_verdicts(bench: &Bench<'_>, verdicts: &[Verdict]) -> Result<(), ResearchError> {
+    let texts: Vec<(String, String)> = verdicts
+        .iter()
+        .map(|v| (v.finished.date(), v.to_json()))
+        .collect();
+    let records: Vec<(&str, &str, &str)> = texts
+        .iter()
+        .map(|(date, json)| ("verdict", &**date, &**json))
+        .collect();
     bench.repo.history().append(&records)?;
     Ok(())
 }
@@ -458,10 +507,14 @@ fn over(order: &Order<'_>, used_s: f64) -> Option<String> {
     if campaign.budget_s.is_some_and(|most| used_s >= most) {
         return Some("the time budget is used up".into());
     }
-    let last = order.attempts.iter().rev().take(EMPTY_HANDED);
-    let empty = last.filter(|a| a.patch_sha256.is_none()).count();
-    (empty == EMPTY_HANDED)
-        .then(|| format!("the agent left no patch {EMPTY_HANDED} times in a row; see the logs"))
+    None
+}
+
+/// Whether the last attempts were all no patch, or one that was tried before.
+fn is_broken(attempts: &[Attempt]) -> bool {
+    let nothing_new = |a: &&Attempt| a.patch_sha256.is_none() || a.reason.starts_with(TRIED);
+    let last = attempts.iter().rev().take(EMPTY_HANDED);
+    last.filter(nothing_new).count() == EMPTY_HANDED
 }
 
 fn profile_of(

@@ -175,7 +175,7 @@ impl CommandAgent<'_> {
             Err(error @ LaunchError::System { .. }) => {
                 Err(ResearchError::Environment(error.to_string()))
             }
-            Err(LaunchError::Cancelled) => Err(ResearchError::Interrupted(None)),
+            Err(LaunchError::Cancelled) => Err(ResearchError::Interrupted(Vec::new())),
             Err(error @ LaunchError::Timeout { .. }) => Ok(error.to_string()),
             Err(error @ LaunchError::Start { .. }) => Err(ResearchError::Usage(format!(
                 "agent `{}`: {error}. Hint: is the command in [agent.{}] installed and in PATH?",

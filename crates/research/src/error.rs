@@ -6,9 +6,9 @@ use outpace_repo::{HistoryError, MergeError, RepoError};
 /// What went wrong; [`ResearchError::exit_code`] says whose business it is.
 #[derive(Debug, thiserror::Error)]
 pub enum ResearchError {
-    /// The user asked to stop; what was measured of the running trial.
+    /// The user asked to stop; verdicts of the workloads that were settled, and what was measured of the running trial.
     #[error("interrupted")]
-    Interrupted(Option<Box<Verdict>>),
+    Interrupted(Vec<Verdict>),
     /// Base, machine or disk cannot be trusted.
     #[error("{0}")]
     Environment(String),
@@ -48,6 +48,8 @@ impl ResearchError {
         match self {
             Self::Interrupted(_) => 130,
             Self::Repo(error) | Self::Merge(MergeError::Repo(error)) if error.is_environment() => 5,
+            // Somebody else moved the branch: what the user asked for was right.
+            Self::Merge(MergeError::Moved { .. }) => 5,
             Self::Usage(_) | Self::Repo(_) | Self::Merge(_) => 2,
             Self::History(HistoryError::Unknown { .. } | HistoryError::Ambiguous { .. }) => 2,
             Self::Environment(_) | Self::History(_) | Self::Stored { .. } | Self::Disk { .. } => 5,
@@ -67,7 +69,7 @@ pub(crate) fn disk(path: &std::path::Path) -> impl Fn(std::io::Error) -> Researc
 /// A lock that could not be had: the user stopped waiting, or the disk says no.
 pub(crate) fn lock(error: std::io::Error) -> ResearchError {
     match error.kind() {
-        std::io::ErrorKind::Interrupted => ResearchError::Interrupted(None),
+        std::io::ErrorKind::Interrupted => ResearchError::Interrupted(Vec::new()),
         _ => ResearchError::Environment(format!("cannot take the measuring lock: {error}")),
     }
 }

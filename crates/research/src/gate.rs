@@ -139,7 +139,14 @@ pub fn gate(
         check_s: 0.0,
     };
     for name in &question.workloads {
-        let verdict = judge_workload(bench, question, name, &mut answer, observer)?;
+        let verdict = match judge_workload(bench, question, name, &mut answer, observer) {
+            Ok(verdict) => verdict,
+            Err(ResearchError::Interrupted(partial)) => {
+                answer.verdicts.extend(partial);
+                return Err(ResearchError::Interrupted(answer.verdicts));
+            }
+            Err(error) => return Err(error),
+        };
         let stop = matches!(verdict.verdict, Kind::Rejected | Kind::Slower);
         answer.verdicts.push(verdict);
         if stop {
@@ -203,7 +210,7 @@ fn judge_workload(
     });
     let candidate = match bench.builder.candidate(name, config, &question.tree) {
         Ok(built) => built,
-        Err(error) if error.is_cancelled() => return Err(ResearchError::Interrupted(None)),
+        Err(error) if error.is_cancelled() => return Err(ResearchError::Interrupted(Vec::new())),
         Err(error) if error.is_patch() => {
             let reason = format!("does not build: {}", cut(&error.to_string()));
             return Ok(settled(verdict, Kind::Rejected, &reason));
@@ -388,7 +395,7 @@ fn anchor(
         .other(name, workload(bench.config, name)?, &commit.tree)
     {
         Ok(built) => Ok(Some(built)),
-        Err(error) if error.is_cancelled() => Err(ResearchError::Interrupted(None)),
+        Err(error) if error.is_cancelled() => Err(ResearchError::Interrupted(Vec::new())),
         Err(_) => Ok(None),
     }
 }
@@ -437,7 +444,7 @@ fn run_verify(context: &Context, verify: &outpace_trial::Subject) -> Result<Chec
 /// The candidate's failures are verdicts, the base's are not.
 pub(crate) fn side_failed(verdict: Verdict, error: &SideError) -> Result<Verdict, ResearchError> {
     if error.is_cancelled() {
-        return Err(ResearchError::Interrupted(None));
+        return Err(ResearchError::Interrupted(Vec::new()));
     }
     if error.is_candidate() {
         return Ok(settled(verdict, Kind::Rejected, &cut(&error.to_string())));
@@ -460,11 +467,11 @@ pub(crate) fn conclude(mut verdict: Verdict, trial: Trial) -> Result<Verdict, Re
             decision.outcome.into(),
             decision.reason.as_str(),
         )),
-        None => Err(ResearchError::Interrupted(Some(Box::new(settled(
+        None => Err(ResearchError::Interrupted(vec![settled(
             verdict,
             Kind::NotProven,
             "interrupted",
-        ))))),
+        )])),
     }
 }
 
@@ -596,7 +603,7 @@ pub(crate) fn workload<'a>(
 
 pub(crate) fn base_build(error: &BuildError, base: &Commit) -> ResearchError {
     if error.is_cancelled() {
-        return ResearchError::Interrupted(None);
+        return ResearchError::Interrupted(Vec::new());
     }
     let id = &base.id[..base.id.len().min(9)];
     ResearchError::Environment(format!(

@@ -69,7 +69,7 @@ pub fn measure_noise(
         config.gate.pairs
     };
     let failed = |(_, error): (Side, outpace_trial::PeerError)| match error.is_cancelled() {
-        true => ResearchError::Interrupted(None),
+        true => ResearchError::Interrupted(Vec::new()),
         false => ResearchError::Environment(format!("{workload}: {error}")),
     };
     let mut rng = ChaCha20Rng::seed_from_u64(seed);

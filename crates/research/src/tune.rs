@@ -2,15 +2,15 @@
 //!
 //! First one change at a time, from the value that stands to another: values that were never tried near a good verdict come
 //! first, a direction that proved slower is left. Then what seemed to help but could not be proven alone is tried
-//! together. No change is proposed twice. It keeps no state of its own: what it knows it reads from the campaign's
-//! attempts, so that a resumed campaign goes on as if nothing had happened.
+//! together. No change is proposed twice, and none goes back to a value that a merge left. It keeps no state of its own:
+//! what it knows it reads from the campaign's attempts, so that a resumed campaign goes on as if nothing had happened.
 
 mod change;
 
 use std::collections::BTreeSet;
 
-use outpace_record::{Attempt, Kind};
-use outpace_repo::check_policy;
+use outpace_record::{Attempt, Config, Kind};
+use outpace_repo::{Repo, check_policy};
 
 use crate::campaign::lost;
 use crate::{Agent, Idea, ResearchError, View};
@@ -32,12 +32,25 @@ impl Agent for Tune {
         "tune"
     }
 
-    fn propose(&mut self, view: &View<'_>) -> Result<Idea, ResearchError> {
-        if view.config.tunable.is_empty() {
+    fn may_fail_in_a_row(&self) -> bool {
+        true
+    }
+
+    fn check(&self, repo: &Repo, tree: &str, config: &Config) -> Result<(), ResearchError> {
+        if config.tunable.is_empty() {
             return Err(ResearchError::Usage(
                 "outpace.toml declares no [[tunable]]. Hint: declare values that may be tried, or name another agent".into(),
             ));
         }
+        for tunable in &config.tunable {
+            if let Some(change) = changes(repo, tree, tunable)?.first() {
+                allowed(repo, tree, &apply(repo, tree, &[change])?, config)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn propose(&mut self, view: &View<'_>) -> Result<Idea, ResearchError> {
         let mut all = Vec::new();
         for tunable in &view.config.tunable {
             all.extend(changes(view.repo, &view.base.tree, tunable)?);
@@ -48,17 +61,21 @@ impl Agent for Tune {
             });
         };
         let tree = apply(view.repo, &view.base.tree, &chosen)?;
-        let patch = view.repo.patch_between(&view.base.tree, &tree)?;
-        if let Err(violation) = check_policy(&patch, &view.config.policy) {
-            return Err(ResearchError::Usage(format!(
-                "outpace.toml declares a tunable that no patch may change: {violation}"
-            )));
-        }
+        allowed(view.repo, &view.base.tree, &tree, view.config)?;
         Ok(Idea::Tree {
             tree,
             title: title(&chosen),
         })
     }
+}
+
+fn allowed(repo: &Repo, base: &str, tree: &str, config: &Config) -> Result<(), ResearchError> {
+    let patch = repo.patch_between(base, tree)?;
+    check_policy(&patch, &config.policy).map_err(|violation| {
+        ResearchError::Usage(format!(
+            "outpace.toml declares a tunable that no patch may change: {violation}"
+        ))
+    })
 }
 
 /// What to try next: a single change while there is one, then combinations.
@@ -68,9 +85,16 @@ fn choose<'c, 'a>(all: &'c [Change<'a>], attempts: &[Attempt]) -> Option<Vec<&'c
         .filter(|a| !lost(a))
         .map(|a| a.title.as_str())
         .collect();
+    let merged: Vec<&str> = attempts
+        .iter()
+        .filter(|a| a.merged.is_some())
+        .map(|a| a.title.as_str())
+        .collect();
     let open: Vec<&Change<'_>> = all
         .iter()
         .filter(|change| !tried.contains(change.title().as_str()))
+        // What a merge left behind was proven worse: no way goes back there.
+        .filter(|change| !merged.iter().any(|title| change.undoes(title)))
         .collect();
     if let Some(single) = best(&open, attempts) {
         return Some(vec![single]);
@@ -169,7 +193,7 @@ fn gain(attempt: &Attempt) -> f64 {
     match attempt.verdict {
         Kind::Rejected => REFUSED,
         _ => attempt
-            .main_verdict()
+            .decisive_verdict()
             .and_then(|v| v.speedup)
             .unwrap_or(0.0),
     }
@@ -228,6 +252,29 @@ mod tests {
             &[attempt("TILE 32 -> 64 in f", Kind::Slower, -0.05)],
             "TILE 32 -> 16 in f",
         );
+    }
+
+    #[test]
+    fn what_was_merged_is_not_taken_back() {
+        let tunable = tunable("TILE");
+        let back = [Change {
+            tunable: &tunable,
+            from: 4,
+            to: 2,
+        }];
+        let check = |merged: &str, expect: Option<&str>| {
+            let mut won = attempt(merged, Kind::Faster, 0.05);
+            won.merged = Some("c0ffee".into());
+            assert_eq!(next(&back, &[won]).as_deref(), expect, "{merged}");
+        };
+        check("TILE 32 -> 128 in f", None);
+        check("together: OTHER 1 -> 2, TILE 32 -> 128", None);
+        // It went on from there: the first value is as far behind as the second.
+        check("TILE 32 -> 64 in f", None);
+        let still = Some("TILE 128 -> 32 in f");
+        check("TILE 64 -> 128 in f", still);
+        check("together: MY TILE 32 -> 128, OTHER 1 -> 2", still);
+        check("TILE 32 -> 128 in g", still);
     }
 
     #[test]

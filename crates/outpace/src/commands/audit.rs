@@ -1,7 +1,8 @@
 //! `outpace audit`: recomputes every merged verdict from its raw samples.
 
 use anyhow::Result;
-use outpace_repo::audit;
+use outpace_record::{Audit, AuditedCommit, Document};
+use outpace_repo::{Audited, audit};
 
 use crate::exit::{OK, REJECTED};
 use crate::options::Options;
@@ -27,16 +28,13 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         .filter(|commit| !commit.findings.is_empty())
         .count();
     if args.json {
-        let commits: Vec<serde_json::Value> = audited
-            .iter()
-            .map(|c| serde_json::json!({"commit": c.commit, "summary": c.summary, "verdicts": c.verdict_ids, "findings": c.findings}))
-            .collect();
-        let holds = broken == 0;
-        crate::out!(
-            "{}",
-            serde_json::json!({"schema": "outpace.audit/1", "holds": holds, "commits": commits})
-        );
-        return Ok(if holds { OK } else { REJECTED });
+        let document = Audit {
+            schema: Audit::SCHEMA.into(),
+            holds: broken == 0,
+            commits: audited.into_iter().map(document_of).collect(),
+        };
+        crate::out!("{}", serde_json::to_string(&document)?);
+        return Ok(if document.holds { OK } else { REJECTED });
     }
     let mut screen = Screen::new(options);
     let color = options.paints(std::io::IsTerminal::is_terminal(&std::io::stdout()));
@@ -69,4 +67,13 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         ),
     );
     Ok(if broken == 0 { OK } else { REJECTED })
+}
+
+fn document_of(audited: Audited) -> AuditedCommit {
+    AuditedCommit {
+        commit: audited.commit,
+        summary: audited.summary,
+        verdicts: audited.verdict_ids,
+        findings: audited.findings,
+    }
 }

@@ -1,7 +1,7 @@
 //! `outpace baseline`.
 
 use anyhow::Result;
-use outpace_record::{Document, plain};
+use outpace_record::{Baselines, Document, plain};
 use outpace_report::format::{count, gain};
 
 use crate::exit::OK;
@@ -48,14 +48,12 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         )
     });
     if *json {
-        let list: Vec<serde_json::Value> = baselines
-            .iter()
-            .map(|b| serde_json::from_str(&b.to_json()))
-            .collect::<Result<_, _>>()?;
-        crate::out!(
-            "{}",
-            serde_json::json!({"schema": "outpace.baselines/1", "machine_class": class, "baselines": list})
-        );
+        let document = Baselines {
+            schema: Baselines::SCHEMA.into(),
+            machine_class: class,
+            baselines,
+        };
+        crate::out!("{}", serde_json::to_string(&document)?);
         return Ok(OK);
     }
     let mut screen = Screen::new(options);

@@ -72,7 +72,7 @@ fn measure(
         .builder
         .base(name, config, &commit.tree)
         .map_err(|error| match error.is_cancelled() {
-            true => ResearchError::Interrupted(None).into(),
+            true => ResearchError::Interrupted(Vec::new()).into(),
             false => environment(format!("{} does not build: {error}", short(&commit.id))),
         })?;
     let launcher = &bench.context.launcher;
@@ -111,7 +111,7 @@ fn measure(
 
 fn failed(name: &str, error: &PeerError) -> anyhow::Error {
     if error.is_cancelled() {
-        return ResearchError::Interrupted(None).into();
+        return ResearchError::Interrupted(Vec::new()).into();
     }
     environment(format!("{name}: {error}"))
 }

@@ -1,13 +1,14 @@
 //! `outpace compare`: one trial between two revisions or two commands; nothing is merged.
 
 use anyhow::Result;
+use clap::builder::RangedU64ValueParser;
 use outpace_record::{Document, Kind, Verdict};
 use outpace_research::{
     Answer, Commands, Question, RepoSources, ResearchError, compare_commands, gate,
 };
 use outpace_stats::Rule;
 
-use crate::exit::{INTERRUPTED, usage};
+use crate::exit::INTERRUPTED;
 use crate::options::{Measuring, Options};
 use crate::screen::Screen;
 use crate::setting::{
@@ -43,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long)]
     aa: bool,
     /// Most blocks.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     max_blocks: Option<usize>,
     #[command(flatten)]
     measuring: Measuring,
@@ -65,15 +66,9 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         ),
         // What was measured until Ctrl-C is kept and shown.
         Err(error) => match error.downcast::<ResearchError>() {
-            Ok(ResearchError::Interrupted(Some(partial))) => {
+            Ok(ResearchError::Interrupted(partial)) if !partial.is_empty() => {
                 let repo = open_repo(options).ok().filter(|_| args.base_cmd.is_none());
-                finish(
-                    args,
-                    &[*partial],
-                    Kind::NotProven,
-                    repo.as_ref(),
-                    &mut screen,
-                )?;
+                finish(args, &partial, Kind::NotProven, repo.as_ref(), &mut screen)?;
                 Ok(INTERRUPTED)
             }
             Ok(other) => Err(other.into()),
@@ -130,9 +125,6 @@ fn rule(args: &Args, gate: &outpace_record::GateConfig) -> Rule {
 }
 
 fn commands(args: &Args, commands: [&String; 2], screen: &mut Screen) -> Result<Outcome> {
-    if args.max_blocks == Some(0) {
-        return Err(usage("--max-blocks must be at least 1"));
-    }
     let (context, _cancel) = context()?;
     let subjects = [
         typed_command(commands[0], None)?,

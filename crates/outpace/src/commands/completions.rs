@@ -18,11 +18,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<u8> {
-    clap_complete::generate(
-        args.shell,
-        &mut Cli::command(),
-        "outpace",
-        &mut std::io::stdout(),
-    );
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "outpace", &mut script);
+    crate::out!("{}", String::from_utf8_lossy(&script).trim_end());
     Ok(OK)
 }

@@ -122,7 +122,7 @@ fn measure(
         .builder
         .base(&name, &config.workload[&name], &commit.tree);
     let built = built.map_err(|error| match error.is_cancelled() {
-        true => outpace_research::ResearchError::Interrupted(None).into(),
+        true => outpace_research::ResearchError::Interrupted(Vec::new()).into(),
         false => environment(format!("{} does not build: {error}", args.rev)),
     })?;
     let blocks = args.blocks;

@@ -11,7 +11,7 @@ use outpace_stats::Rule;
 
 use crate::commands::compare::{print, record};
 use crate::commands::research::{default_branch, standing};
-use crate::exit::{INTERRUPTED, usage};
+use crate::exit::{INTERRUPTED, environment, usage};
 use crate::options::{Measuring, Options};
 use crate::screen::Screen;
 use crate::setting::{bench, config_of, context, lock, open_repo, short, workloads};
@@ -74,7 +74,8 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     if let Some(into) = &into {
         repo.check_mergeable(into)?;
     }
-    let mut text = patch_text(args)?;
+    let proposal = patch_text(args)?;
+    let mut text = proposal.text;
     if text.is_none() {
         warn_of_changes(&repo, &mut screen)?;
     }
@@ -94,6 +95,10 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     screen.revision("base", &base);
     let sources = RepoSources(&repo);
     let mut bench = bench(&repo, &config, &context, &sources);
+    if let Some(fault) = proposal.fault {
+        return refused(&fault, &bench, args, &base, &names, &mut screen);
+    }
+    let mut last = Vec::new();
     for _ in 0..MOVES {
         let candidate = match candidate(&repo, args, base.clone(), text.as_deref()) {
             Ok(candidate) => candidate,
@@ -105,8 +110,8 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         let answer = match answer {
             Ok(answer) => answer,
             Err(partial) => {
-                record(&repo, std::slice::from_ref(&partial))?;
-                print(args.measuring.json, &[*partial], &mut screen)?;
+                record(&repo, &partial)?;
+                print(args.measuring.json, &partial, &mut screen)?;
                 return Ok(INTERRUPTED);
             }
         };
@@ -134,17 +139,24 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
                     short(&now)
                 ));
                 base = repo.resolve(&now)?;
+                last = answer.verdicts;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                // What was proven is shown whatever becomes of the merge.
+                print(args.measuring.json, &answer.verdicts, &mut screen)?;
+                return Err(error.into());
+            }
         }
     }
-    Err(usage(format!(
-        "the branch moved {MOVES} times while the patch was measured. Hint: try again when it rests"
+    print(args.measuring.json, &last, &mut screen)?;
+    Err(environment(format!(
+        "proven, but not merged: {} moved {MOVES} times while the patch was measured. Hint: run the same command again when nobody else commits to that branch",
+        into.as_deref().unwrap_or("the branch")
     )))
 }
 
 /// Ctrl-C gives back what was measured so far.
-type Measured = Result<Answer, Box<Verdict>>;
+type Measured = Result<Answer, Vec<Verdict>>;
 
 fn answer(
     bench: &mut outpace_research::Bench<'_>,
@@ -171,7 +183,7 @@ fn answer(
     );
     match gate(bench, question, screen) {
         Ok(answer) => Ok(Ok(answer)),
-        Err(ResearchError::Interrupted(Some(partial))) => Ok(Err(partial)),
+        Err(ResearchError::Interrupted(partial)) if !partial.is_empty() => Ok(Err(partial)),
         Err(error) => Err(error.into()),
     }
 }
@@ -195,6 +207,18 @@ fn does_not_apply(
     if !is_patch {
         return Err(error);
     }
+    refused(&format!("{error:#}"), bench, args, base, names, screen)
+}
+
+/// The verdict on a patch that cannot be read or does not apply.
+fn refused(
+    reason: &str,
+    bench: &outpace_research::Bench<'_>,
+    args: &Args,
+    base: &Commit,
+    names: &[String],
+    screen: &mut Screen,
+) -> Result<u8> {
     let candidate = Candidate {
         base: base.clone(),
         tree: base.tree.clone(),
@@ -202,7 +226,7 @@ fn does_not_apply(
         title: title_of(args, "patch"),
     };
     let question = question(args, bench.config, candidate, Patch::default(), names);
-    let answer = refusal(bench, &question, &format!("{error:#}"));
+    let answer = refusal(bench, &question, reason);
     record(bench.repo, &answer.verdicts)?;
     print(args.measuring.json, &answer.verdicts, screen)?;
     Ok(answer.kind.exit_code())
@@ -236,7 +260,23 @@ fn question(
     }
 }
 
-fn patch_text(args: &Args) -> Result<Option<String>> {
+/// A patch as it was handed in. Where it cannot be one, `text` is empty and `fault` says why.
+#[derive(Default)]
+struct Proposal {
+    text: Option<String>,
+    fault: Option<String>,
+}
+
+impl Proposal {
+    fn faulty(fault: String) -> Self {
+        Self {
+            text: Some(String::new()),
+            fault: Some(fault),
+        }
+    }
+}
+
+fn patch_text(args: &Args) -> Result<Proposal> {
     let mut bytes = Vec::new();
     match (&args.patch, args.rev.as_deref()) {
         (Some(path), _) if path.as_os_str() != "-" => {
@@ -252,17 +292,21 @@ fn patch_text(args: &Args) -> Result<Option<String>> {
                 .read_to_end(&mut bytes)
                 .context("cannot read standard input")?;
         }
-        (None, _) => return Ok(None),
+        (None, _) => return Ok(Proposal::default()),
     }
     if bytes.len() as u64 > MOST_BYTES {
-        return Err(usage(format!(
-            "the patch has more than {} MiB",
-            MOST_BYTES >> 20
+        let limit = MOST_BYTES >> 20;
+        return Ok(Proposal::faulty(format!(
+            "the patch has more than {limit} MiB"
         )));
     }
-    Ok(Some(
-        String::from_utf8(bytes).map_err(|_| usage("the patch is not UTF-8 text"))?,
-    ))
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => Proposal {
+            text: Some(text),
+            fault: None,
+        },
+        Err(_) => Proposal::faulty("the patch is not UTF-8 text".to_owned()),
+    })
 }
 
 /// What the patch is relative to: the named base, the parent of the revision, or HEAD for a patch.

@@ -1,6 +1,8 @@
 //! `outpace history`: the record store.
 
 use anyhow::Result;
+use outpace_record::{Document, HistoryEntry};
+use outpace_repo::{Entry, History};
 
 use crate::exit::OK;
 use crate::options::Options;
@@ -47,65 +49,71 @@ enum Verb {
 pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let repo = open_repo(options)?;
     let history = repo.history();
-    let of_kind = |kind: &Option<String>| -> Result<Vec<outpace_repo::Entry>> {
-        let mut entries = history.list()?;
-        entries.retain(|entry| kind.as_ref().is_none_or(|kind| entry.kind == *kind));
-        Ok(entries)
-    };
     match &args.verb {
-        Verb::List { kind, json } => {
-            list(options, &of_kind(kind)?, &|id| Ok(history.get(id)?), *json)?;
-        }
+        Verb::List { kind, json: true } => names(&history, kind.as_deref())?,
+        Verb::List { kind, .. } => list(options, &history, kind.as_deref())?,
         Verb::Show { id } => crate::out!("{}", history.get(id)?.trim_end()),
         Verb::Export { kind } => {
-            for entry in of_kind(kind)? {
-                let value: serde_json::Value = serde_json::from_str(&history.get(&entry.id)?)?;
-                crate::out!("{value}");
+            for day in history.days(kind.as_deref())? {
+                for (_, json) in history.read(&day)? {
+                    let value: serde_json::Value = serde_json::from_str(&json)?;
+                    crate::out!("{value}");
+                }
             }
         }
     }
     Ok(OK)
 }
 
-fn list(
-    options: &Options,
-    entries: &[outpace_repo::Entry],
-    get: &dyn Fn(&str) -> Result<String>,
-    json: bool,
-) -> Result<()> {
+fn names(history: &History<'_>, kind: Option<&str>) -> Result<()> {
+    for day in history.days(kind)? {
+        for (entry, _) in history.read(&day)? {
+            let document = HistoryEntry {
+                schema: HistoryEntry::SCHEMA.into(),
+                id: entry.id,
+                kind: entry.kind,
+                date: entry.date,
+            };
+            crate::out!("{}", serde_json::to_string(&document)?);
+        }
+    }
+    Ok(())
+}
+
+fn list(options: &Options, history: &History<'_>, kind: Option<&str>) -> Result<()> {
     let mut screen = Screen::new(options);
-    if entries.is_empty() {
+    let days = history.days(kind)?;
+    if days.is_empty() {
         screen.say(
             "history",
             "empty. Hint: `outpace bench` records a run, `outpace gate` a verdict",
         );
     }
-    for entry in entries {
-        if json {
-            crate::out!(
-                "{}",
-                serde_json::json!({"id": entry.id, "kind": entry.kind, "date": entry.date})
-            );
-            continue;
+    for day in days {
+        for (entry, json) in history.read(&day)? {
+            screen.result(&line(&entry, &json)?);
         }
-        let value: serde_json::Value = serde_json::from_str(&get(&entry.id)?)?;
-        let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
-        let what = match entry.kind.as_str() {
-            "run" => format!(
-                "{} {:.0} tokens/s  {}",
-                text("workload"),
-                value["tokens_per_s"].as_f64().unwrap_or(0.0),
-                text("summary")
-            ),
-            _ => format!("{}  {}", text("verdict"), text("title")),
-        };
-        let what = outpace_record::plain(&what, 100);
-        screen.result(&format!(
-            "{}  {}  {:<8} {what}",
-            entry.date,
-            &entry.id[..entry.id.len().min(12)],
-            entry.kind
-        ));
     }
     Ok(())
+}
+
+fn line(entry: &Entry, json: &str) -> Result<String> {
+    let value: serde_json::Value = serde_json::from_str(json)?;
+    let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let what = match entry.kind.as_str() {
+        "run" => format!(
+            "{} {:.0} tokens/s  {}",
+            text("workload"),
+            value["tokens_per_s"].as_f64().unwrap_or(0.0),
+            text("summary")
+        ),
+        _ => format!("{}  {}", text("verdict"), text("title")),
+    };
+    Ok(format!(
+        "{}  {}  {:<8} {}",
+        entry.date,
+        &entry.id[..entry.id.len().min(12)],
+        entry.kind,
+        outpace_record::plain(&what, 100)
+    ))
 }

@@ -94,16 +94,24 @@ fn template(project: &Project) -> String {
                  cache_from = \"target\"                                  # the first build begins with what you have compiled already\n\
                  run      = [\"{{target}}/release/{package}\"]                 # {{target}} is the build's target folder\n"
             ),
-            "[\"src/**\"]",
+            "[\"src/**\"]".to_owned(),
         ),
-        Project::Python { script } => (format!("build    = []\nrun      = [\"python3\", \"{script}\"]\n"), "[\"**/*.py\"]"),
+        // Not `**/*.py`: that would hold setup.py and the tests, which judge.
+        Project::Python { script } => {
+            let folder = script.rsplit_once('/').map(|(folder, _)| folder);
+            let editable = folder.map_or_else(|| format!("[\"{script}\"]"), |f| format!("[\"{f}/**/*.py\"]"));
+            (format!("build    = []\nrun      = [\"python3\", \"{script}\"]\n"), editable)
+        }
         Project::Cmake => (
             "build    = [\"sh\", \"-c\", \"cmake -S . -B {target} -DCMAKE_BUILD_TYPE=Release && cmake --build {target}\"]\n\
              run      = [\"{target}/train\"]\n"
                 .to_owned(),
-            "[\"src/**\"]",
+            "[\"src/**\"]".to_owned(),
         ),
-        Project::Bare => ("build    = []\nrun      = [\"./train\"]\n".to_owned(), "[\"src/**\"]"),
+        Project::Bare => (
+            "build    = []\nrun      = [\"./train\"]\n".to_owned(),
+            "[\"src/**\"]".to_owned(),
+        ),
     };
     format!(
         "# What outpace needs to know of this repository. It is read from the base of a comparison, never from the candidate.\n\

@@ -1,7 +1,7 @@
 //! `outpace judge`: raw blocks in, verdicts out. No clock, no git.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write, stdin, stdout};
+use std::io::{BufRead, BufReader, stdin};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -64,27 +64,33 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
         }
         _ => Box::new(stdin().lock()),
     };
-    let mut output = std::io::BufWriter::new(stdout().lock());
     let mut number = 0;
     loop {
         let lines = read_batch(&mut *input)?;
         if lines.is_empty() {
-            output.flush()?;
             return Ok(OK);
         }
+        let mut output = Vec::new();
         let results: Vec<Result<Option<String>, String>> =
             lines.par_iter().map(|line| judge_line(line)).collect();
         for result in results {
             number += 1;
             match result {
-                Ok(Some(json)) => writeln!(output, "{json}").context("cannot write the results")?,
+                Ok(Some(json)) => output.push(json),
                 Ok(None) => {}
                 Err(message) => {
-                    output.flush()?;
+                    show(&output);
                     return Err(usage(format!("line {number}: {message}")));
                 }
             }
         }
+        show(&output);
+    }
+}
+
+fn show(lines: &[String]) {
+    if !lines.is_empty() {
+        crate::out!("{}", lines.join("\n"));
     }
 }
 

@@ -47,6 +47,9 @@ enum Format {
 }
 
 pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
+    if args.png && args.out.is_none() && args.format != Format::Html {
+        return Err(usage("--png writes files. Hint: name a folder with --out"));
+    }
     let repo = open_repo(options)?;
     let store = CampaignStore::new(&repo.state_dir());
     let known = store.list()?;

@@ -1,16 +1,18 @@
 //! `outpace research`: the campaign.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use outpace_record::{Attempt, Campaign, CampaignState, Config, Document, Kind, parse_duration};
+use outpace_record::{
+    Attempt, Campaign, CampaignState, Config, Document, GateConfig, Kind, parse_duration,
+};
 use outpace_repo::{Commit, Repo};
 use outpace_report::Formats;
 use outpace_report::format::{count, duration, gain};
 use outpace_research::{
-    Agent, Bench, CampaignStore, CommandAgent, Order, RepoSources, Sample, Tune, measure_noise,
-    run_campaign,
+    Agent, Bench, CampaignStore, CommandAgent, Order, Replay, RepoSources, Sample, Tune,
+    measure_noise, run_campaign,
 };
 use outpace_stats::Rule;
 use outpace_trial::{Context, Event, Observer, Side};
@@ -22,6 +24,8 @@ use crate::page;
 use crate::screen::{Screen, heading};
 use crate::setting::{VERSION, bench, config_of, context, lock, now, open_repo, short, workloads};
 
+/// Agents that need no command.
+const OWN_AGENTS: [&str; 2] = ["tune", "replay"];
 /// Blocks of the A/A measurement at the start: enough for a forecast, a quarter of a minute for the reference workload.
 const NOISE_BLOCKS: usize = 6;
 
@@ -31,13 +35,14 @@ const NOISE_BLOCKS: usize = 6;
 Example:
   outpace research --agent tune --budget 10m
   outpace research --agent claude --max-experiments 50 --into outpace/night
+  outpace research --agent replay --patches v1.0..main
   outpace research --resume
 
 Proven patches are merged into a branch of their own; your files and your index are not touched.
 Ctrl-C stops it; finished attempts are kept, and --resume goes on. The share of false merges stays
 below [gate] fdr for any number of attempts.")]
 pub(crate) struct Args {
-    /// Who proposes: `tune`, or an [agent.NAME] of outpace.toml.
+    /// Who proposes: `tune`, `replay`, or an [agent.NAME] of outpace.toml.
     #[arg(long, required_unless_present = "resume")]
     agent: Option<String>,
     /// Time for attempts, like 30m or 8h; the first build does not count.
@@ -46,7 +51,11 @@ pub(crate) struct Args {
     /// Most attempts.
     #[arg(long, value_name = "N")]
     max_experiments: Option<usize>,
-    /// Branch to merge into. Default: outpace/BRANCH, beside the branch that is checked out.
+    /// What `replay` proposes again: commits A..B, beginning from A, or a folder of *.patch files, beginning from HEAD.
+    #[arg(long, value_name = "RANGE|DIR", conflicts_with = "resume")]
+    patches: Option<String>,
+    /// Branch to merge into. Default: outpace/BRANCH, beside the branch that is checked out; for `replay` a new branch
+    /// outpace/replay-CAMPAIGN.
     #[arg(long, value_name = "BRANCH")]
     into: Option<String>,
     /// Go on with the last campaign that is not finished; --budget and --max-experiments replace its limits.
@@ -71,9 +80,15 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     } else {
         None
     };
+    let id = store.fresh_id(&now().to_string());
+    let patches = match &begun {
+        Some((campaign, _)) => campaign.patches.clone(),
+        None => patches_of(&repo, args)?,
+    };
     let into = match (&begun, &args.into) {
         (Some((campaign, _)), _) => campaign.into.clone(),
         (None, Some(into)) => into.clone(),
+        (None, None) if patches.is_some() => format!("outpace/replay-{id}"),
         (None, None) => default_branch(&repo)?,
     };
     repo.check_mergeable(&into)?;
@@ -83,9 +98,18 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
                 .as_deref()
                 .unwrap_or(&campaign.start),
         )?,
-        None => standing(&repo, &into, args.into.is_none(), repo.resolve("HEAD")?)?,
+        None => {
+            let range = patches.as_ref().and_then(|p| p.split_once(".."));
+            let start = repo.resolve(range.map_or("HEAD", |(from, _)| from))?;
+            standing(&repo, &into, args.into.is_none(), start)?
+        }
     };
-    let config = config_of(&repo, &base)?;
+    let mut config = config_of(&repo, &base)?;
+    if let Some((campaign, attempts)) = &begun
+        && keep_gate(&mut config.gate, campaign, attempts)
+    {
+        screen.warn("[gate] of outpace.toml has changed; the campaign keeps what it began with");
+    }
     let named = begun
         .as_ref()
         .map_or(&args.measuring.workloads, |(c, _)| &c.workloads);
@@ -99,16 +123,14 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     warn_of_changes(&repo, &mut screen)?;
     let sources = RepoSources(&repo);
     let mut bench = bench(&repo, &config, &context, &sources);
-    let mut agent = agent(&config, &agent_name, &context);
+    let mut agent = agent(&repo, &config, &agent_name, patches.as_deref(), &context)?;
+    agent.check(&repo, &base.tree, &config)?;
 
     let (mut campaign, attempts) = match begun {
         Some(begun) => begun,
         None => {
-            let id = store.fresh_id(&now().to_string());
-            (
-                new_campaign(&bench, args, id, &agent_name, names, into, &base),
-                Vec::new(),
-            )
+            let new = new_campaign(&bench, args, id, &agent_name, names, into, &base);
+            (Campaign { patches, ..new }, Vec::new())
         }
     };
     extend(&mut campaign, args);
@@ -181,6 +203,23 @@ fn resumed(store: &CampaignStore) -> Result<(Campaign, Vec<Attempt>)> {
     Ok((store.campaign(&id)?, store.attempts(&id)?))
 }
 
+/// A campaign has one error budget: alpha, fdr, min_speedup and campaign_max_blocks stay as they were when it began. Says
+/// whether `[gate]` is another by now.
+fn keep_gate(gate: &mut GateConfig, campaign: &Campaign, attempts: &[Attempt]) -> bool {
+    // Only verdicts carry the limit of blocks; before the first one nothing was judged under another.
+    let judged = attempts.iter().flat_map(|a| &a.verdicts).next();
+    let begun = GateConfig {
+        alpha: campaign.alpha,
+        fdr: campaign.fdr,
+        min_speedup: campaign.min_speedup,
+        campaign_max_blocks: judged.map_or(gate.campaign_max_blocks, |v| v.max_blocks),
+        ..gate.clone()
+    };
+    let changed = begun != *gate;
+    *gate = begun;
+    changed
+}
+
 /// New limits given with --resume replace the old ones.
 fn extend(campaign: &mut Campaign, args: &Args) {
     campaign.budget_s = args.budget.map(|b| b.as_secs_f64()).or(campaign.budget_s);
@@ -188,10 +227,11 @@ fn extend(campaign: &mut Campaign, args: &Args) {
 }
 
 fn check_agent(config: &Config, name: &str) -> Result<()> {
-    if name == "tune" || config.agent.contains_key(name) {
+    if OWN_AGENTS.contains(&name) || config.agent.contains_key(name) {
         return Ok(());
     }
-    let known: Vec<&str> = std::iter::once("tune")
+    let known: Vec<&str> = OWN_AGENTS
+        .into_iter()
         .chain(config.agent.keys().map(String::as_str))
         .collect();
     Err(usage(format!(
@@ -200,11 +240,47 @@ fn check_agent(config: &Config, name: &str) -> Result<()> {
     )))
 }
 
-fn agent<'a>(config: &Config, name: &str, context: &'a Context) -> Box<dyn Agent + 'a> {
-    match config.agent.get(name) {
-        Some(command) => Box::new(CommandAgent::new(name, command, context)),
-        None => Box::new(Tune),
+fn agent<'a>(
+    repo: &Repo,
+    config: &Config,
+    name: &str,
+    patches: Option<&str>,
+    context: &'a Context,
+) -> Result<Box<dyn Agent + 'a>> {
+    Ok(match (config.agent.get(name), patches) {
+        (Some(command), _) => Box::new(CommandAgent::new(name, command, context)),
+        (None, Some(range)) if range.contains("..") => {
+            Box::new(Replay::of_range(repo, range, &config.policy)?)
+        }
+        (None, Some(folder)) => Box::new(Replay::of_folder(Path::new(folder))?),
+        (None, None) => Box::new(Tune),
+    })
+}
+
+/// `--patches`, written so that it means the same when the campaign is resumed: commits by their ids, a folder by its whole path.
+fn patches_of(repo: &Repo, args: &Args) -> Result<Option<String>> {
+    let replays = args.agent.as_deref() == Some("replay");
+    let patches = match (&args.patches, replays) {
+        (Some(patches), true) => patches,
+        (None, false) => return Ok(None),
+        (None, true) => {
+            return Err(usage(
+                "replay proposes known patches. Hint: name them with --patches A..B or --patches FOLDER",
+            ));
+        }
+        (Some(_), false) => return Err(usage("--patches belongs to --agent replay")),
+    };
+    if let Ok(folder) = std::fs::canonicalize(patches) {
+        return Ok(Some(folder.display().to_string()));
     }
+    let Some((from, to)) = patches.split_once("..") else {
+        return Err(usage(format!(
+            "{patches} is neither a folder nor a range of commits A..B"
+        )));
+    };
+    let to = if to.is_empty() { "HEAD" } else { to };
+    let (from, to) = (repo.resolve(from)?, repo.resolve(to)?);
+    Ok(Some(format!("{}..{}", from.id, to.id)))
 }
 
 fn new_campaign(
@@ -221,6 +297,7 @@ fn new_campaign(
         schema: Campaign::SCHEMA.into(),
         id,
         agent: agent.to_owned(),
+        patches: None,
         workloads,
         into,
         start: base.id.clone(),
@@ -269,7 +346,7 @@ fn prepare(
         .base(&name, &bench.config.workload[&name], &base.tree)
         .map_err(|error| {
             if error.is_cancelled() {
-                return outpace_research::ResearchError::Interrupted(None).into();
+                return outpace_research::ResearchError::Interrupted(Vec::new()).into();
             }
             environment(format!(
                 "the base {} does not build: {error}",
@@ -354,7 +431,7 @@ fn introduce(screen: &mut Screen, campaign: &Campaign, base: &Commit, config: &C
     screen.result(&heading());
 }
 
-fn conclude(screen: &mut Screen, campaign: &Campaign, attempts: &[Attempt], dir: &std::path::Path) {
+fn conclude(screen: &mut Screen, campaign: &Campaign, attempts: &[Attempt], dir: &Path) {
     let number = |kind: Kind| attempts.iter().filter(|a| a.verdict == kind).count();
     let merged: Vec<&Attempt> = attempts.iter().filter(|a| a.merged.is_some()).collect();
     let mut parts = vec![format!(
@@ -364,16 +441,21 @@ fn conclude(screen: &mut Screen, campaign: &Campaign, attempts: &[Attempt], dir:
         number(Kind::Rejected)
     )];
     let product = |f: &dyn Fn(&Attempt) -> f64| merged.iter().map(|a| 1.0 + f(a)).product::<f64>();
+    // With several workloads these figures are those of the first one: gains of different workloads are not chained.
+    let of = match &campaign.workloads[..] {
+        [first, _, ..] => format!(" on {first}"),
+        _ => String::new(),
+    };
     if let (Some(start), false) = (campaign.start_tokens_per_s, merged.is_empty()) {
         let estimate = product(&|a| a.main_verdict().and_then(|v| v.speedup).unwrap_or(0.0));
         parts.push(format!(
-            "{} -> {} tokens/s",
+            "{} -> {} tokens/s{of}",
             count(start),
             count(start * estimate)
         ));
         let proven = product(&|a| a.main_verdict().and_then(|v| v.at_least).unwrap_or(0.0));
         parts.push(format!(
-            "proven at least {} since the start",
+            "proven at least {} since the start{of}",
             gain(proven - 1.0)
         ));
     }
@@ -402,4 +484,45 @@ pub(crate) fn report_dir(repo: &Repo, asked: Option<PathBuf>, id: &str) -> PathB
         }
         repo.state_dir().join("campaigns").join(id).join("report")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_campaign_keeps_the_gate_that_it_began_with() {
+        let moment = "2026-05-19T08:30:00Z";
+        let campaign = serde_json::json!({
+            "schema": "outpace.campaign/1", "id": "c", "agent": "tune", "workloads": ["w"], "into": "b", "start": "8c1f0e2",
+            "used_s": 1.0, "state": "interrupted", "fdr": 0.05, "alpha": 0.01, "min_speedup": 0.005, "seed": 7,
+            "machine_class": "m", "outpace_version": "0.1.0", "started": moment, "updated": moment
+        });
+        let campaign = Campaign::from_json(&campaign.to_string()).unwrap();
+        let verdict = serde_json::json!({
+            "schema": "outpace.verdict/1", "verdict": "slower", "reason": "", "threshold": 100.0, "alpha": 0.01,
+            "min_speedup": 0.005, "max_blocks": 8, "n_blocks": 0, "workload": "w", "track": "throughput", "base": "8c1f0e2",
+            "machine_class": "m", "sandbox_tier": "none", "seeds": {"trial": 7}, "outpace_version": "0.1.0",
+            "started": moment, "finished": moment
+        });
+        let attempt = serde_json::json!({
+            "schema": "outpace.attempt/1", "campaign": "c", "number": 1, "agent": "tune", "title": "t", "verdict": "slower",
+            "reason": "", "base": "8c1f0e2", "verdicts": [verdict], "total_s": 1.0, "finished": moment
+        });
+        let attempt = Attempt::from_json(&attempt.to_string()).unwrap();
+        let begun = GateConfig {
+            campaign_max_blocks: 8,
+            ..GateConfig::default()
+        };
+        let mut gate = GateConfig {
+            alpha: 0.2,
+            fdr: 0.4,
+            min_speedup: 0.0,
+            ..GateConfig::default()
+        };
+        let attempts = [attempt];
+        assert!(keep_gate(&mut gate, &campaign, &attempts));
+        assert_eq!(gate, begun);
+        assert!(!keep_gate(&mut gate, &campaign, &attempts));
+    }
 }

@@ -121,13 +121,52 @@ fn a_tunable_that_is_not_there() {
     let play = Playground::with_config(SETTINGS, |config| {
         config.replace("key = \"spin\"", "key = \"spni\"")
     });
-    play.outpace(&["research", "--agent", "tune"])
+    let outcome = play
+        .outpace(&["research", "--agent", "tune"])
         .expect(2)
         .says(&["spni", "settings.toml", "no such value"]);
+    assert!(
+        !outcome.stderr.contains("noise"),
+        "it is noticed before anything is built and measured: {}",
+        outcome.stderr
+    );
+    play.outpace(&["research", "--resume"])
+        .expect(2)
+        .says(&["no unfinished campaign"]);
     let play = Playground::with_config(SETTINGS, |config| {
         config.replace("values = [400,", "values = [")
     });
     play.outpace(&["research", "--agent", "tune"])
         .expect(2)
         .says(&["spin is 400", "not among the declared values"]);
+    let play = Playground::with_config(SETTINGS, |config| {
+        config.replace("editable = [\"settings.toml\"]", "editable = [\"src/**\"]")
+    });
+    play.outpace(&["research", "--agent", "tune"])
+        .expect(2)
+        .says(&["a tunable that no patch may change", "settings.toml"]);
+}
+
+#[test]
+fn a_branch_in_whose_way_another_one_is() {
+    let play = Playground::new(SETTINGS);
+    play.git(&["branch", "outpace"]);
+    for verb in [&["research", "--agent", "tune"][..], &["gate", "--merge"]] {
+        play.outpace(verb).expect(2).says(&[
+            "outpace/main cannot be made beside branch outpace",
+            "--into",
+        ]);
+    }
+}
+
+#[test]
+fn a_trial_without_blocks() {
+    let play = Playground::new(SETTINGS);
+    for sides in [
+        &["HEAD", "HEAD"][..],
+        &["--base-cmd", "true", "--candidate-cmd", "true"],
+    ] {
+        let args = [&["compare", "--max-blocks", "0"][..], sides].concat();
+        play.outpace(&args).expect(2).says(&["--max-blocks"]);
+    }
 }

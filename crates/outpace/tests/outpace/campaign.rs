@@ -135,6 +135,152 @@ fn an_agent_that_hangs_or_cheats_is_refused() {
     play.outpace(&["research", "--agent", "x"])
         .expect(2)
         .says(&["/no/such/agent", "installed and in PATH"]);
+    // There is nothing to go on with, and an older campaign is not hidden.
+    play.outpace(&["research", "--resume"])
+        .expect(2)
+        .says(&["no unfinished campaign"]);
+}
+
+#[test]
+fn replay_proposes_known_patches_again() {
+    let play = Playground::new(SETTINGS);
+    let start = play.git(&["rev-parse", "HEAD"]);
+    let folder = play.path().join(".git/patches");
+    let commit = |from: &str, to: &str, message: &str| {
+        play.write("settings.toml", &SETTINGS.replace(from, to));
+        play.write("README.md", message);
+        play.commit(message);
+    };
+    commit("spin = 400", "spin = 300", "spin less");
+    play.write("README.md", "nothing that an agent may change");
+    play.commit("words");
+    commit("spin = 400", "spin = 500", "spin more");
+    let range = format!("{}..HEAD", &start[..9]);
+    let outcome = play
+        .outpace(&[
+            "research",
+            "--agent",
+            "replay",
+            "--patches",
+            &range,
+            "--json",
+        ])
+        .expect(0);
+    let report = outcome.json();
+    let attempts = report["attempts"].as_array().unwrap();
+    let brief: Vec<(&str, &str)> = attempts
+        .iter()
+        .map(|a| (a["title"].as_str().unwrap(), a["verdict"].as_str().unwrap()))
+        .collect();
+    assert_eq!(brief[0], ("1/2 spin less", "faster"));
+    assert_eq!(brief[1].0, "2/2 spin more");
+    assert!(brief.len() == 2 && brief[1].1 != "faster", "{brief:?}");
+    assert_eq!(report["campaign"]["start"], start);
+    let into = report["campaign"]["into"].as_str().unwrap();
+    assert!(into.starts_with("outpace/replay-"), "{into}");
+    assert!(
+        play.git(&["show", &format!("{into}:settings.toml")])
+            .contains("spin = 300")
+    );
+
+    play.git(&["checkout", "-q", "-b", "again", &start]);
+    play.git(&[
+        "format-patch",
+        "-q",
+        "-o",
+        ".git/patches",
+        &range.replace("HEAD", "main"),
+    ]);
+    std::fs::write(folder.join("0000-broken.patch"), "diff --git a/settings.toml b/settings.toml\n--- a/settings.toml\n+++ b/settings.toml\n@@ -1 +1 @@\n-no such line\n+x\n").unwrap();
+    play.outpace(&["research", "--agent", "replay", "--patches", ".git/patches"])
+        .expect(0)
+        .says(&[
+            "does not apply",
+            "README.md` is outside of policy",
+            "all 4 patches were proposed",
+        ]);
+
+    play.outpace(&["research", "--agent", "replay"])
+        .expect(2)
+        .says(&["--patches A..B"]);
+    play.outpace(&["research", "--agent", "replay", "--patches", "nowhere"])
+        .expect(2)
+        .says(&["neither a folder nor a range"]);
+    play.outpace(&["research", "--agent", "replay", "--patches", "HEAD..HEAD"])
+        .expect(2)
+        .says(&["holds no patch"]);
+    play.outpace(&["research", "--agent", "tune", "--patches", "HEAD..HEAD"])
+        .expect(2)
+        .says(&["belongs to --agent replay"]);
+}
+
+#[test]
+fn an_agent_that_repeats_itself_is_stopped() {
+    let play = agent("sed -i 's/spin = 400/spin = 500/' settings.toml");
+    play.outpace(&["research", "--agent", "script"])
+        .expect(0)
+        .says(&["no new patch 3 times in a row"]);
+    assert_eq!(attempts(&play).len(), 4);
+    let play = agent("echo x > outpace.toml");
+    play.outpace(&["research", "--agent", "script"])
+        .expect(0)
+        .says(&[
+            "already tried as number 1: rejected",
+            "no new patch 3 times in a row",
+        ]);
+    assert_eq!(attempts(&play).len(), 4);
+}
+
+#[test]
+fn a_patch_whose_branch_moved_is_measured_again_on_a_ticket_of_its_own() {
+    // While the first patch is made, somebody else commits to the branch.
+    let script = "set -e; sed -i 's/spin = 400/spin = 300/' settings.toml; \
+         test -e $PLAY/.git/moved || { touch $PLAY/.git/moved; cd $PLAY; \
+         git branch -f outpace/main $(git -c user.name=o -c user.email=o@example.org commit-tree -p HEAD -m other HEAD^{tree}); }";
+    let play = Playground::with_config(SETTINGS, |config| {
+        format!(
+            "{config}[agent.script]\ncommand = [\"sh\", \"-c\", \"\"\"{script}\"\"\"]\npass_env = [\"PLAY\"]\n"
+        )
+    });
+    let output = play
+        .command(&[
+            "research",
+            "--agent",
+            "script",
+            "--max-experiments",
+            "1",
+            "--json",
+        ])
+        .env("PLAY", play.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let [lost, again] = &report["attempts"].as_array().unwrap()[..] else {
+        panic!("two attempts were expected: {}", report["attempts"])
+    };
+    assert_eq!(
+        (&lost["verdict"], &lost["merged"]),
+        (&"not_proven".into(), &serde_json::Value::Null)
+    );
+    assert!(
+        lost["reason"]
+            .as_str()
+            .unwrap()
+            .contains("the branch moved")
+    );
+    assert_eq!(
+        lost["verdicts"][0]["verdict"], "faster",
+        "its samples are kept"
+    );
+    assert_eq!((&lost["tested"], &again["tested"]), (&1.into(), &2.into()));
+    assert_eq!(again["verdict"], "faster");
+    assert!(again["merged"].is_string());
+    play.outpace(&["audit", "outpace/main"]).expect(0);
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! One turn of the ratchet on the toy: every verdict, the merge, the audit.
 
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::campaign::signal;
 use crate::playground::{Playground, SETTINGS, toys_alive};
 
 fn faster() -> String {
@@ -176,6 +180,68 @@ fn patches_that_may_not_be_tried() {
     check("stale", &stale, &["does not apply", "settings.toml"]);
     std::fs::write(&stale, "this is no patch\n").unwrap();
     check("prose", &stale, &["not a patch"]);
+    std::fs::write(&stale, b"diff --git a/\xff b/\xff\n").unwrap();
+    check("bytes", &stale, &["rejected", "not UTF-8"]);
+    std::fs::write(&stale, vec![b'+'; (8 << 20) + 1]).unwrap();
+    check("flood", &stale, &["rejected", "more than 8 MiB"]);
+}
+
+#[test]
+fn a_proven_patch_whose_branch_never_rests_ends_in_5() {
+    // Every build commits to the branch: it has moved before each merge.
+    let script = "cd ../../../.. && export GIT_DIR=. && branch=refs/heads/outpace/main && \
+         tip=$(git rev-parse -q --verify $branch || git rev-parse main) && git update-ref $branch \
+         $(git -c user.name=o -c user.email=o@example.org commit-tree -p $tip -m other main:)";
+    let play = Playground::with_config(SETTINGS, |config| {
+        let build = format!("[workload.toy]\nbuild = [\"sh\", \"-c\", '{script}']\n");
+        config.replace("[workload.toy]\n", &build)
+    });
+    let settings = SETTINGS.replace("400", "200");
+    let patch = play.patch("p.patch", "settings.toml", &settings);
+    play.outpace(&["gate", "--patch", patch.to_str().unwrap(), "--merge"])
+        .expect(5)
+        .says(&[
+            "FASTER",
+            "outpace/main moved 3 times",
+            "run the same command again",
+        ]);
+}
+
+#[test]
+fn ctrl_c_keeps_the_verdicts_of_earlier_workloads() {
+    let change = |config: &str| {
+        // The build lies below `.git/outpace`; it says that it has begun, and never ends.
+        let zoo = "[workload.zoo]\n\
+             build = [\"sh\", \"-c\", \"touch ../../../../zoo-began; sleep 1000\"]\n\
+             run = [\"{toy}\", \"train\", \"settings.toml\"]\n";
+        config
+            .replace("[policy]", &format!("{zoo}[policy]"))
+            .replace("timeout", "reads = [\"settings.toml\"]\ntimeout")
+    };
+    let play = Playground::with_config(SETTINGS, change);
+    play.write("notes.txt", "nothing that the toy reads\n");
+    play.commit("notes");
+    let child = play
+        .command(&["compare", "HEAD~1", "HEAD", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (begin, began) = (Instant::now(), play.path().join(".git/zoo-began"));
+    while !began.exists() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "no build began");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    signal(child.id(), "INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let verdict: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&verdict["workload"], &verdict["verdict"]),
+        (&"toy".into(), &"same".into())
+    );
+    let kept = play.outpace(&["history", "export"]).expect(0).stdout;
+    assert_eq!(kept.lines().count(), 1, "{kept}");
 }
 
 #[test]

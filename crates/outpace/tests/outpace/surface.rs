@@ -26,11 +26,9 @@ const VERBS: [&str; 14] = [
 fn every_verb_has_help_with_an_example() {
     let folder = Playground::bare_folder();
     for verb in VERBS {
-        folder.outpace(&[verb, "--help"]).expect(0).says(&[
-            "Usage: outpace",
-            "Example:",
-            &format!("outpace {verb}"),
-        ]);
+        let help = folder.outpace(&[verb, "--help"]).expect(0);
+        examples_use_flags_that_exist(verb, &help.stdout);
+        help.says(&["Usage: outpace", &format!("outpace {verb}")]);
     }
     for verb in [
         ["history", "list"],
@@ -48,6 +46,30 @@ fn every_verb_has_help_with_an_example() {
         .expect(2)
         .says(&["--nonsense"]);
     folder.outpace(&[]).expect(2).says(&["Usage: outpace"]);
+}
+
+/// Every flag behind `outpace VERB` in the examples stands in the same help, or in that of its subverbs, as an option.
+#[track_caller]
+fn examples_use_flags_that_exist(verb: &str, help: &str) {
+    let (options, examples) = help
+        .split_once("Example:")
+        .unwrap_or_else(|| panic!("{verb} has no example:\n{help}"));
+    let command = format!("outpace {verb}");
+    let own = examples
+        .lines()
+        .filter_map(|line| line.split_once(&command));
+    let flags: Vec<&str> = own
+        .flat_map(|(_, rest)| rest.split_whitespace())
+        .filter(|word| word.starts_with("--"))
+        .collect();
+    assert!(examples.contains(&command), "{verb}: {examples}");
+    let subverbs = options.contains("Commands:");
+    for flag in flags {
+        assert!(
+            subverbs || options.contains(flag),
+            "the example of {verb} has {flag}, its options do not:\n{help}"
+        );
+    }
 }
 
 #[test]
@@ -148,14 +170,23 @@ fn judge_names_the_malformed_line_after_the_results_before_it() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let folder = Playground::bare_folder();
-    let mut child = folder
-        .command(&["schema", "verdict"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && stderr.is_empty(), "{stderr}");
+    for args in [
+        &["schema", "verdict"][..],
+        &["completions", "bash"],
+        &["man"],
+    ] {
+        let mut child = folder
+            .command(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && stderr.is_empty(),
+            "{args:?}: {stderr}"
+        );
+    }
 }

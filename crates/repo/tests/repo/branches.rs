@@ -63,6 +63,21 @@ fn a_merge_moves_the_branch_and_nothing_of_the_users() {
 }
 
 #[test]
+fn a_branch_beside_which_there_can_be_no_other_is_noticed_at_once() {
+    let lab = Lab::new();
+    lab.git(&["branch", "outpace"]);
+    lab.git(&["branch", "night/one"]);
+    let repo = lab.repo();
+    for (into, other) in [("outpace/main", "outpace"), ("night", "night/one")] {
+        let error = repo.check_mergeable(into).unwrap_err();
+        let expected =
+            matches!(&error, MergeError::InTheWay { other: found, .. } if found == other);
+        assert!(expected, "{into}: {error}");
+    }
+    repo.check_mergeable("night/two").unwrap();
+}
+
+#[test]
 fn a_branch_that_moved_or_is_in_use_is_left_alone() {
     let lab = Lab::new();
     let repo = lab.repo();

@@ -8,6 +8,21 @@ use crate::support::{Lab, git};
 const DAY: &str = "2026-05-19";
 
 #[test]
+fn a_day_is_read_in_the_order_in_which_its_records_ended() {
+    let lab = Lab::new();
+    let repo = lab.repo();
+    let json = |moment: &str| format!("{{\"finished\":\"{DAY}T{moment}Z\"}}\n");
+    let (late, early, between) = (json("23:00:00"), json("01:00:00"), json("12:30:00"));
+    for record in [&late, &early, &between] {
+        repo.history().append(&[("run", DAY, record)]).unwrap();
+    }
+    let days = repo.history().days(Some("run")).unwrap();
+    let records = repo.history().read(&days[0]).unwrap();
+    let texts: Vec<&String> = records.iter().map(|(_, json)| json).collect();
+    assert_eq!(texts, [&early, &between, &late]);
+}
+
+#[test]
 fn records_are_filed_listed_and_found() {
     let lab = Lab::new();
     let (repo, status) = (lab.repo(), lab.git(&["status", "--porcelain"]));
@@ -40,6 +55,12 @@ fn records_are_filed_listed_and_found() {
         ["verdict", "run"]
     );
     assert_eq!(history.get(&ids[1][..10]).unwrap(), "{\"b\":2}\n");
+    assert_eq!(history.days(None).unwrap().len(), 2);
+    let runs = history.days(Some("run")).unwrap();
+    assert_eq!(
+        history.read(&runs[0]).unwrap(),
+        [(entries[1].clone(), "{\"a\":1}\n".to_owned())]
+    );
     assert!(matches!(
         history.get(""),
         Err(HistoryError::Ambiguous { .. })

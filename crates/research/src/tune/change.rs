@@ -51,6 +51,16 @@ impl Change<'_> {
         (place(from)? == self.from).then(|| place(to))?
     }
 
+    /// Whether `title`, of one change or of several together, leaves the value that this change goes to.
+    pub(super) fn undoes(&self, title: &str) -> bool {
+        let away = format!("{}{} -> ", self.prefix(), self.tunable.literals()[self.to]);
+        match title.strip_prefix("together: ") {
+            // The comma in front: the end of a longer name is another name.
+            Some(many) => format!(", {many}").contains(&format!(", {away}")),
+            None => title.starts_with(&away) && title.ends_with(&self.suffix()),
+        }
+    }
+
     fn prefix(&self) -> String {
         format!("{} ", self.tunable.name())
     }

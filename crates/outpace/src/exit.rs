@@ -1,7 +1,7 @@
 //! Exit codes: part of the public surface, listed in the README.
 
 use outpace_record::ConfigError;
-use outpace_repo::{AuditError, HistoryError, MergeError, RepoError};
+use outpace_repo::{HistoryError, MergeError, RepoError};
 use outpace_research::ResearchError;
 
 /// Done; for gate and compare: `faster`.
@@ -57,16 +57,18 @@ pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
         if let Some(research) = cause.downcast_ref::<ResearchError>() {
             return research.exit_code();
         }
-        if cause
-            .downcast_ref::<RepoError>()
-            .is_some_and(RepoError::is_environment)
-        {
+        if let Some(merge) = cause.downcast_ref::<MergeError>() {
+            return match merge {
+                MergeError::Moved { .. } => ENVIRONMENT,
+                MergeError::Repo(error) if error.is_environment() => ENVIRONMENT,
+                _ => USAGE,
+            };
+        }
+        let repo = cause.downcast_ref::<RepoError>();
+        if repo.is_some_and(RepoError::is_environment) {
             return ENVIRONMENT;
         }
-        if cause.is::<RepoError>() || cause.is::<MergeError>() || cause.is::<ConfigError>() {
-            return USAGE;
-        }
-        if cause.is::<AuditError>() {
+        if repo.is_some() || cause.is::<ConfigError>() {
             return USAGE;
         }
         if let Some(error) = cause.downcast_ref::<HistoryError>() {

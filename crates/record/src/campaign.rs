@@ -57,8 +57,11 @@ pub struct Campaign {
     pub alpha: f64,
     /// The gain that a merge must exceed.
     pub min_speedup: f64,
-    /// Seed that all trials' seeds come from.
+    /// Seed of the noise measurement, and of all trials if it was given.
     pub seed: u64,
+    /// Whether trials follow from `seed`, to replay them. Otherwise each draws its own when its patch is there.
+    #[serde(default)]
+    pub seed_was_given: bool,
     /// Throughput of the revision that it began from.
     #[serde(default)]
     pub start_tokens_per_s: Option<f64>,
@@ -119,6 +122,9 @@ pub struct Attempt {
     /// The patch as text, cut at 64 KiB; untrusted.
     #[serde(default)]
     pub diff: String,
+    /// Tree of the patched base.
+    #[serde(default)]
+    pub tree: Option<String>,
     /// Ids of its verdicts in the history.
     #[serde(default)]
     pub verdict_ids: Vec<String>,

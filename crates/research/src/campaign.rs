@@ -20,6 +20,8 @@ use crate::{Agent, Answer, Bench, Idea, Question, ResearchError, Sitting, View};
 const EMPTY_HANDED: usize = 3;
 /// How the refusal of a patch that was tried before begins.
 const TRIED: &str = "already tried";
+/// What an attempt says that Ctrl-C cut off.
+const INTERRUPTED: &str = "interrupted";
 /// A patch is measured again at most so often because its branch moved.
 const MOVES: usize = 3;
 /// Longest diff that is kept with an attempt.
@@ -103,7 +105,7 @@ fn turns(
         // A kill may have come between its file and the history; to append it again changes nothing.
         record(bench, last)?;
     }
-    let mut base = standing(bench, &order.campaign)?;
+    let mut base = judge_interrupted(bench, order, observer, used_s)?;
     let mut profiled: Option<(String, Option<Profile>)> = None;
     loop {
         if let Some(reason) = over(order, used_s()) {
@@ -175,6 +177,7 @@ fn judge(
         let patch = bench.repo.patch_between(&base.tree, &tree)?;
         attempt.base.clone_from(&base.id);
         attempt.patch_sha256 = Some(patch.sha256.clone());
+        attempt.tree = Some(tree.clone());
         attempt.diff = patch.text.chars().take(DIFF_BYTES).collect();
         if let Some(reason) = refused(bench, order, &patch) {
             (attempt.verdict, attempt.reason) = (Kind::Rejected, reason);
@@ -184,9 +187,10 @@ fn judge(
         let question = question(bench, order, &attempt, &base, &tree, patch);
         let answer = match gate(bench, &question, observer) {
             Err(ResearchError::Interrupted(partial)) => {
-                // It is no attempt yet, and is judged from the start when the campaign goes on; its samples are kept.
-                record_verdicts(bench, &partial)?;
-                return Err(ResearchError::Interrupted(partial));
+                // Its patch and samples are kept, and if it was timed its ticket is used: whoever stopped it has seen how it went.
+                note_answer(&mut attempt, order, &interrupted(partial));
+                keep(bench, order, observer, attempt, begin, used_s)?;
+                return Err(ResearchError::Interrupted(Vec::new()));
             }
             answer => answer?,
         };
@@ -234,6 +238,48 @@ fn judge(
     }
 }
 
+/// What Ctrl-C left behind is judged first when the campaign goes on, as another attempt; returns the revision that stands then.
+fn judge_interrupted(
+    bench: &mut Bench<'_>,
+    order: &mut Order<'_>,
+    observer: &mut dyn CampaignObserver,
+    used_s: &dyn Fn() -> f64,
+) -> Result<Commit, ResearchError> {
+    let base = standing(bench, &order.campaign)?;
+    let last = order.attempts.last().filter(|a| a.reason == INTERRUPTED);
+    let Some((last, tree)) = last.and_then(|last| Some((last, last.tree.as_ref()?))) else {
+        return Ok(base);
+    };
+    let then = bench.repo.resolve(&last.base)?;
+    let patch = bench.repo.patch_between(&then.tree, tree)?;
+    let Ok(tree) = bench.repo.apply(&base.tree, &patch.text) else {
+        return Ok(base);
+    };
+    let attempt = following(order, last, &base);
+    observer.judging(attempt.number, &attempt.title);
+    judge(
+        bench,
+        order,
+        observer,
+        attempt,
+        base,
+        tree,
+        Instant::now(),
+        used_s,
+    )
+}
+
+fn interrupted(verdicts: Vec<Verdict>) -> Answer {
+    Answer {
+        kind: Kind::NotProven,
+        reason: INTERRUPTED.into(),
+        timed: verdicts.iter().any(|v| v.n_blocks > 0),
+        verdicts,
+        build_s: 0.0,
+        check_s: 0.0,
+    }
+}
+
 /// The attempt in which the same patch is measured once more.
 fn following(order: &Order<'_>, attempt: &Attempt, base: &Commit) -> Attempt {
     let mut next = blank(order, &attempt.agent, base, attempt.number + 1);
@@ -260,9 +306,10 @@ fn refused(bench: &Bench<'_>, order: &Order<'_>, patch: &Patch) -> Option<String
     }
 }
 
-/// Proven, but not merged because the branch moved: it may be proposed again.
+/// Proven, but not merged because the branch moved, or interrupted: it may be proposed again.
 pub(crate) fn lost(attempt: &Attempt) -> bool {
-    attempt.merged.is_none() && attempt.verdicts.iter().any(|v| v.verdict == Kind::Faster)
+    let proven = attempt.verdicts.iter().any(|v| v.verdict == Kind::Faster);
+    attempt.merged.is_none() && (proven || attempt.reason == INTERRUPTED)
 }
 
 fn question(
@@ -275,8 +322,9 @@ fn question(
 ) -> Question {
     let (tested, merges) = tickets(order);
     let campaign = &order.campaign;
-    // As the campaign began, whatever `[gate]` says by now: its error budget is one.
-    let (alpha, fdr) = (campaign.alpha, campaign.fdr);
+    // No laxer than the campaign began, whatever `[gate]` says by now: its error budget is one.
+    let gate = &bench.config.gate;
+    let (alpha, fdr) = (campaign.alpha.min(gate.alpha), campaign.fdr.min(gate.fdr));
     Question {
         base: base.clone(),
         tree: tree.to_owned(),
@@ -286,13 +334,13 @@ fn question(
         agent: Some(attempt.agent.clone()),
         workloads: campaign.workloads.clone(),
         rule: Rule {
-            min_speedup: campaign.min_speedup,
+            min_speedup: campaign.min_speedup.max(gate.min_speedup),
             alpha,
             threshold: Some(e_lond_threshold(tested + 1, merges, fdr).max(1.0 / alpha)),
             screen: true,
-            max_blocks: bench.config.gate.campaign_max_blocks,
+            max_blocks: gate.campaign_max_blocks,
         },
-        seed: attempt_seed(campaign.seed, attempt.number),
+        seed: attempt_seed(campaign, attempt.number),
         aa: false,
     }
 }
@@ -309,9 +357,13 @@ fn tickets(order: &Order<'_>) -> (usize, usize) {
     (usize::try_from(tested).unwrap_or(usize::MAX - 1), merges)
 }
 
-fn attempt_seed(seed: u64, number: usize) -> u64 {
-    let mut rng = ChaCha20Rng::seed_from_u64(seed.wrapping_add(number as u64));
-    rng.random::<u64>() >> 11
+/// Drawn when the patch is there, so that no agent can know it; only a campaign that replays a seed gets what follows from that.
+fn attempt_seed(campaign: &Campaign, number: usize) -> u64 {
+    let seed = match campaign.seed_was_given {
+        true => ChaCha20Rng::seed_from_u64(campaign.seed.wrapping_add(number as u64)).random(),
+        false => rand::random::<u64>(),
+    };
+    seed >> 11
 }
 
 fn note_answer(attempt: &mut Attempt, order: &Order<'_>, answer: &Answer) {
@@ -373,20 +425,6 @@ fn record(bench: &Bench<'_>, attempt: &Attempt) -> Result<(), ResearchError> {
         .map(|json| ("verdict", &*date, &**json))
         .collect();
     records.push(("attempt", &date, &slim));
-    bench.repo.history().append(&records)?;
-    Ok(())
-}
-
-/// Verdicts that no attempt names: those of a judgement that was interrupted.
-fn record_verdicts(bench: &Bench<'_>, verdicts: &[Verdict]) -> Result<(), ResearchError> {
-    let texts: Vec<(String, String)> = verdicts
-        .iter()
-        .map(|v| (v.finished.date(), v.to_json()))
-        .collect();
-    let records: Vec<(&str, &str, &str)> = texts
-        .iter()
-        .map(|(date, json)| ("verdict", &**date, &**json))
-        .collect();
     bench.repo.history().append(&records)?;
     Ok(())
 }
@@ -498,11 +536,10 @@ fn standing_tokens_per_s(order: &Order<'_>) -> Option<f64> {
 
 fn over(order: &Order<'_>, used_s: f64) -> Option<String> {
     let campaign = &order.campaign;
-    if campaign
-        .max_experiments
-        .is_some_and(|most| order.attempts.len() >= most)
-    {
-        return Some(format!("{} attempts were made", order.attempts.len()));
+    let whole = order.attempts.iter().filter(|a| a.reason != INTERRUPTED);
+    let made = whole.count();
+    if campaign.max_experiments.is_some_and(|most| made >= most) {
+        return Some(format!("{made} attempts were made"));
     }
     if campaign.budget_s.is_some_and(|most| used_s >= most) {
         return Some("the time budget is used up".into());
@@ -550,6 +587,7 @@ fn blank(order: &Order<'_>, agent: &str, base: &Commit, number: usize) -> Attemp
         merged: None,
         patch_sha256: None,
         diff: String::new(),
+        tree: None,
         verdict_ids: Vec::new(),
         verdicts: Vec::<Verdict>::new(),
         propose_s: 0.0,

@@ -82,20 +82,23 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let (context, _cancel) = context()?;
     let _lock = lock(&repo, &context, &mut screen)?;
     let mut base = base_of(&repo, args, text.is_some())?;
+    let mut fault = proposal.fault;
     if let Some(into) = &into {
         // A revision is merged as the patch that it is: the branch may hold merges that the revision does not know.
         if text.is_none() {
-            let commit = repo.resolve(args.rev.as_deref().unwrap_or("HEAD"))?;
-            text = Some(repo.patch_between(&base.tree, &commit.tree)?.text);
+            let patch = revision_patch(&repo, args, &base, into)?;
+            let binary = patch.files.iter().find(|file| file.binary);
+            fault = binary.map(|file| format!("`{}` is no UTF-8 text", file.path));
+            text = Some(patch.text);
         }
-        base = standing(&repo, into, args.into.is_none(), base)?;
+        base = standing(&repo, into, args.into.is_none(), beginning(&repo, base)?)?;
     }
     let config = config_of(&repo, &base)?;
     let names = workloads(&config, &args.measuring.workloads)?;
     screen.revision("base", &base);
     let sources = RepoSources(&repo);
     let mut bench = bench(&repo, &config, &context, &sources);
-    if let Some(fault) = proposal.fault {
+    if let Some(fault) = fault {
         return refused(&fault, &bench, args, &base, &names, &mut screen);
     }
     let mut last = Vec::new();
@@ -110,12 +113,16 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         let answer = match answer {
             Ok(answer) => answer,
             Err(partial) => {
-                record(&repo, &partial)?;
                 print(args.measuring.json, &partial, &mut screen)?;
+                record(&repo, &partial)?;
                 return Ok(INTERRUPTED);
             }
         };
-        record(&repo, &answer.verdicts)?;
+        if let Err(error) = record(&repo, &answer.verdicts) {
+            // What was measured is shown even where it cannot be kept.
+            print(args.measuring.json, &answer.verdicts, &mut screen)?;
+            return Err(error);
+        }
         let Some(into) = into.as_deref().filter(|_| answer.kind == Kind::Faster) else {
             print(args.measuring.json, &answer.verdicts, &mut screen)?;
             return Ok(answer.kind.exit_code());
@@ -130,7 +137,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
                         short(&merged.commit)
                     ),
                 );
-                screen.say("take over", &format!("git merge --ff-only {into}"));
+                screen.say("take over", &take_over(&repo, &merged.commit, into)?);
                 return Ok(answer.kind.exit_code());
             }
             Err(ResearchError::Merge(MergeError::Moved { now: Some(now), .. })) => {
@@ -227,8 +234,8 @@ fn refused(
     };
     let question = question(args, bench.config, candidate, Patch::default(), names);
     let answer = refusal(bench, &question, reason);
-    record(bench.repo, &answer.verdicts)?;
     print(args.measuring.json, &answer.verdicts, screen)?;
+    record(bench.repo, &answer.verdicts)?;
     Ok(answer.kind.exit_code())
 }
 
@@ -279,6 +286,12 @@ impl Proposal {
 fn patch_text(args: &Args) -> Result<Proposal> {
     let mut bytes = Vec::new();
     match (&args.patch, args.rev.as_deref()) {
+        (Some(path), _) if path.is_dir() => {
+            return Err(usage(format!(
+                "{} is a folder. Hint: `outpace research --agent replay --patches` proposes all patches of a folder",
+                path.display()
+            )));
+        }
         (Some(path), _) if path.as_os_str() != "-" => {
             let file = std::fs::File::open(path)
                 .map_err(|e| usage(format!("cannot read {}: {e}", path.display())))?;
@@ -325,6 +338,42 @@ fn base_of(repo: &Repo, args: &Args, is_patch: bool) -> Result<Commit> {
             "{rev} has no parent to compare with. Hint: name a base with --base"
         ))),
     }
+}
+
+/// What the revision changes, if the branch does not hold it already.
+fn revision_patch(repo: &Repo, args: &Args, base: &Commit, into: &str) -> Result<Patch> {
+    let rev = args.rev.as_deref().unwrap_or("HEAD");
+    let commit = repo.resolve(rev)?;
+    if let Some(tip) = repo.branch_tip(into)?
+        && repo.is_ancestor(&commit.id, &tip)?
+    {
+        return Err(usage(format!(
+            "branch {into} holds {rev} already. Hint: `outpace gate` without --merge judges it where it stands"
+        )));
+    }
+    Ok(repo.patch_between(&base.tree, &commit.tree)?)
+}
+
+/// Where a new branch begins: where the patch was made, or at HEAD if that is code that the user's branch does not have: commits on the
+/// way to a revision are not proven with it.
+fn beginning(repo: &Repo, base: Commit) -> Result<Commit> {
+    let head = repo.resolve("HEAD")?;
+    Ok(if repo.is_ancestor(&base.id, &head.id)? {
+        base
+    } else {
+        head
+    })
+}
+
+/// How the user's own branch gets what was merged.
+fn take_over(repo: &Repo, merged: &str, into: &str) -> Result<String> {
+    let head = repo.resolve("HEAD")?;
+    Ok(if repo.is_ancestor(&head.id, merged)? {
+        format!("git merge --ff-only {into}")
+    } else {
+        // HEAD holds the patch as a commit of its own, without the proof; a rebase leaves that one out.
+        format!("git rebase {into}")
+    })
 }
 
 fn candidate(repo: &Repo, args: &Args, base: Commit, text: Option<&str>) -> Result<Candidate> {

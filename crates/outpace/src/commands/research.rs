@@ -18,7 +18,7 @@ use outpace_stats::Rule;
 use outpace_trial::{Context, Event, Observer, Side};
 
 use crate::commands::gate::warn_of_changes;
-use crate::exit::{INTERRUPTED, OK, environment, usage};
+use crate::exit::{INTERRUPTED, OK, code_of, environment, usage};
 use crate::options::{Measuring, Options};
 use crate::page;
 use crate::screen::{Screen, heading};
@@ -28,6 +28,8 @@ use crate::setting::{VERSION, bench, config_of, context, lock, now, open_repo, s
 const OWN_AGENTS: [&str; 2] = ["tune", "replay"];
 /// Blocks of the A/A measurement at the start: enough for a forecast, a quarter of a minute for the reference workload.
 const NOISE_BLOCKS: usize = 6;
+/// What the forecast takes for the threshold of a campaign: that of about its sixth candidate (docs/statistics.md).
+const FORECAST_THRESHOLD: f64 = 1000.0;
 
 /// Run a campaign: propose, gate, merge, again, under one error budget.
 #[derive(Debug, clap::Args)]
@@ -99,7 +101,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
                 .unwrap_or(&campaign.start),
         )?,
         None => {
-            let range = patches.as_ref().and_then(|p| p.split_once(".."));
+            let range = patches.as_deref().and_then(range);
             let start = repo.resolve(range.map_or("HEAD", |(from, _)| from))?;
             standing(&repo, &into, args.into.is_none(), start)?
         }
@@ -108,7 +110,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     if let Some((campaign, attempts)) = &begun
         && keep_gate(&mut config.gate, campaign, attempts)
     {
-        screen.warn("[gate] of outpace.toml has changed; the campaign keeps what it began with");
+        screen.warn("[gate] of outpace.toml has changed since the campaign began; the stricter values count");
     }
     let named = begun
         .as_ref()
@@ -137,7 +139,15 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let sitting = store.open(&campaign.id)?;
     // From here on it can be resumed, whatever happens.
     sitting.save_campaign(&campaign)?;
-    prepare(&mut bench, &mut campaign, &base, options, &mut screen)?;
+    if let Err(error) = prepare(&mut bench, &mut campaign, &base, options, &mut screen) {
+        if attempts.is_empty() && code_of(&error) != INTERRUPTED {
+            // It never began: left open, it would hide an older one that is worth going on with.
+            campaign.state = CampaignState::Finished;
+            campaign.stopped_because = Some(error.to_string());
+            sitting.save_campaign(&campaign)?;
+        }
+        return Err(error);
+    }
     introduce(&mut screen, &campaign, &base, &config);
     let settled = |attempt: &&Attempt| attempt.verdict != Kind::Faster || attempt.merged.is_some();
     for attempt in attempts.iter().filter(settled) {
@@ -148,8 +158,14 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         attempts,
         sitting: &sitting,
     };
-    let (campaign, attempts) = run_campaign(&mut bench, &mut *agent, order, &mut screen)?;
+    let id = order.campaign.id.clone();
+    let ended = run_campaign(&mut bench, &mut *agent, order, &mut screen);
     screen.clear();
+    let (campaign, attempts) = match &ended {
+        Ok(whole) => whole.clone(),
+        // What stands on the disk until then is worth a report all the same.
+        Err(_) => (store.campaign(&id)?, store.attempts(&id)?),
+    };
     let interrupted = campaign.state == CampaignState::Interrupted;
     let dir = report_dir(&repo, args.out.clone(), &campaign.id);
     let data = page::gather(&repo, Some((campaign.clone(), attempts.clone())))?;
@@ -164,6 +180,10 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         crate::out!("{}", outpace_report::json(&data));
     } else {
         conclude(&mut screen, &campaign, &attempts, &dir);
+    }
+    if let Err(error) = ended {
+        screen.say("go on with", "outpace research --resume");
+        return Err(error.into());
     }
     Ok(if interrupted { INTERRUPTED } else { OK })
 }
@@ -203,15 +223,15 @@ fn resumed(store: &CampaignStore) -> Result<(Campaign, Vec<Attempt>)> {
     Ok((store.campaign(&id)?, store.attempts(&id)?))
 }
 
-/// A campaign has one error budget: alpha, fdr, min_speedup and campaign_max_blocks stay as they were when it began. Says
-/// whether `[gate]` is another by now.
+/// A campaign has one error budget: alpha, fdr and min_speedup become no laxer than they were when it began, and no laxer than what an
+/// audit asks by now; campaign_max_blocks stays. Says whether `[gate]` is another by now.
 fn keep_gate(gate: &mut GateConfig, campaign: &Campaign, attempts: &[Attempt]) -> bool {
     // Only verdicts carry the limit of blocks; before the first one nothing was judged under another.
     let judged = attempts.iter().flat_map(|a| &a.verdicts).next();
     let begun = GateConfig {
-        alpha: campaign.alpha,
-        fdr: campaign.fdr,
-        min_speedup: campaign.min_speedup,
+        alpha: campaign.alpha.min(gate.alpha),
+        fdr: campaign.fdr.min(gate.fdr),
+        min_speedup: campaign.min_speedup.max(gate.min_speedup),
         campaign_max_blocks: judged.map_or(gate.campaign_max_blocks, |v| v.max_blocks),
         ..gate.clone()
     };
@@ -249,12 +269,19 @@ fn agent<'a>(
 ) -> Result<Box<dyn Agent + 'a>> {
     Ok(match (config.agent.get(name), patches) {
         (Some(command), _) => Box::new(CommandAgent::new(name, command, context)),
-        (None, Some(range)) if range.contains("..") => {
-            Box::new(Replay::of_range(repo, range, &config.policy)?)
+        (None, Some(patches)) if range(patches).is_some() => {
+            Box::new(Replay::of_range(repo, patches, &config.policy)?)
         }
         (None, Some(folder)) => Box::new(Replay::of_folder(Path::new(folder))?),
         (None, None) => Box::new(Tune),
     })
+}
+
+/// The two ends of stored `--patches` that are commits; a folder stands there by its whole path, which may hold dots too.
+fn range(patches: &str) -> Option<(&str, &str)> {
+    patches
+        .split_once("..")
+        .filter(|_| !Path::new(patches).is_absolute())
 }
 
 /// `--patches`, written so that it means the same when the campaign is resumed: commits by their ids, a folder by its whole path.
@@ -271,6 +298,11 @@ fn patches_of(repo: &Repo, args: &Args) -> Result<Option<String>> {
         (Some(_), false) => return Err(usage("--patches belongs to --agent replay")),
     };
     if let Ok(folder) = std::fs::canonicalize(patches) {
+        if !folder.is_dir() {
+            return Err(usage(format!(
+                "{patches} is a file. Hint: put it into a folder, or `outpace gate --patch {patches}`"
+            )));
+        }
         return Ok(Some(folder.display().to_string()));
     }
     let Some((from, to)) = patches.split_once("..") else {
@@ -311,6 +343,7 @@ fn new_campaign(
         alpha: gate.alpha,
         min_speedup: gate.min_speedup,
         seed: args.measuring.seed(),
+        seed_was_given: args.measuring.seed.is_some(),
         start_tokens_per_s: None,
         machine_class: bench.machine.class(),
         machine: bench.machine.clone(),
@@ -375,7 +408,10 @@ fn prepare(
         let (blocks, seconds) = noise.forecast(
             0.03,
             &Rule {
-                threshold: Some(1000.0),
+                threshold: Some(FORECAST_THRESHOLD),
+                alpha: campaign.alpha,
+                min_speedup: campaign.min_speedup,
+                max_blocks: bench.config.gate.campaign_max_blocks,
                 ..Rule::default()
             },
         );

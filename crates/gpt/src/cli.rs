@@ -2,6 +2,7 @@
 
 use crate::config::{Config, ConfigError};
 use crate::data::Source;
+use crate::drill::{self, Operation};
 use crate::trainer::Seeds;
 use crate::{evaluate, export, figures, profile, sample, session, threads, train};
 use anyhow::Result;
@@ -42,6 +43,11 @@ enum Verb {
         after_help = "Example:\n  outpace-gpt profile --config crates/gpt/configs/gpt-nano.toml --steps 20"
     )]
     Profile(Profile),
+    /// Runs one operation by itself, forward and backward, at the sizes of a config
+    #[command(
+        after_help = "Example:\n  outpace-gpt drill attention --config crates/gpt/configs/gpt-micro.toml --steps 100"
+    )]
+    Drill(DrillArgs),
     /// Writes the initial weights and the batches of a pair of seeds, for programs in other frameworks
     #[command(
         after_help = "Example:\n  outpace-gpt export --config crates/gpt/configs/gpt-micro.toml --steps 20 --out start.safetensors"
@@ -132,6 +138,17 @@ struct Profile {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     steps: u64,
 }
+#[derive(Args, Debug)]
+struct DrillArgs {
+    /// Operation to run
+    #[arg(value_enum)]
+    operation: Operation,
+    #[command(flatten)]
+    common: Common,
+    /// Steps to run
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    steps: u64,
+}
 
 #[derive(Args, Debug)]
 struct Export {
@@ -174,6 +191,7 @@ fn run(verb: Verb) -> Result<()> {
             let document = profile::measure(&config, &source, arguments.steps)?;
             print_json(&document)
         }
+        Verb::Drill(arguments) => run_drill(&arguments),
         Verb::Export(arguments) => {
             let config = Config::load(&arguments.common.config)?;
             let source = Source::open(&config, arguments.common.data.as_deref())?;
@@ -195,7 +213,7 @@ fn run(verb: Verb) -> Result<()> {
 fn run_train(arguments: &Train) -> Result<()> {
     let (config, source, threads) = prepare(&arguments.common)?;
     if let Some(socket) = std::env::var_os(session::SOCKET_VARIABLE) {
-        return session::serve(&config, &source, Path::new(&socket));
+        return session::serve_training(&config, &source, Path::new(&socket));
     }
     let plan = train::Plan {
         steps: arguments.steps,
@@ -208,6 +226,19 @@ fn run_train(arguments: &Train) -> Result<()> {
         threads,
     };
     train::by_hand(&config, &source, &plan)
+}
+
+fn run_drill(arguments: &DrillArgs) -> Result<()> {
+    let config = Config::load(&arguments.common.config)?;
+    let threads = threads::settle(arguments.common.threads.unwrap_or(config.run.threads))?;
+    if let Some(socket) = std::env::var_os(session::SOCKET_VARIABLE) {
+        return session::serve_drill(&config, arguments.operation, Path::new(&socket));
+    }
+    println!(
+        "{}",
+        drill::by_hand(&config, arguments.operation, arguments.steps, threads)?
+    );
+    Ok(())
 }
 
 fn run_evaluate(arguments: &Evaluate) -> Result<()> {

@@ -4,7 +4,7 @@
 //! check). Knows nothing of optimisers, files or time.
 
 use crate::config;
-use crate::random::{Domain, Stream};
+use crate::random::{Domain, Stream, nudge};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use outpace_kernels::attention::{Shape, attention};
 use outpace_kernels::cross_entropy::cross_entropy;
@@ -75,6 +75,12 @@ impl Model {
         })
     }
 
+    /// Its sizes.
+    #[must_use]
+    pub fn config(&self) -> &config::Model {
+        &self.config
+    }
+
     /// All parameters, in a fixed order.
     #[must_use]
     pub fn parameters(&self) -> &[Parameter] {
@@ -105,23 +111,15 @@ impl Model {
         linear(&self.norm(&x, &last[0])?, last[1].value.as_tensor())
     }
 
-    /// Moves every weight by one unit in the last place, up or down by coin toss of `seed`. The innocent disturbance that tells how far two
-    /// honest runs may drift apart.
+    /// Moves every weight by one unit in the last place, as [`nudge`] does.
     ///
     /// # Errors
     /// Only what candle reports; f32 only.
     pub fn perturb(&self, seed: u64) -> Result<()> {
         for (index, parameter) in self.parameters.iter().enumerate() {
-            let mut stream = Stream::new(Domain::Perturbation, seed, index as u64);
             let tensor = parameter.value.as_tensor();
             let mut values = tensor.flatten_all()?.to_vec1::<f32>()?;
-            for value in &mut values {
-                *value = if stream.coin() {
-                    value.next_up()
-                } else {
-                    value.next_down()
-                };
-            }
+            nudge(&mut values, seed, index as u64);
             let moved = Tensor::from_vec(values, tensor.shape(), &Device::Cpu)?;
             parameter.value.set(&moved)?;
         }

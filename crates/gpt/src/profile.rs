@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::data::Source;
+use crate::peaks::{self, Peaks};
 use crate::trainer::{Seeds, Trainer};
 use anyhow::Result;
 use outpace_kernels::profile;
@@ -20,6 +21,8 @@ pub struct Profile {
     pub step_time_s: f64,
     /// Tokens trained on a second.
     pub tokens_per_s: f64,
+    /// What the machine can do at most.
+    pub peaks: Peaks,
     /// Most expensive first; `other` is what no operation claims.
     pub operations: Vec<Operation>,
 }
@@ -37,6 +40,9 @@ pub struct Operation {
     pub flops: f64,
     /// Bytes of inputs and outputs a step, each counted once.
     pub bytes: f64,
+    /// The shortest time in which the machine could do that, over the time that it took, between 0 and 1. More where data come from a cache
+    /// and not from memory. Nothing for `other`.
+    pub share_of_limit: Option<f64>,
 }
 
 /// Trains a fresh model for a few steps and attributes the time of `steps` more.
@@ -60,21 +66,24 @@ pub fn measure(config: &Config, source: &Source, steps: u64) -> Result<Profile> 
     }
     let step_time_s = start.elapsed().as_secs_f64() / steps as f64;
     profile::enable(false);
+    let peaks = peaks::measure()?;
     Ok(Profile {
         schema: "outpace.profile/1",
         step_time_s,
         tokens_per_s: config.tokens_per_step() as f64 / step_time_s,
-        operations: operations(step_time_s, steps as f64),
+        peaks,
+        operations: operations(step_time_s, steps as f64, &peaks),
     })
 }
 
-fn operations(step_time_s: f64, steps: f64) -> Vec<Operation> {
+fn operations(step_time_s: f64, steps: f64, peaks: &Peaks) -> Vec<Operation> {
     let operation = |name: &str, seconds: f64, flops: f64, bytes: f64| Operation {
         name: name.to_owned(),
         seconds_per_step: seconds,
         share: seconds / step_time_s,
         flops,
         bytes,
+        share_of_limit: (flops > 0.0 || bytes > 0.0).then(|| peaks.limit_s(flops, bytes) / seconds),
     };
     let mut operations: Vec<Operation> = profile::take()
         .into_iter()

@@ -19,6 +19,21 @@ pub enum Domain {
     Validation = 5,
     /// Choices of `sample`.
     Sample = 6,
+    /// Inputs of a drill; the index is the input's number.
+    Drill = 7,
+}
+
+/// Moves every value by one unit in the last place, up or down by coin toss: the innocent disturbance that tells how far two honest runs
+/// may drift apart.
+pub fn nudge(values: &mut [f32], seed: u64, index: u64) {
+    let mut stream = Stream::new(Domain::Perturbation, seed, index);
+    for value in values {
+        *value = if stream.coin() {
+            value.next_up()
+        } else {
+            value.next_down()
+        };
+    }
 }
 
 /// A stream of random numbers.

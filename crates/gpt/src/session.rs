@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use crate::data::Source;
+use crate::drill::{Drill, Operation};
 use crate::trainer::{Seeds, Trainer};
 use crate::{checkpoint, figures};
 use anyhow::{Context as _, Result, bail};
@@ -29,14 +30,60 @@ enum Request {
     Stop,
 }
 
+/// What a run begins from.
 #[derive(Debug, Deserialize)]
-struct Start {
+pub struct Start {
+    /// Of the weights and the data.
     #[serde(flatten)]
-    seeds: Seeds,
-    /// Units in the last place by which every initial weight is moved.
+    pub seeds: Seeds,
+    /// Units in the last place by which every initial weight is moved: 0 or 1.
     #[serde(default)]
-    perturb_ulps: u32,
-    checkpoint: Option<PathBuf>,
+    pub perturb_ulps: u32,
+    /// Checkpoint to go on from.
+    pub checkpoint: Option<PathBuf>,
+}
+
+impl Start {
+    /// From nothing but seeds.
+    #[must_use]
+    pub const fn fresh(seeds: Seeds) -> Self {
+        Self {
+            seeds,
+            perturb_ulps: 0,
+            checkpoint: None,
+        }
+    }
+}
+
+/// What outpace drives.
+pub trait Run {
+    /// One step; returns its loss in nats a token.
+    ///
+    /// # Errors
+    /// A failure of the training.
+    fn step(&mut self) -> Result<f64>;
+    /// Steps since the start.
+    fn steps(&self) -> u64;
+    /// Writes a checkpoint.
+    ///
+    /// # Errors
+    /// A path that cannot be written.
+    fn save(&self, path: &Path) -> Result<()>;
+}
+
+/// What a workload says of itself.
+#[derive(Clone, Debug, Serialize)]
+pub struct About {
+    /// Tokens that a step trains on.
+    pub tokens_per_step: usize,
+    /// Floating-point operations of a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flops_per_token: Option<f64>,
+    /// Trainable parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<usize>,
+    /// Requests beyond the first three that it understands.
+    pub can: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -44,10 +91,8 @@ struct Start {
 enum Answer {
     Hello {
         protocol: u32,
-        tokens_per_step: usize,
-        flops_per_token: f64,
-        parameters: usize,
-        can: [&'static str; 3],
+        #[serde(flatten)]
+        about: About,
     },
     Ready,
     Done {
@@ -61,18 +106,42 @@ enum Answer {
     },
 }
 
-/// Serves outpace at `socket` until it says `stop` or hangs up.
+/// Serves outpace at `socket` with the training that `config` describes, until it says `stop` or hangs up.
 ///
 /// # Errors
 /// A socket that cannot be reached, a message that makes no sense, or a failure of the training; the last two are also sent.
-pub fn serve(config: &Config, source: &Source, socket: &Path) -> Result<()> {
+pub fn serve_training(config: &Config, source: &Source, socket: &Path) -> Result<()> {
+    let about = About {
+        tokens_per_step: config.tokens_per_step(),
+        flops_per_token: Some(figures::flops_per_token(config)),
+        parameters: Some(config.model.parameters()),
+        can: vec!["perturb", "save", "resume"],
+    };
+    serve(about, |start| begin(config, source, start), socket)
+}
+
+/// Serves outpace at `socket` with one operation at the sizes of `config`.
+///
+/// # Errors
+/// As [`serve_training`].
+pub fn serve_drill(config: &Config, operation: Operation, socket: &Path) -> Result<()> {
+    let about = About {
+        tokens_per_step: config.tokens_per_step(),
+        flops_per_token: None,
+        parameters: None,
+        can: vec!["perturb", "save"],
+    };
+    serve(about, |start| Drill::new(config, operation, start), socket)
+}
+
+fn serve<R: Run>(about: About, begin: impl Fn(&Start) -> Result<R>, socket: &Path) -> Result<()> {
     let stream = UnixStream::connect(socket)
         .with_context(|| format!("{SOCKET_VARIABLE} {}: cannot connect", socket.display()))?;
     let mut connection = Connection {
         reader: BufReader::new(stream.try_clone()?),
         writer: stream,
     };
-    let outcome = converse(config, source, &mut connection);
+    let outcome = converse(about, begin, &mut connection);
     if let Err(error) = &outcome {
         // The other side may be gone; then the log has to do.
         let message = format!("{error:#}");
@@ -81,24 +150,29 @@ pub fn serve(config: &Config, source: &Source, socket: &Path) -> Result<()> {
     outcome
 }
 
-fn converse(config: &Config, source: &Source, connection: &mut Connection) -> Result<()> {
+fn converse<R: Run>(
+    about: About,
+    begin: impl Fn(&Start) -> Result<R>,
+    connection: &mut Connection,
+) -> Result<()> {
     connection.send(&Answer::Hello {
         protocol: PROTOCOL,
-        tokens_per_step: config.tokens_per_step(),
-        flops_per_token: figures::flops_per_token(config),
-        parameters: config.model.parameters(),
-        can: ["perturb", "save", "resume"],
+        about,
     })?;
-    let mut trainer = None;
+    let mut run = None;
     while let Some(request) = connection.receive()? {
         let answer = match request {
+            Request::Start(start) if start.perturb_ulps > 1 => bail!(
+                "start: perturb_ulps {} is not supported, only 0 and 1",
+                start.perturb_ulps
+            ),
             Request::Start(start) => {
-                trainer = Some(begin(config, source, &start)?);
+                run = Some(begin(&start)?);
                 Answer::Ready
             }
-            Request::Step { n } => steps(started(&mut trainer, "step")?, n)?,
+            Request::Step { n } => steps(started(&mut run, "step")?, n)?,
             Request::Save { path } => {
-                checkpoint::save(started(&mut trainer, "save")?, &config.model, &path)?;
+                started(&mut run, "save")?.save(&path)?;
                 Answer::Saved
             }
             Request::Stop => return Ok(()),
@@ -113,32 +187,40 @@ fn begin<'a>(config: &'a Config, source: &'a Source, start: &Start) -> Result<Tr
     if let Some(path) = &start.checkpoint {
         checkpoint::resume(&mut trainer, &config.model, path)?;
     }
-    match start.perturb_ulps {
-        0 => {}
-        1 => trainer.model.perturb(start.seeds.model_seed)?,
-        other => bail!("start: perturb_ulps {other} is not supported, only 0 and 1"),
+    if start.perturb_ulps > 0 {
+        trainer.model.perturb(start.seeds.model_seed)?;
     }
     Ok(trainer)
 }
 
-fn started<'t, 'a>(
-    trainer: &'t mut Option<Trainer<'a>>,
-    request: &str,
-) -> Result<&'t mut Trainer<'a>> {
-    trainer
-        .as_mut()
+impl Run for Trainer<'_> {
+    fn step(&mut self) -> Result<f64> {
+        Trainer::step(self)
+    }
+
+    fn steps(&self) -> u64 {
+        self.step
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        checkpoint::save(self, self.model.config(), path)
+    }
+}
+
+fn started<'r, R>(run: &'r mut Option<R>, request: &str) -> Result<&'r mut R> {
+    run.as_mut()
         .with_context(|| format!("{request} before start"))
 }
 
-fn steps(trainer: &mut Trainer<'_>, n: u64) -> Result<Answer> {
+fn steps(run: &mut impl Run, n: u64) -> Result<Answer> {
     if n == 0 || n > MOST_STEPS {
         bail!("step: n = {n} must be between 1 and {MOST_STEPS}");
     }
     let losses = (0..n)
-        .map(|_| Ok(Some(trainer.step()?).filter(|loss| loss.is_finite())))
+        .map(|_| Ok(Some(run.step()?).filter(|loss| loss.is_finite())))
         .collect::<Result<_>>()?;
     Ok(Answer::Done {
-        step: trainer.step,
+        step: run.steps(),
         losses,
     })
 }

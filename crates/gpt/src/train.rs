@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::data::Source;
 use crate::trainer::{Seeds, Trainer};
-use crate::{checkpoint, figures};
+use crate::{checkpoint, figures, peaks};
 use anyhow::Result;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 /// How often the line is renewed on a terminal, and a line added to a log.
 const LIVE: Duration = Duration::from_millis(200);
 const LOG: Duration = Duration::from_secs(5);
+/// A run that is shorter says little about speed, and is not held against the machine's peak, which takes a second to measure.
+const WORTH_A_PEAK: Duration = Duration::from_secs(3);
 
 /// What to train.
 #[derive(Debug)]
@@ -47,7 +49,8 @@ pub fn by_hand(config: &Config, source: &Source, plan: &Plan<'_>) -> Result<()> 
     if let Some(path) = plan.save {
         checkpoint::save(&trainer, &config.model, path)?;
     }
-    println!("{}", progress.summary(trainer.step, loss, plan.threads));
+    let summary = progress.summary(trainer.step, loss, plan.threads);
+    println!("{summary}{}", progress.share_of_peak()?);
     Ok(())
 }
 
@@ -112,6 +115,20 @@ impl Progress {
             "step {step}  loss {loss:.4}  {}  {step_time_ms:.2} ms a step on {threads} threads",
             self.speed(self.steps, elapsed)
         )
+    }
+
+    fn share_of_peak(&self) -> Result<String> {
+        let elapsed = self.start.elapsed();
+        if elapsed < WORTH_A_PEAK {
+            return Ok(String::new());
+        }
+        let flops = self.steps as f64 * self.tokens_per_step * self.flops_per_token;
+        let peak = peaks::measure()?.matmul_flops_per_s;
+        let share = 100.0 * flops / elapsed.as_secs_f64() / peak;
+        let peak = peak / 1e9;
+        Ok(format!(
+            "  {share:.0} % of a large matrix product ({peak:.0} GFLOP/s)"
+        ))
     }
 
     fn speed(&self, steps: u64, elapsed: Duration) -> String {

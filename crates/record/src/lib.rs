@@ -28,7 +28,7 @@ pub use doctor::{Doctor, Forecast};
 pub use document::{Document, ReadError, Timestamp, ended_at, record_id};
 pub use listing::{Audit, AuditedCommit, Baselines, HistoryEntry, Report, ReportSummary, Setting};
 pub use machine::{Machine, SandboxTier};
-pub use profile::{Operation, Profile};
+pub use profile::{Operation, Peaks, Profile};
 pub use run::Run;
 pub use schema::{SCHEMAS, json_schema};
 pub use text::plain;

@@ -15,6 +15,9 @@ pub struct Profile {
     /// Tokens trained per second.
     #[serde(default)]
     pub tokens_per_s: Option<f64>,
+    /// What the machine can do at most, as the workload measured it.
+    #[serde(default)]
+    pub peaks: Option<Peaks>,
     /// The operations, most time first.
     pub operations: Vec<Operation>,
 }
@@ -38,4 +41,16 @@ pub struct Operation {
     /// Bytes moved in one step.
     #[serde(default)]
     pub bytes: Option<f64>,
+    /// The shortest time in which the machine could do that, over the time that it took.
+    #[serde(default)]
+    pub share_of_limit: Option<f64>,
+}
+
+/// What a machine can do at most.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Peaks {
+    /// Floating-point operations a second of a large matrix product.
+    pub matmul_flops_per_s: f64,
+    /// Bytes read and written a second by a copy in memory.
+    pub copy_bytes_per_s: f64,
 }

@@ -81,7 +81,18 @@ fn time(profile: &Profile, text: &mut String) {
         "\n# Where a step's time goes\n\nOne step takes {:.3} ms.\n",
         profile.step_time_s * 1e3
     );
-    text.push_str("| operation | ms | share | GFLOP/s | GB/s |\n|---|---|---|---|---|\n");
+    if let Some(peaks) = &profile.peaks {
+        let _ = writeln!(
+            text,
+            "This machine does at most {:.0} GFLOP/s in a large matrix product and {:.1} GB/s in a copy. \"of limit\" is the shortest \
+             time in which it could do the operation's arithmetic and memory traffic, over the time that it took.\n",
+            peaks.matmul_flops_per_s * 1e-9,
+            peaks.copy_bytes_per_s * 1e-9
+        );
+    }
+    text.push_str(
+        "| operation | ms | share | GFLOP/s | GB/s | of limit |\n|---|---|---|---|---|---|\n",
+    );
     for operation in profile.operations.iter().take(30) {
         let rate = |amount: Option<f64>| match amount {
             Some(amount) if operation.seconds_per_step > 0.0 => {
@@ -95,9 +106,11 @@ fn time(profile: &Profile, text: &mut String) {
             rate(operation.flops),
             rate(operation.bytes),
         );
+        let limit = operation.share_of_limit;
+        let limit = limit.map_or("-".into(), |l| format!("{:.0} %", l * 100.0));
         let _ = writeln!(
             text,
-            "| {name} | {ms:.3} | {share:.1} % | {flops} | {bytes} |"
+            "| {name} | {ms:.3} | {share:.1} % | {flops} | {bytes} | {limit} |"
         );
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Who may depend on which of our own crates.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("outpace-stats", &[]),
     ("outpace-record", &["outpace-stats"]),
     ("outpace-trial", &["outpace-record", "outpace-stats"]),
@@ -34,6 +34,15 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ),
     ("outpace-kernels", &[]),
     ("outpace-gpt", &["outpace-kernels"]),
+    (
+        "outpace-benches",
+        &[
+            "outpace-gpt",
+            "outpace-record",
+            "outpace-report",
+            "outpace-stats",
+        ],
+    ),
 ];
 
 /// Where a heavy dependency may live.

@@ -1,0 +1,81 @@
+//! What this machine can do at most, measured: the yardsticks that a training step and its operations are held against.
+
+use anyhow::Result;
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::time::Instant;
+
+/// Rows and columns of the matrices; large enough that packing them costs nothing beside their product.
+const SIDE: usize = 1024;
+/// Floats that are copied: several times what the last caches of today's machines hold.
+const FLOATS: usize = 32 << 20;
+/// Floats that one task copies.
+const FLOATS_PER_TASK: usize = 1 << 20;
+/// The best of so many counts: a peak is a maximum, and everything that disturbs makes it smaller.
+const TRIES: usize = 6;
+
+/// The most that all threads together reach.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Peaks {
+    /// Floating-point operations a second of a large f32 matrix product.
+    pub matmul_flops_per_s: f64,
+    /// Bytes read and written a second by a copy from memory to memory.
+    pub copy_bytes_per_s: f64,
+}
+
+impl Peaks {
+    /// The shortest time in which so much work could be done: arithmetic and memory overlap at best.
+    #[must_use]
+    pub fn limit_s(&self, flops: f64, bytes: f64) -> f64 {
+        (flops / self.matmul_flops_per_s).max(bytes / self.copy_bytes_per_s)
+    }
+}
+
+/// Takes about a second.
+///
+/// # Errors
+/// Only what candle reports.
+pub fn measure() -> Result<Peaks> {
+    let values: Vec<f32> = (0..SIDE * SIDE).map(|i| (i % 97) as f32 / 97.0).collect();
+    let matrix = Tensor::from_vec(values, (SIDE, SIDE), &Device::Cpu)?;
+    let matmul_s = shortest(|| matrix.matmul(&matrix).map(drop))?;
+    let from = vec![1.0f32; FLOATS];
+    let mut to = vec![0.0f32; FLOATS];
+    let copy_s = shortest(|| {
+        to.par_chunks_mut(FLOATS_PER_TASK)
+            .zip(from.par_chunks(FLOATS_PER_TASK))
+            .for_each(|(to, from)| to.copy_from_slice(from));
+        std::hint::black_box(&to);
+        candle_core::Result::Ok(())
+    })?;
+    Ok(Peaks {
+        matmul_flops_per_s: 2.0 * (SIDE * SIDE * SIDE) as f64 / matmul_s,
+        copy_bytes_per_s: 2.0 * (FLOATS * size_of::<f32>()) as f64 / copy_s,
+    })
+}
+
+fn shortest(mut work: impl FnMut() -> candle_core::Result<()>) -> candle_core::Result<f64> {
+    let mut best_s = f64::INFINITY;
+    for _ in 0..TRIES {
+        let start = Instant::now();
+        work()?;
+        best_s = best_s.min(start.elapsed().as_secs_f64());
+    }
+    Ok(best_s)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_the_slower_of_arithmetic_and_memory() {
+        let peaks = Peaks {
+            matmul_flops_per_s: 100.0,
+            copy_bytes_per_s: 10.0,
+        };
+        assert_eq!(peaks.limit_s(200.0, 10.0), 2.0);
+        assert_eq!(peaks.limit_s(200.0, 50.0), 5.0);
+    }
+}

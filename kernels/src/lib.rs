@@ -23,6 +23,7 @@ pub mod rotary;
 
 mod host;
 mod real;
+mod simd;
 
 #[cfg(test)]
 mod check;

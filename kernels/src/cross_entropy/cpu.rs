@@ -1,6 +1,7 @@
 //! Cross-entropy on the CPU: rows in parallel; the exponentials are computed again in the backward rather than kept.
 
-use crate::real::{Real, largest};
+use crate::real::{Real, exponentiate};
+use crate::simd::vectorised;
 use rayon::prelude::*;
 
 /// Rows of logits that one task handles. A row is `symbols` wide: 16 rows of 256 f32 are 16 KiB.
@@ -14,15 +15,24 @@ pub fn forward<T: Real>(logits: &[T], columns: usize, targets: &[u32]) -> Vec<f6
         .zip(logits.par_chunks(CROSS_ENTROPY_ROWS_PER_TASK * columns))
         .zip(targets.par_chunks(CROSS_ENTROPY_ROWS_PER_TASK))
         .for_each(|((losses, logits), targets)| {
-            let mut exponentials = vec![T::zero(); columns];
-            let rows = logits.chunks(columns).zip(targets);
-            for (loss, (row, &target)) in losses.iter_mut().zip(rows) {
-                let (largest, sum) = exponentiate(row, &mut exponentials);
-                let chosen = row[target as usize].to_f64();
-                *loss = sum.to_f64().ln() + largest.to_f64() - chosen;
-            }
+            vectorised(
+                #[inline(always)]
+                || forward_rows(losses, logits, columns, targets),
+            );
         });
     losses
+}
+
+#[inline(always)]
+fn forward_rows<T: Real>(losses: &mut [f64], logits: &[T], columns: usize, targets: &[u32]) {
+    let mut exponentials = vec![T::zero(); columns];
+    let rows = logits.chunks(columns).zip(targets);
+    for (loss, (row, &target)) in losses.iter_mut().zip(rows) {
+        exponentials.copy_from_slice(row);
+        let (largest, sum) = exponentiate(&mut exponentials);
+        let chosen = row[target as usize].to_f64();
+        *loss = sum.to_f64().ln() + largest.to_f64() - chosen;
+    }
 }
 
 /// `scale * (softmax(row) - one_hot(target))`, row by row.
@@ -32,26 +42,23 @@ pub fn backward<T: Real>(logits: &[T], columns: usize, targets: &[u32], scale: T
         .zip(logits.par_chunks(CROSS_ENTROPY_ROWS_PER_TASK * columns))
         .zip(targets.par_chunks(CROSS_ENTROPY_ROWS_PER_TASK))
         .for_each(|((grad, logits), targets)| {
-            let rows = logits.chunks(columns).zip(targets);
-            for (grad, (row, &target)) in grad.chunks_mut(columns).zip(rows) {
-                let (_, sum) = exponentiate(row, grad);
-                let factor = scale / sum;
-                for value in grad.iter_mut() {
-                    *value *= factor;
-                }
-                grad[target as usize] -= scale;
-            }
+            vectorised(
+                #[inline(always)]
+                || backward_rows(grad, logits, columns, targets, scale),
+            );
         });
     grad
 }
 
-/// Writes `exp(row - largest)`; returns the largest and the sum. Shifted, because exp overflows f32 at 89.
-fn exponentiate<T: Real>(row: &[T], out: &mut [T]) -> (T, T) {
-    let largest = largest(row);
-    let mut sum = T::zero();
-    for (out, &value) in out.iter_mut().zip(row) {
-        *out = (value - largest).exp();
-        sum += *out;
+#[inline(always)]
+fn backward_rows<T: Real>(grad: &mut [T], logits: &[T], columns: usize, targets: &[u32], scale: T) {
+    grad.copy_from_slice(logits);
+    for (grad, &target) in grad.chunks_mut(columns).zip(targets) {
+        let (_, sum) = exponentiate(grad);
+        let factor = scale / sum;
+        for value in grad.iter_mut() {
+            *value *= factor;
+        }
+        grad[target as usize] -= scale;
     }
-    (largest, sum)
 }

@@ -20,6 +20,7 @@ pub mod profile;
 pub mod relu_squared;
 pub mod rms_norm;
 pub mod rotary;
+pub mod tile;
 
 mod host;
 mod real;

@@ -1,5 +1,6 @@
 //! The number types that operations compute in, and the vector loops that all of them share.
 
+use crate::tile::Product;
 use candle_core::WithDType;
 
 /// f32 (training) or f64 (gradient checks).
@@ -8,6 +9,8 @@ pub trait Real: WithDType + std::ops::Neg<Output = Self> + std::iter::Sum {
     fn exp(self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
+    /// Adds a product to its `out`.
+    fn add_product(product: Product<'_, Self>);
 }
 
 impl Real for f32 {
@@ -19,6 +22,10 @@ impl Real for f32 {
     fn sqrt(self) -> Self {
         f32::sqrt(self)
     }
+    #[inline(always)]
+    fn add_product(product: Product<'_, Self>) {
+        pulp::Arch::new().dispatch(product);
+    }
 }
 
 impl Real for f64 {
@@ -27,6 +34,9 @@ impl Real for f64 {
     }
     fn sqrt(self) -> Self {
         f64::sqrt(self)
+    }
+    fn add_product(product: Product<'_, Self>) {
+        product.add_plainly();
     }
 }
 

@@ -1,16 +1,18 @@
 //! Causal attention on the CPU. One task a (sequence, head); inside it a few queries at a time against all keys before them, so that no
 //! sequence x sequence matrix is ever in memory. The backward computes the probabilities again instead of keeping them.
+//!
+//! All matrices of a head are padded with zeros to whole blocks of `tile`, so that its products have no odd ends.
 
 use super::Shape;
-use crate::real::{Real, add_scaled, dot, largest};
+use crate::real::{Real, add_scaled, dot, exponentiate};
+use crate::simd::vectorised;
+use crate::tile::{BLOCK, Left, Product};
 use rayon::prelude::*;
 
-/// Queries that are scored together. More reuse a key while it is near; fewer waste less beyond the diagonal and keep the score rows in
-/// the first cache.
-pub const ATTENTION_QUERY_TILE: usize = 8;
-
-/// Keys whose scores are accumulated together, in registers: 16 f32 are four SSE registers or one of AVX-512.
-pub const ATTENTION_KEY_TILE: usize = 16;
+/// Queries that are scored together, a multiple of 16. More reuse keys while they are near; fewer waste less beyond the diagonal and keep
+/// the scores in the first cache.
+pub const ATTENTION_QUERY_TILE: usize = 16;
+const _: () = assert!(ATTENTION_QUERY_TILE.is_multiple_of(BLOCK));
 
 /// Tokens that one task puts back from head order into token order.
 pub const ATTENTION_TOKENS_PER_TASK: usize = 64;
@@ -23,8 +25,10 @@ pub fn forward<T: Real>(qkv: &[T], shape: &Shape) -> Vec<T> {
         .par_chunks_mut(size)
         .enumerate()
         .for_each(|(index, out)| {
-            let head = Head::gather(qkv, shape, index);
-            head.forward(out);
+            vectorised(
+                #[inline(always)]
+                || Head::gather(qkv, shape, index).forward(out),
+            )
         });
     to_token_order(&by_head, shape, 1)
 }
@@ -37,27 +41,32 @@ pub fn backward<T: Real>(qkv: &[T], grad: &[T], shape: &Shape) -> Vec<T> {
         .par_chunks_mut(3 * size)
         .enumerate()
         .for_each(|(index, out)| {
-            let head = Head::gather(qkv, shape, index);
-            let grad = gather(grad, shape, index, 1, 0);
-            head.backward(&grad, out);
+            vectorised(
+                #[inline(always)]
+                || {
+                    let grad = gather(grad, shape, index, 1, 0);
+                    Head::gather(qkv, shape, index).backward(&grad, out);
+                },
+            );
         });
     to_token_order(&by_head, shape, 3)
 }
 
 /// Queries, keys and values of one head in one sequence, each (sequence, head_dim); the queries are already divided by sqrt(head_dim).
 struct Head<T> {
-    query: Vec<T>,
-    key: Vec<T>,
-    value: Vec<T>,
+    query: Matrix<T>,
+    key: Matrix<T>,
+    value: Matrix<T>,
     sequence: usize,
     dim: usize,
 }
 
 impl<T: Real> Head<T> {
+    #[inline(always)]
     fn gather(qkv: &[T], shape: &Shape, index: usize) -> Self {
         let mut query = gather(qkv, shape, index, 3, 0);
-        let scale = T::from_f64(1.0 / (shape.head_dim as f64).sqrt());
-        for value in &mut query {
+        let scale = scale(shape.head_dim);
+        for value in &mut query.data {
             *value *= scale;
         }
         Self {
@@ -69,123 +78,190 @@ impl<T: Real> Head<T> {
         }
     }
 
+    #[inline(always)]
     fn forward(&self, out: &mut [T]) {
-        let keys = Transposed::of(&self.key, self.dim);
-        let mut scores = keys.score_tile();
-        for (tile, out) in out.chunks_mut(ATTENTION_QUERY_TILE * self.dim).enumerate() {
-            let first = tile * ATTENTION_QUERY_TILE;
-            keys.scores(self.rows(&self.query, first, out.len()), first, &mut scores);
-            for (row, out) in out.chunks_mut(self.dim).enumerate() {
-                let weights = &mut scores[row * keys.padded..][..=first + row];
-                softmax(weights);
-                for (&weight, value) in weights.iter().zip(self.value.chunks(self.dim)) {
-                    add_scaled(out, weight, value);
+        let keys = self.key.transposed();
+        let mut weights = Matrix::zeros(ATTENTION_QUERY_TILE, self.sequence);
+        let mut sums = Matrix::zeros(ATTENTION_QUERY_TILE, self.dim);
+        let width = sums.stride;
+        for (first, rows) in self.tiles() {
+            self.probabilities(&keys, first, rows, &mut weights);
+            sums.data.fill(T::zero());
+            sums.add_product(0, weights.left(0), (&self.value, 0), [rows, width, first]);
+            // Beside the diagonal one by one: a product would meet values of the future, and 0 times infinity is no 0.
+            for row in 0..rows {
+                for other in first..=first + row {
+                    let weight = weights.row(row)[other];
+                    add_scaled(sums.row_mut(row), weight, self.value.row(other));
                 }
+            }
+            let out = out[first * self.dim..].chunks_mut(self.dim);
+            for (row, out) in out.take(rows).enumerate() {
+                out.copy_from_slice(&sums.row(row)[..self.dim]);
             }
         }
     }
 
     /// With P the probabilities, S the scores and O the output: dV = P^T dO, dS = P (dO V^T - rowsum(P dO V^T)), dQ = dS K, dK = dS^T Q.
-    fn backward(&self, grad: &[T], out: &mut [T]) {
-        let size = self.sequence * self.dim;
-        let (grad_query, rest) = out.split_at_mut(size);
-        let (grad_key, grad_value) = rest.split_at_mut(size);
-        let (keys, values) = (
-            Transposed::of(&self.key, self.dim),
-            Transposed::of(&self.value, self.dim),
-        );
-        let (mut weights, mut slopes) = (keys.score_tile(), values.score_tile());
-        let scale = T::from_f64(1.0 / (self.dim as f64).sqrt());
-        let tile_size = ATTENTION_QUERY_TILE * self.dim;
-        for (tile, grad_query) in grad_query.chunks_mut(tile_size).enumerate() {
-            let first = tile * ATTENTION_QUERY_TILE;
-            let queries = self.rows(&self.query, first, grad_query.len());
-            let grads = self.rows(grad, first, grad_query.len());
-            keys.scores(queries, first, &mut weights);
-            values.scores(grads, first, &mut slopes);
-            let rows = queries.chunks(self.dim).zip(grads.chunks(self.dim));
-            for (row, (grad_query, (query, grad))) in
-                grad_query.chunks_mut(self.dim).zip(rows).enumerate()
-            {
-                let weights = &mut weights[row * keys.padded..][..=first + row];
-                let slopes = &slopes[row * keys.padded..][..=first + row];
-                softmax(weights);
-                let mean = dot(weights, slopes);
-                for (other, (&weight, &slope)) in weights.iter().zip(slopes).enumerate() {
-                    let at = other * self.dim..(other + 1) * self.dim;
-                    let change = weight * (slope - mean);
-                    add_scaled(grad_query, change * scale, &self.key[at.clone()]);
-                    add_scaled(&mut grad_key[at.clone()], change, query);
-                    add_scaled(&mut grad_value[at], weight, grad);
+    #[inline(always)]
+    fn backward(&self, grad: &Matrix<T>, out: &mut [T]) {
+        let (keys, values) = (self.key.transposed(), self.value.transposed());
+        let mut weights = Matrix::zeros(ATTENTION_QUERY_TILE, self.sequence);
+        let mut slopes = Matrix::zeros(ATTENTION_QUERY_TILE, self.sequence);
+        let [mut grad_query, mut grad_key, mut grad_value] =
+            std::array::from_fn(|_| Matrix::zeros(self.sequence, self.dim));
+        let width = grad_query.stride;
+        for (first, rows) in self.tiles() {
+            let seen = first + rows;
+            self.probabilities(&keys, first, rows, &mut weights);
+            slopes.clear(rows, seen);
+            slopes.add_product(0, grad.left(first), (&values, 0), [rows, seen, self.dim]);
+            for row in 0..rows {
+                let (weights, slopes) = (weights.row(row), slopes.row_mut(row));
+                let (past, future) = slopes[..seen].split_at_mut(first + row + 1);
+                let mean = dot(&weights[..past.len()], past);
+                for (slope, &weight) in past.iter_mut().zip(weights) {
+                    *slope = weight * (*slope - mean);
                 }
+                future.fill(T::zero());
+            }
+            grad_query.add_product(first, slopes.left(0), (&self.key, 0), [rows, width, seen]);
+            let (query, size) = ((&self.query, first), [seen, width, rows]);
+            grad_key.add_product(0, slopes.left_transposed(), query, size);
+            grad_value.add_product(0, weights.left_transposed(), (grad, first), size);
+        }
+        let scale = scale(self.dim);
+        for value in &mut grad_query.data {
+            *value *= scale;
+        }
+        let parts = out.chunks_mut(self.sequence * self.dim);
+        for (out, part) in parts.zip([grad_query, grad_key, grad_value]) {
+            for (row, out) in out.chunks_mut(self.dim).enumerate() {
+                out.copy_from_slice(&part.row(row)[..self.dim]);
             }
         }
     }
 
-    fn rows<'a>(&self, matrix: &'a [T], first: usize, len: usize) -> &'a [T] {
-        &matrix[first * self.dim..][..len]
+    /// First query and number of queries of each tile; the last one may reach into the padding.
+    fn tiles(&self) -> impl Iterator<Item = (usize, usize)> {
+        let padded = self.sequence.next_multiple_of(BLOCK);
+        let firsts = (0..padded).step_by(ATTENTION_QUERY_TILE);
+        firsts.map(move |first| (first, ATTENTION_QUERY_TILE.min(padded - first)))
+    }
+
+    /// Probabilities of the queries from `first` on over what they see; 0 for what they do not see up to the end of the tile.
+    #[inline(always)]
+    fn probabilities(&self, keys: &Matrix<T>, first: usize, rows: usize, out: &mut Matrix<T>) {
+        let seen = first + rows;
+        out.clear(rows, seen);
+        out.add_product(0, self.query.left(first), (keys, 0), [rows, seen, self.dim]);
+        for row in 0..rows {
+            let (past, future) = out.row_mut(row)[..seen].split_at_mut(first + row + 1);
+            let (_, sum) = exponentiate(past);
+            let factor = T::one() / sum;
+            for weight in past {
+                *weight *= factor;
+            }
+            future.fill(T::zero());
+        }
     }
 }
 
-/// A (sequence, dim) matrix with the sequence innermost and padded to whole key tiles, so that scores of neighbouring keys fill vectors.
-struct Transposed<T> {
+/// A matrix row by row, padded with zeros to whole blocks.
+struct Matrix<T> {
     data: Vec<T>,
-    padded: usize,
+    stride: usize,
 }
 
-impl<T: Real> Transposed<T> {
-    fn of(matrix: &[T], dim: usize) -> Self {
-        let padded = (matrix.len() / dim).next_multiple_of(ATTENTION_KEY_TILE);
-        let mut data = vec![T::zero(); dim * padded];
-        for (token, row) in matrix.chunks(dim).enumerate() {
-            for (d, &value) in row.iter().enumerate() {
-                data[d * padded + token] = value;
-            }
-        }
-        Self { data, padded }
+impl<T: Real> Matrix<T> {
+    fn zeros(rows: usize, columns: usize) -> Self {
+        let stride = columns.next_multiple_of(BLOCK);
+        let data = vec![T::zero(); rows.next_multiple_of(BLOCK) * stride];
+        Self { data, stride }
     }
 
-    fn score_tile(&self) -> Vec<T> {
-        vec![T::zero(); ATTENTION_QUERY_TILE * self.padded]
+    #[inline(always)]
+    fn row(&self, row: usize) -> &[T] {
+        &self.data[row * self.stride..][..self.stride]
     }
 
-    /// Inner products of each row of `queries`, which stand at `first` and after, with all tokens up to the last of them.
-    fn scores(&self, queries: &[T], first: usize, scores: &mut [T]) {
-        let dim = self.data.len() / self.padded;
-        let end = first + queries.len() / dim;
-        for start in (0..end).step_by(ATTENTION_KEY_TILE) {
-            for (row, query) in queries.chunks(dim).enumerate() {
-                let mut sums = [T::zero(); ATTENTION_KEY_TILE];
-                for (&q, keys) in query.iter().zip(self.data.chunks(self.padded)) {
-                    add_scaled(&mut sums, q, &keys[start..start + ATTENTION_KEY_TILE]);
-                }
-                scores[row * self.padded + start..][..ATTENTION_KEY_TILE].copy_from_slice(&sums);
+    #[inline(always)]
+    fn row_mut(&mut self, row: usize) -> &mut [T] {
+        &mut self.data[row * self.stride..][..self.stride]
+    }
+
+    #[inline(always)]
+    fn clear(&mut self, rows: usize, columns: usize) {
+        for row in 0..rows {
+            self.row_mut(row)[..columns].fill(T::zero());
+        }
+    }
+
+    #[inline(always)]
+    fn transposed(&self) -> Self {
+        let mut out = Self::zeros(self.stride, self.data.len() / self.stride);
+        for (row, values) in self.data.chunks(self.stride).enumerate() {
+            for (column, &value) in values.iter().enumerate() {
+                out.data[column * out.stride + row] = value;
             }
         }
+        out
+    }
+
+    /// Its rows from `first` on, as a left factor.
+    #[inline(always)]
+    fn left(&self, first: usize) -> Left<'_, T> {
+        Left::Rows(&self.data[first * self.stride..], self.stride)
+    }
+
+    /// Its transpose as a left factor.
+    #[inline(always)]
+    fn left_transposed(&self) -> Left<'_, T> {
+        Left::Columns(&self.data, self.stride)
+    }
+
+    /// Adds `left` times the rows of `right` from `right_first` on to the rows from `first` on.
+    #[inline(always)]
+    fn add_product(
+        &mut self,
+        first: usize,
+        left: Left<'_, T>,
+        (right, right_first): (&Self, usize),
+        [rows, columns, depth]: [usize; 3],
+    ) {
+        Product {
+            out: &mut self.data[first * self.stride..],
+            out_stride: self.stride,
+            left,
+            right: &right.data[right_first * right.stride..],
+            right_stride: right.stride,
+            rows,
+            columns,
+            depth,
+        }
+        .add();
     }
 }
 
-fn softmax<T: Real>(row: &mut [T]) {
-    let largest = largest(row);
-    let mut sum = T::zero();
-    for value in row.iter_mut() {
-        *value = (*value - largest).exp();
-        sum += *value;
-    }
-    let factor = T::one() / sum;
-    for value in row {
-        *value *= factor;
-    }
+fn scale<T: Real>(head_dim: usize) -> T {
+    T::from_f64(1.0 / (head_dim as f64).sqrt())
 }
 
 /// Part `part` of `parts` of head `index % heads` in sequence `index / heads`, as (sequence, head_dim).
-fn gather<T: Real>(packed: &[T], shape: &Shape, index: usize, parts: usize, part: usize) -> Vec<T> {
+fn gather<T: Real>(
+    packed: &[T],
+    shape: &Shape,
+    index: usize,
+    parts: usize,
+    part: usize,
+) -> Matrix<T> {
     let width = shape.heads * shape.head_dim;
     let (batch, head) = (index / shape.heads, index % shape.heads);
     let rows = &packed[batch * shape.sequence * parts * width..][..shape.sequence * parts * width];
-    let mut out = Vec::with_capacity(shape.sequence * shape.head_dim);
-    for row in rows.chunks(parts * width) {
-        out.extend_from_slice(&row[part * width + head * shape.head_dim..][..shape.head_dim]);
+    let mut out = Matrix::zeros(shape.sequence, shape.head_dim);
+    for (token, row) in rows.chunks(parts * width).enumerate() {
+        let values = &row[part * width + head * shape.head_dim..][..shape.head_dim];
+        out.row_mut(token)[..shape.head_dim].copy_from_slice(values);
     }
     out
 }

@@ -2,6 +2,7 @@
 
 use super::Rule;
 use crate::real::Real;
+use crate::simd::vectorised;
 use rayon::prelude::*;
 
 /// Elements that one task updates; four arrays of that length pass through the cache.
@@ -15,7 +16,12 @@ pub fn update<T: Real>(parameter: &mut [T], grad: &[T], m: &mut [T], v: &mut [T]
         .zip(grad.par_chunks(ADAMW_ELEMENTS_PER_TASK))
         .zip(m.par_chunks_mut(ADAMW_ELEMENTS_PER_TASK))
         .zip(v.par_chunks_mut(ADAMW_ELEMENTS_PER_TASK))
-        .for_each(|(((parameter, grad), m), v)| update_task(parameter, grad, m, v, &constants));
+        .for_each(|(((parameter, grad), m), v)| {
+            vectorised(
+                #[inline(always)]
+                || update_task(parameter, grad, m, v, &constants),
+            );
+        });
 }
 
 /// The rule with everything that does not depend on the element computed once, in f64.
@@ -46,6 +52,7 @@ impl<T: Real> Constants<T> {
     }
 }
 
+#[inline(always)]
 fn update_task<T: Real>(
     parameter: &mut [T],
     grad: &[T],

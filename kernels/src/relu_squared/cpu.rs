@@ -1,6 +1,7 @@
 //! ReLU squared on the CPU: memory-bound, so cut into pieces that a core streams through.
 
 use crate::real::Real;
+use crate::simd::vectorised;
 use rayon::prelude::*;
 
 /// Elements that one task handles. Small pieces stay in the first cache and balance; large ones cost fewer hand-overs between threads.
@@ -12,10 +13,15 @@ pub fn forward<T: Real>(x: &[T]) -> Vec<T> {
     y.par_chunks_mut(RELU_SQUARED_ELEMENTS_PER_TASK)
         .zip(x.par_chunks(RELU_SQUARED_ELEMENTS_PER_TASK))
         .for_each(|(y, x)| {
-            for (y, &x) in y.iter_mut().zip(x) {
-                let positive = rectified(x);
-                *y = positive * positive;
-            }
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (y, &x) in y.iter_mut().zip(x) {
+                        let positive = rectified(x);
+                        *y = positive * positive;
+                    }
+                },
+            );
         });
     y
 }
@@ -28,10 +34,15 @@ pub fn backward<T: Real>(x: &[T], grad: &[T]) -> Vec<T> {
         .zip(x.par_chunks(RELU_SQUARED_ELEMENTS_PER_TASK))
         .zip(grad.par_chunks(RELU_SQUARED_ELEMENTS_PER_TASK))
         .for_each(|((grad_x, x), grad)| {
-            for ((out, &x), &g) in grad_x.iter_mut().zip(x).zip(grad) {
-                let positive = rectified(x);
-                *out = (positive + positive) * g;
-            }
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((out, &x), &g) in grad_x.iter_mut().zip(x).zip(grad) {
+                        let positive = rectified(x);
+                        *out = (positive + positive) * g;
+                    }
+                },
+            );
         });
     grad_x
 }

@@ -1,6 +1,7 @@
 //! RMSNorm on the CPU: rows in parallel, each read twice.
 
 use crate::real::{Real, dot};
+use crate::simd::vectorised;
 use rayon::prelude::*;
 
 /// Rows that one task normalises. Few: more tasks to balance and more partial weight gradients to add; many: threads wait for the last one.
@@ -14,14 +15,23 @@ pub fn forward<T: Real>(x: &[T], weight: &[T], epsilon: f64) -> Vec<T> {
     y.par_chunks_mut(task)
         .zip(x.par_chunks(task))
         .for_each(|(y, x)| {
-            for (y, x) in y.chunks_mut(width).zip(x.chunks(width)) {
-                let scale = inverse_rms(x, epsilon);
-                for ((y, &x), &w) in y.iter_mut().zip(x).zip(weight) {
-                    *y = x * scale * w;
-                }
-            }
+            vectorised(
+                #[inline(always)]
+                || forward_rows(y, x, weight, epsilon),
+            )
         });
     y
+}
+
+#[inline(always)]
+fn forward_rows<T: Real>(y: &mut [T], x: &[T], weight: &[T], epsilon: f64) {
+    let width = weight.len();
+    for (y, x) in y.chunks_mut(width).zip(x.chunks(width)) {
+        let scale = inverse_rms(x, epsilon);
+        for ((y, &x), &w) in y.iter_mut().zip(x).zip(weight) {
+            *y = x * scale * w;
+        }
+    }
 }
 
 /// Gradients of `x` and `weight`. Weight gradients are summed inside a task and then over tasks in order, so that any number of threads
@@ -34,7 +44,12 @@ pub fn backward<T: Real>(x: &[T], weight: &[T], grad: &[T], epsilon: f64) -> (Ve
         .par_chunks_mut(task)
         .zip(x.par_chunks(task))
         .zip(grad.par_chunks(task))
-        .map(|((grad_x, x), grad)| backward_rows(grad_x, x, weight, grad, epsilon))
+        .map(|((grad_x, x), grad)| {
+            vectorised(
+                #[inline(always)]
+                || backward_rows(grad_x, x, weight, grad, epsilon),
+            )
+        })
         .collect();
     let mut grad_weight = vec![T::zero(); width];
     for part in &partial {
@@ -45,6 +60,7 @@ pub fn backward<T: Real>(x: &[T], weight: &[T], grad: &[T], epsilon: f64) -> (Ve
     (grad_x, grad_weight)
 }
 
+#[inline(always)]
 fn backward_rows<T: Real>(
     grad_x: &mut [T],
     x: &[T],
@@ -73,6 +89,7 @@ fn backward_rows<T: Real>(
     grad_weight
 }
 
+#[inline(always)]
 fn inverse_rms<T: Real>(row: &[T], epsilon: f64) -> T {
     let mean_square = dot(row, row) * T::from_f64(1.0 / row.len() as f64);
     T::one() / (mean_square + T::from_f64(epsilon)).sqrt()

@@ -1,6 +1,7 @@
 //! Rotary embedding on the CPU: tokens in parallel, angles from a table.
 
 use crate::real::Real;
+use crate::simd::vectorised;
 use rayon::prelude::*;
 
 /// Tokens that one task rotates. A token's row is three times the model's width.
@@ -39,16 +40,22 @@ pub fn rotate<T: Real>(
         .for_each(|(index, (y, x))| {
             let first = index * ROTARY_TOKENS_PER_TASK;
             let rows = y.chunks_mut(3 * width).zip(x.chunks(3 * width));
-            for (token, (y, x)) in rows.enumerate() {
-                let angles = (first + token) % shape.sequence * half..;
-                let (cos, sin) = (&cos[angles.clone()][..half], &sin[angles][..half]);
-                rotate_token(&mut y[..2 * width], &x[..2 * width], cos, sin, sign);
-                y[2 * width..].copy_from_slice(&x[2 * width..]);
-            }
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (token, (y, x)) in rows.enumerate() {
+                        let angles = (first + token) % shape.sequence * half..;
+                        let (cos, sin) = (&cos[angles.clone()][..half], &sin[angles][..half]);
+                        rotate_token(&mut y[..2 * width], &x[..2 * width], cos, sin, sign);
+                        y[2 * width..].copy_from_slice(&x[2 * width..]);
+                    }
+                },
+            );
         });
     y
 }
 
+#[inline(always)]
 fn rotate_token<T: Real>(y: &mut [T], x: &[T], cos: &[T], sin: &[T], sign: T) {
     let half = cos.len();
     for (y, x) in y.chunks_mut(2 * half).zip(x.chunks(2 * half)) {

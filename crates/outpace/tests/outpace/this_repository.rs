@@ -139,8 +139,8 @@ fn the_gate_on_this_repository() {
     let masked = clone
         .gate(
             ATTENTION,
-            "..=first + row]",
-            "..(first + ATTENTION_QUERY_TILE).min(self.sequence)]",
+            "split_at_mut(first + row + 1)",
+            "split_at_mut(seen)",
             &["--json"],
         )
         .expect(4);

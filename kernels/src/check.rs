@@ -2,7 +2,8 @@
 //! reference, in f64 and f32, at 1 and 3 threads, twice with equal bits.
 
 use crate::Real;
-use candle_core::{DType, Device, Result, Tensor, Var};
+use crate::tape::Tape;
+use candle_core::{DType, Device, Result, Tensor};
 
 /// Central differences err by step^2 (third derivative) and by rounding / step: 1e-5 balances both near 1e-10 in f64.
 const STEP: f64 = 1e-5;
@@ -59,7 +60,7 @@ pub(crate) fn assert_close(what: &str, actual: &[f64], expected: &[f64], toleran
 #[track_caller]
 pub(crate) fn check(
     inputs: &[Input],
-    operation: impl Fn(&[Tensor]) -> Result<Tensor> + Sync,
+    operation: impl Fn(&Tape, &[Tensor]) -> Result<Tensor> + Sync,
     reference: impl Fn(&[Vec<f64>]) -> Vec<f64>,
 ) {
     let values: Vec<Vec<f64>> = inputs.iter().map(|i| i.data.clone()).collect();
@@ -95,23 +96,24 @@ fn evaluate(
     inputs: &[Input],
     weights: &[f64],
     dtype: DType,
-    operation: &(impl Fn(&[Tensor]) -> Result<Tensor> + Sync),
+    operation: &(impl Fn(&Tape, &[Tensor]) -> Result<Tensor> + Sync),
 ) -> Vec<Vec<f64>> {
-    let variables: Vec<Var> = inputs
+    let tensors: Vec<Tensor> = inputs
         .iter()
         .map(|i| {
             let tensor = Tensor::from_slice(&i.data, i.shape.clone(), &Device::Cpu).unwrap();
-            Var::from_tensor(&tensor.to_dtype(dtype).unwrap()).unwrap()
+            tensor.to_dtype(dtype).unwrap()
         })
         .collect();
-    let tensors: Vec<Tensor> = variables.iter().map(|v| v.as_tensor().clone()).collect();
-    let output = operation(&tensors).unwrap();
+    let tape = Tape::new();
+    let output = operation(&tape, &tensors).unwrap();
     let weights = Tensor::from_slice(weights, output.shape(), &Device::Cpu).unwrap();
-    let loss = (&output * weights.to_dtype(output.dtype()).unwrap()).unwrap();
-    let grads = loss.sum_all().unwrap().backward().unwrap();
-    let gradient = |v: &Var| flat(grads.get(v).expect("the gradient reaches every input"));
+    let weights = weights.to_dtype(output.dtype()).unwrap();
+    let mut grads = tape.backward_from(&output, weights).unwrap();
+    let mut gradient =
+        |t: &Tensor| flat(&grads.remove(t).expect("the gradient reaches every input"));
     std::iter::once(flat(&output))
-        .chain(variables.iter().map(gradient))
+        .chain(tensors.iter().map(&mut gradient))
         .collect()
 }
 

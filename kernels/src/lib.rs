@@ -2,7 +2,7 @@
 //!
 //! One folder an operation: `reference.rs` says in f64 and in the most obvious way what the operation means, `cpu.rs` is the version
 //! that trains, `mod.rs` makes it a candle operation **with a real backward** (candle's own fused operations have none: gradients stop
-//! there without an error) and checks it against the reference and against finite differences.
+//! there without an error) and checks it against the reference and against finite differences. `tape` records them and computes gradients.
 //!
 //! Invariants of every operation here:
 //! * Results do not depend on the number of threads: work is cut at fixed places and reduced in a fixed order.
@@ -20,6 +20,7 @@ pub mod profile;
 pub mod relu_squared;
 pub mod rms_norm;
 pub mod rotary;
+pub mod tape;
 pub mod tile;
 
 mod host;

@@ -8,6 +8,14 @@ use pulp::{Simd, WithSimd};
 /// of rows.
 pub const BLOCK: usize = 16;
 
+/// Rows of the result in registers at a time, where it is two vectors wide and where it is one. With 4 and 8 these are eight vectors of
+/// sums: enough to hide the latency of an addition, and they leave room in sixteen registers.
+pub const TILE_WIDE_ROWS: usize = 4;
+/// See [`TILE_WIDE_ROWS`].
+pub const TILE_NARROW_ROWS: usize = 8;
+const _: () =
+    assert!(BLOCK.is_multiple_of(TILE_WIDE_ROWS) && BLOCK.is_multiple_of(TILE_NARROW_ROWS));
+
 /// The left factor.
 #[derive(Clone, Copy, Debug)]
 pub enum Left<'a, T> {
@@ -68,20 +76,19 @@ impl<T: Real> Product<'_, T> {
 impl WithSimd for Product<'_, f32> {
     type Output = ();
 
-    /// Eight vectors of sums at a time: enough to hide the latency of an addition, and they leave room in sixteen registers. Two columns of
-    /// vectors and four rows where they fit, because that loads least.
+    /// Two vectors of columns at a time where they fit, because that loads least.
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let mut column = 0;
         while column + 2 * S::F32_LANES <= self.columns {
-            for row in (0..self.rows).step_by(4) {
-                self.add_block::<S, 4, 2>(simd, row, column);
+            for row in (0..self.rows).step_by(TILE_WIDE_ROWS) {
+                self.add_block::<S, TILE_WIDE_ROWS, 2>(simd, row, column);
             }
             column += 2 * S::F32_LANES;
         }
         while column < self.columns {
-            for row in (0..self.rows).step_by(8) {
-                self.add_block::<S, 8, 1>(simd, row, column);
+            for row in (0..self.rows).step_by(TILE_NARROW_ROWS) {
+                self.add_block::<S, TILE_NARROW_ROWS, 1>(simd, row, column);
             }
             column += S::F32_LANES;
         }

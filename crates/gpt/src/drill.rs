@@ -18,6 +18,7 @@ use outpace_kernels::profile;
 use outpace_kernels::relu_squared::relu_squared;
 use outpace_kernels::rms_norm::rms_norm;
 use outpace_kernels::rotary::{Table, rotary};
+use outpace_kernels::tape::Tape;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::path::Path;
@@ -104,17 +105,19 @@ impl<'a> Drill<'a> {
         })
     }
 
-    fn output(&self, set: &Set) -> candle_core::Result<Tensor> {
+    fn output(&self, tape: &Tape, set: &Set) -> candle_core::Result<Tensor> {
         let x = set.variables[0].as_tensor();
         match self.operation {
             Operation::Adamw => unreachable!("it updates in place"),
-            Operation::Attention => attention(x, shape(self.config)),
-            Operation::CrossEntropy => cross_entropy(x, &set.symbols),
-            Operation::Embedding => embedding(x, &set.symbols),
-            Operation::Linear => linear(x, &set.variables[1]),
-            Operation::ReluSquared => relu_squared(x),
-            Operation::RmsNorm => rms_norm(x, &set.variables[1], self.config.model.norm_epsilon),
-            Operation::Rotary => rotary(x, &self.rotary),
+            Operation::Attention => attention(tape, x, shape(self.config)),
+            Operation::CrossEntropy => cross_entropy(tape, x, &set.symbols),
+            Operation::Embedding => embedding(tape, x, &set.symbols),
+            Operation::Linear => linear(tape, x, &set.variables[1]),
+            Operation::ReluSquared => relu_squared(tape, x),
+            Operation::RmsNorm => {
+                rms_norm(tape, x, &set.variables[1], self.config.model.norm_epsilon)
+            }
+            Operation::Rotary => rotary(tape, x, &self.rotary),
         }
     }
 
@@ -208,11 +211,12 @@ impl Run for Drill<'_> {
             self.last.push(("parameter".to_owned(), parameter));
             return Ok(loss);
         }
-        let output = self.output(&self.sets[set])?;
-        let mut gradients = output.backward()?;
+        let tape = Tape::new();
+        let output = self.output(&tape, &self.sets[set])?;
+        let mut gradients = tape.backward(&output)?;
         let loss = mean(&output)?;
         for (index, variable) in self.sets[set].variables.iter().enumerate() {
-            let gradient = gradients.remove(variable);
+            let gradient = gradients.remove(variable.as_tensor());
             let gradient =
                 gradient.with_context(|| format!("no gradient reaches input {index}"))?;
             self.last.push((format!("gradient.{index}"), gradient));

@@ -8,6 +8,7 @@ use crate::model::Model;
 use anyhow::Result;
 use candle_core::DType;
 use outpace_kernels::cross_entropy::row_losses;
+use outpace_kernels::tape::Tape;
 use serde::Serialize;
 use std::path::Path;
 
@@ -70,14 +71,17 @@ pub fn evaluate(config: &Config, source: &Source, plan: &Plan<'_>) -> Result<Eva
 }
 
 fn losses(model: &Model, batch: &Batch) -> Result<Vec<f64>> {
-    Ok(row_losses(&model.logits(&batch.inputs)?, &batch.targets)?)
+    Ok(row_losses(
+        &model.logits(&Tape::off(), &batch.inputs)?,
+        &batch.targets,
+    )?)
 }
 
 /// Sums exp(-loss) over all symbols as targets: whatever computes the losses must mean a distribution.
 fn probability_sum_error(model: &Model, config: &Config, batch: &Batch) -> Result<f64> {
     let sequence = config.model.sequence;
     let rows = SUMMED_ROWS.min(sequence);
-    let logits = model.logits(&batch.inputs[..sequence])?;
+    let logits = model.logits(&Tape::off(), &batch.inputs[..sequence])?;
     let logits = logits.narrow(0, sequence - rows, rows)?.contiguous()?;
     let mut sums = vec![0.0; rows];
     for symbol in 0..config.model.symbols as u32 {

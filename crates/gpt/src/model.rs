@@ -13,6 +13,7 @@ use outpace_kernels::linear::linear;
 use outpace_kernels::relu_squared::relu_squared;
 use outpace_kernels::rms_norm::rms_norm;
 use outpace_kernels::rotary::{Table, rotary};
+use outpace_kernels::tape::Tape;
 
 /// Standard deviation of initial matrices (Radford et al. 2019, GPT-2); projections back into the residual stream are divided by
 /// sqrt(2 x layers), because that many are added up.
@@ -91,24 +92,28 @@ impl Model {
     ///
     /// # Errors
     /// Tokens that are no symbols, or lengths that are no whole sequences.
-    pub fn loss(&self, inputs: &[u32], targets: &[u32]) -> Result<Tensor> {
+    pub fn loss(&self, tape: &Tape, inputs: &[u32], targets: &[u32]) -> Result<Tensor> {
         let targets = Tensor::new(targets, &Device::Cpu)?;
-        cross_entropy(&self.logits(inputs)?, &targets)
+        cross_entropy(tape, &self.logits(tape, inputs)?, &targets)
     }
 
     /// Logits (tokens, symbols) of what follows each token of `inputs`.
     ///
     /// # Errors
     /// As [`Model::loss`].
-    pub fn logits(&self, inputs: &[u32]) -> Result<Tensor> {
+    pub fn logits(&self, tape: &Tape, inputs: &[u32]) -> Result<Tensor> {
         let ids = Tensor::new(inputs, &Device::Cpu)?;
         let (first, rest) = self.tensors();
-        let mut x = embedding(first, &ids)?;
+        let mut x = embedding(tape, first, &ids)?;
         let (blocks, last) = rest.split_at(BLOCK.len() * self.config.layers);
         for block in blocks.chunks(BLOCK.len()) {
-            x = self.block(x, block)?;
+            x = self.block(tape, x, block)?;
         }
-        linear(&self.norm(&x, &last[0])?, last[1].value.as_tensor())
+        linear(
+            tape,
+            &self.norm(tape, &x, &last[0])?,
+            last[1].value.as_tensor(),
+        )
     }
 
     /// Moves every weight by one unit in the last place, as [`nudge`] does.
@@ -130,20 +135,24 @@ impl Model {
         (self.parameters[0].value.as_tensor(), &self.parameters[1..])
     }
 
-    fn block(&self, x: Tensor, parameters: &[Parameter]) -> Result<Tensor> {
+    fn block(&self, tape: &Tape, x: Tensor, parameters: &[Parameter]) -> Result<Tensor> {
         let [attention_norm, qkv, out, mlp_norm, up, down] = parameters else {
             unreachable!("chunks of BLOCK.len() = 6");
         };
-        let h = linear(&self.norm(&x, attention_norm)?, qkv.value.as_tensor())?;
-        let h = attention(&rotary(&h, &self.rotary)?, self.shape)?;
-        let x = (x + linear(&h, out.value.as_tensor())?)?;
-        let h = linear(&self.norm(&x, mlp_norm)?, up.value.as_tensor())?;
-        let h = linear(&relu_squared(&h)?, down.value.as_tensor())?;
-        x + h
+        let h = linear(
+            tape,
+            &self.norm(tape, &x, attention_norm)?,
+            qkv.value.as_tensor(),
+        )?;
+        let h = attention(tape, &rotary(tape, &h, &self.rotary)?, self.shape)?;
+        let x = tape.add(&x, &linear(tape, &h, out.value.as_tensor())?)?;
+        let h = linear(tape, &self.norm(tape, &x, mlp_norm)?, up.value.as_tensor())?;
+        let h = linear(tape, &relu_squared(tape, &h)?, down.value.as_tensor())?;
+        tape.add(&x, &h)
     }
 
-    fn norm(&self, x: &Tensor, weight: &Parameter) -> Result<Tensor> {
-        rms_norm(x, weight.value.as_tensor(), self.config.norm_epsilon)
+    fn norm(&self, tape: &Tape, x: &Tensor, weight: &Parameter) -> Result<Tensor> {
+        rms_norm(tape, x, weight.value.as_tensor(), self.config.norm_epsilon)
     }
 }
 
@@ -188,6 +197,7 @@ fn initial(name: &str, dims: &[usize], layers: usize, seed: u64, index: u64) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use outpace_kernels::tape::Gradients;
 
     /// Central differences of a loss near 1 in f64 are good to about 1e-10 / STEP.
     const STEP: f64 = 1e-5;
@@ -211,8 +221,14 @@ mod tests {
         (0..10).map(|_| stream.below(11) as u32).collect()
     }
 
+    fn gradients(model: &Model) -> Gradients {
+        let tape = Tape::new();
+        let loss = model.loss(&tape, &tokens(1), &tokens(2)).unwrap();
+        tape.backward(&loss).unwrap()
+    }
+
     fn loss(model: &Model) -> f64 {
-        let loss = model.loss(&tokens(1), &tokens(2)).unwrap();
+        let loss = model.loss(&Tape::off(), &tokens(1), &tokens(2)).unwrap();
         loss.to_dtype(DType::F64).unwrap().to_scalar().unwrap()
     }
 
@@ -243,13 +259,9 @@ mod tests {
     fn every_gradient_of_the_whole_model_agrees_with_finite_differences() {
         let model = Model::new(&config(), 1, DType::F64).unwrap();
         lively(&model);
-        let gradients = model
-            .loss(&tokens(1), &tokens(2))
-            .unwrap()
-            .backward()
-            .unwrap();
+        let mut gradients = gradients(&model);
         for parameter in model.parameters() {
-            let gradient = gradients.get(&parameter.value).expect(&parameter.name);
+            let gradient = gradients.remove(&parameter.value).expect(&parameter.name);
             let gradient = gradient.flatten_all().unwrap().to_vec1::<f64>().unwrap();
             assert!(
                 gradient.iter().any(|g| g.abs() > 1e-6),
@@ -287,18 +299,14 @@ mod tests {
         );
         lively(&single);
         lively(&double);
-        let gradients =
-            [&single, &double].map(|m| m.loss(&tokens(1), &tokens(2)).unwrap().backward().unwrap());
+        let [mut of_single, mut of_double] = [&single, &double].map(gradients);
         for (a, b) in single.parameters().iter().zip(double.parameters()) {
-            let flat = |gradient: &Tensor| {
-                let gradient = gradient.to_dtype(DType::F64).unwrap();
+            let flat = |gradient: Option<Tensor>| {
+                let gradient = gradient.unwrap().to_dtype(DType::F64).unwrap();
                 gradient.flatten_all().unwrap().to_vec1::<f64>().unwrap()
             };
-            let pairs = flat(gradients[0].get(&a.value).unwrap());
-            for (x, y) in pairs
-                .into_iter()
-                .zip(flat(gradients[1].get(&b.value).unwrap()))
-            {
+            let pairs = flat(of_single.remove(&a.value));
+            for (x, y) in pairs.into_iter().zip(flat(of_double.remove(&b.value))) {
                 assert!((x - y).abs() <= 1e-4, "{}: {x} {y}", a.name);
             }
         }

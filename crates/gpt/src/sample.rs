@@ -6,6 +6,7 @@ use crate::model::Model;
 use crate::random::{Domain, Stream};
 use anyhow::Result;
 use candle_core::DType;
+use outpace_kernels::tape::Tape;
 use std::path::Path;
 
 /// What to write.
@@ -81,7 +82,7 @@ fn next_logits(model: &Model, sequence: usize, text: &[u32]) -> Result<Vec<f32>>
     let mut window = text[text.len().saturating_sub(sequence)..].to_vec();
     let last = window.len() - 1;
     window.resize(sequence, 0);
-    Ok(model.logits(&window)?.get(last)?.to_vec1()?)
+    Ok(model.logits(&Tape::off(), &window)?.get(last)?.to_vec1()?)
 }
 
 fn choose(logits: &[f32], temperature: f64, stream: &mut Stream) -> u32 {

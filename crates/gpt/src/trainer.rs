@@ -7,6 +7,7 @@ use crate::model::Model;
 use anyhow::{Context as _, Result};
 use candle_core::DType;
 use outpace_kernels::adamw::{self, Moments, Rule};
+use outpace_kernels::tape::Tape;
 
 /// What a run is a function of, besides its config.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -62,8 +63,9 @@ impl<'a> Trainer<'a> {
         let batch = self
             .source
             .batch(Split::Training, self.seeds.data_seed, self.step);
-        let loss = self.model.loss(&batch.inputs, &batch.targets)?;
-        let mut gradients = loss.backward()?;
+        let tape = Tape::new();
+        let loss = self.model.loss(&tape, &batch.inputs, &batch.targets)?;
+        let mut gradients = tape.backward(&loss)?;
         self.step += 1;
         let rule = rule(&self.config.optimizer, self.step);
         for (parameter, moments) in self.model.parameters().iter().zip(&mut self.moments) {

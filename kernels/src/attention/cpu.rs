@@ -28,7 +28,7 @@ pub fn forward<T: Real>(qkv: &[T], shape: &Shape) -> Vec<T> {
             vectorised(
                 #[inline(always)]
                 || Head::gather(qkv, shape, index).forward(out),
-            )
+            );
         });
     to_token_order(&by_head, shape, 1)
 }

@@ -3,7 +3,7 @@
 //! | version | where | notes |
 //! |---|---|---|
 //! | reference | `reference.rs` | f64, the definition |
-//! | cpu | `cpu.rs` | one task a (sequence, head), tiles of queries, no score matrix in memory; f32 and f64 |
+//! | cpu | `cpu.rs` | one task a (sequence, head), tiles of queries, products in registers, no score matrix in memory; f32 and f64 |
 //!
 //! Shapes: qkv (batch x sequence, 3 x heads x head_dim), in a row first all queries, then keys, then values; y (batch x sequence,
 //! heads x head_dim). Layout: contiguous, row-major. Packed, because the gradient is then one tensor in the order that the projection
@@ -14,6 +14,7 @@ pub mod cpu;
 pub mod reference;
 
 use crate::host::{Host, for_real, slice};
+use crate::tape::Tape;
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Tensor, bail};
@@ -30,8 +31,8 @@ struct Attention {
 ///
 /// # Errors
 /// Rows that do not fit `shape`, a dtype other than f32 or f64, a layout that is not contiguous.
-pub fn attention(qkv: &Tensor, shape: Shape) -> Result<Tensor> {
-    qkv.apply_op1(Attention { shape })
+pub fn attention(tape: &Tape, qkv: &Tensor, shape: Shape) -> Result<Tensor> {
+    tape.one(qkv, Attention { shape })
 }
 
 impl Attention {
@@ -143,7 +144,7 @@ mod tests {
                     &[rows, 3 * heads * head_dim],
                     packed(batch, &shape, 10),
                 )],
-                |t| attention(&t[0], shape),
+                |tape, t| attention(tape, &t[0], shape),
                 |x| reference::forward(&x[0], &shape),
             );
         }
@@ -177,7 +178,7 @@ mod tests {
     fn rows_that_do_not_fit_are_named() {
         let qkv = Tensor::zeros((6, 6), DType::F32, &Device::Cpu).unwrap();
         for bad in [shape(4, 1, 2), shape(3, 2, 2), shape(0, 1, 2)] {
-            let message = attention(&qkv, bad).unwrap_err().to_string();
+            let message = attention(&Tape::off(), &qkv, bad).unwrap_err().to_string();
             assert!(message.contains("[6, 6]"), "{message}");
         }
     }

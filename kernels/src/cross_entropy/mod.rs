@@ -13,6 +13,7 @@ pub mod cpu;
 pub mod reference;
 
 use crate::host::{Host, for_real, matrix, slice};
+use crate::tape::Tape;
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
@@ -25,8 +26,8 @@ struct CrossEntropy;
 ///
 /// # Errors
 /// Shapes that do not fit, a target that is no symbol, a dtype other than f32 or f64.
-pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
-    logits.apply_op2(targets, CrossEntropy)
+pub fn cross_entropy(tape: &Tape, logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    tape.two([logits, targets], CrossEntropy)
 }
 
 /// The loss of each row of `logits` (rows, symbols) in nats; no gradient. For evaluation.
@@ -130,7 +131,7 @@ mod tests {
         let tensor = Tensor::new(targets.as_slice(), &Device::Cpu).unwrap();
         check(
             &[input(&[rows, symbols], logits)],
-            |t| cross_entropy(&t[0], &tensor),
+            |tape, t| cross_entropy(tape, &t[0], &tensor),
             |x| vec![reference::forward(&x[0], symbols, &targets)],
         );
     }
@@ -170,7 +171,9 @@ mod tests {
     fn a_target_that_is_no_symbol_is_named() {
         let logits = Tensor::zeros((2, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
         let targets = Tensor::new(&[0u32, 3], &Device::Cpu).unwrap();
-        let message = cross_entropy(&logits, &targets).unwrap_err().to_string();
+        let message = cross_entropy(&Tape::off(), &logits, &targets)
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("target 3 among 3 symbols"), "{message}");
     }
 

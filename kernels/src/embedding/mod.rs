@@ -12,6 +12,7 @@ pub mod cpu;
 pub mod reference;
 
 use crate::host::{Host, for_real, matrix, slice};
+use crate::tape::Tape;
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
@@ -24,8 +25,8 @@ struct Embedding;
 ///
 /// # Errors
 /// An id that the table does not have, a dtype other than f32 or f64, ids that are not u32.
-pub fn embedding(table: &Tensor, ids: &Tensor) -> Result<Tensor> {
-    table.apply_op2(ids, Embedding)
+pub fn embedding(tape: &Tape, table: &Tensor, ids: &Tensor) -> Result<Tensor> {
+    tape.two([table, ids], Embedding)
 }
 
 fn forward<T: Real>(
@@ -99,7 +100,7 @@ mod tests {
             let tensor = Tensor::new(ids.as_slice(), &Device::Cpu).unwrap();
             check(
                 &[input(&[symbols, width], uniform(symbols * width, 4))],
-                |t| embedding(&t[0], &tensor),
+                |tape, t| embedding(tape, &t[0], &tensor),
                 |x| reference::forward(&x[0], width, &ids),
             );
         }
@@ -109,7 +110,9 @@ mod tests {
     fn a_token_outside_the_table_is_named() {
         let table = Tensor::zeros((4, 2), DType::F32, &Device::Cpu).unwrap();
         let ids = Tensor::new(&[1u32, 4], &Device::Cpu).unwrap();
-        let message = embedding(&table, &ids).unwrap_err().to_string();
+        let message = embedding(&Tape::off(), &table, &ids)
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("token 4 in a table of 4"), "{message}");
     }
 

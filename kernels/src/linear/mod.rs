@@ -15,6 +15,7 @@ pub mod reference;
 
 use crate::host::matrix;
 use crate::profile;
+use crate::tape::Tape;
 use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
@@ -26,8 +27,8 @@ struct Linear;
 ///
 /// # Errors
 /// Shapes that do not fit.
-pub fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    x.apply_op2(weight, Linear)
+pub fn linear(tape: &Tape, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    tape.two([x, weight], Linear)
 }
 
 impl CustomOp2 for Linear {
@@ -66,7 +67,7 @@ impl CustomOp2 for Linear {
         let elements = 2 * (rows * inner + inner * columns) + rows * columns;
         let bytes = elements * x.dtype().size_in_bytes();
         let _span = profile::span("linear.backward", 4 * rows * inner * columns, bytes);
-        // Detached: the gradient of a gradient is never asked for, and a graph would keep every activation alive.
+        // Detached: a parameter would begin a graph of candle's, which would keep every activation alive.
         let (x, weight) = (x.detach(), weight.detach());
         let grad_x = grad.matmul(&weight.t()?)?;
         let grad_weight = x.t()?.matmul(grad)?;
@@ -87,7 +88,7 @@ mod tests {
                     input(&[rows, inner], uniform(rows * inner, 1)),
                     input(&[inner, columns], uniform(inner * columns, 2)),
                 ],
-                |t| linear(&t[0], &t[1]),
+                |tape, t| linear(tape, &t[0], &t[1]),
                 |x| reference::forward(&x[0], &x[1], inner),
             );
         }
@@ -98,7 +99,7 @@ mod tests {
         let zeros = |shape: (usize, usize)| {
             Tensor::zeros(shape, candle_core::DType::F32, &candle_core::Device::Cpu).unwrap()
         };
-        let message = linear(&zeros((2, 3)), &zeros((4, 5)))
+        let message = linear(&Tape::off(), &zeros((2, 3)), &zeros((4, 5)))
             .unwrap_err()
             .to_string();
         assert!(

@@ -12,6 +12,7 @@ pub mod cpu;
 pub mod reference;
 
 use crate::host::{Host, for_real, slice};
+use crate::tape::Tape;
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -24,8 +25,8 @@ struct ReluSquared;
 ///
 /// # Errors
 /// A dtype other than f32 or f64, a layout that is not contiguous.
-pub fn relu_squared(x: &Tensor) -> Result<Tensor> {
-    x.apply_op1(ReluSquared)
+pub fn relu_squared(tape: &Tape, x: &Tensor) -> Result<Tensor> {
+    tape.one(x, ReluSquared)
 }
 
 fn forward<T: Real>(storage: &CpuStorage, layout: &Layout) -> Result<CpuStorage> {
@@ -73,7 +74,7 @@ mod tests {
         for n in [1, 2, 31, 997] {
             check(
                 &[input(&[n], uniform(n, 5))],
-                |t| relu_squared(&t[0]),
+                |tape, t| relu_squared(tape, &t[0]),
                 |x| reference::forward(&x[0]),
             );
         }

@@ -18,7 +18,7 @@ pub fn forward<T: Real>(x: &[T], weight: &[T], epsilon: f64) -> Vec<T> {
             vectorised(
                 #[inline(always)]
                 || forward_rows(y, x, weight, epsilon),
-            )
+            );
         });
     y
 }

@@ -12,6 +12,7 @@ pub mod cpu;
 pub mod reference;
 
 use crate::host::{Host, for_real, matrix, slice};
+use crate::tape::Tape;
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
@@ -26,8 +27,8 @@ struct RmsNorm {
 ///
 /// # Errors
 /// Shapes that do not fit, a dtype other than f32 or f64, a layout that is not contiguous.
-pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
-    x.apply_op2(weight, RmsNorm { epsilon })
+pub fn rms_norm(tape: &Tape, x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
+    tape.two([x, weight], RmsNorm { epsilon })
 }
 
 impl RmsNorm {
@@ -125,7 +126,7 @@ mod tests {
     fn check_rms_norm(inputs: &[Input]) {
         check(
             inputs,
-            |t| rms_norm(&t[0], &t[1], EPSILON),
+            |tape, t| rms_norm(tape, &t[0], &t[1], EPSILON),
             |x| reference::forward(&x[0], &x[1], EPSILON),
         );
     }
@@ -156,7 +157,9 @@ mod tests {
     fn a_weight_of_the_wrong_width_is_named() {
         let x = Tensor::zeros((2, 3), candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
         let weight = Tensor::zeros(4, candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
-        let message = rms_norm(&x, &weight, EPSILON).unwrap_err().to_string();
+        let message = rms_norm(&Tape::off(), &x, &weight, EPSILON)
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("rows are 3 wide"), "{message}");
     }
 

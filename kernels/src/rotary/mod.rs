@@ -13,6 +13,7 @@ pub mod cpu;
 pub mod reference;
 
 use crate::host::{Host, for_real, slice};
+use crate::tape::Tape;
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp3, DType, Device, Layout, Result, Tensor, bail};
@@ -77,9 +78,9 @@ struct Rotary {
 ///
 /// # Errors
 /// A row width or number of rows that does not fit the table, another dtype than the table's.
-pub fn rotary(qkv: &Tensor, table: &Table) -> Result<Tensor> {
+pub fn rotary(tape: &Tape, qkv: &Tensor, table: &Table) -> Result<Tensor> {
     let shape = table.shape;
-    qkv.apply_op3(&table.cos, &table.sin, Rotary { shape })
+    tape.three([qkv, &table.cos, &table.sin], Rotary { shape })
 }
 
 impl Rotary {
@@ -178,9 +179,9 @@ mod tests {
             let (rows, width) = (batch * sequence, 3 * heads * head_dim);
             check(
                 &[input(&[rows, width], uniform(rows * width, 8))],
-                |t| {
+                |tape, t| {
                     let table = Table::new(shape(sequence, heads, head_dim), BASE, t[0].dtype())?;
-                    rotary(&t[0], &table)
+                    rotary(tape, &t[0], &table)
                 },
                 |x| reference::forward(&x[0], sequence, heads, head_dim, BASE),
             );
@@ -209,7 +210,7 @@ mod tests {
         }
         let table = Table::new(shape(4, 1, 2), BASE, DType::F32).unwrap();
         let qkv = Tensor::zeros((6, 6), DType::F32, &Device::Cpu).unwrap();
-        let message = rotary(&qkv, &table).unwrap_err().to_string();
+        let message = rotary(&Tape::off(), &qkv, &table).unwrap_err().to_string();
         assert!(message.contains("[6, 6]"), "{message}");
     }
 }

@@ -26,9 +26,9 @@ Exit codes:
   0    done; for gate and compare: faster
   1    not_proven or same
   2    usage or configuration error
-  3    slower, or a regression found
-  4    rejected: outside policy, does not build, wrong results; audit failed
-  5    the environment cannot be trusted: the base does not build or run, disk full
+  3    slower
+  4    rejected: outside policy, does not apply or build, wrong results; audit failed
+  5    the environment cannot be trusted: the base does not build or run, other machine class, disk full
   130  interrupted; everything measured so far is kept";
 
 /// What to do.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use check::{ConfigError, parse_config, parse_duration};
+pub use check::{ConfigError, OWN_AGENTS, parse_config, parse_duration};
 
 /// A whole `outpace.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

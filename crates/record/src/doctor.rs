@@ -27,6 +27,9 @@ pub struct Doctor {
     /// The block log ratios of the A/A measurement.
     #[serde(default)]
     pub aa_log_ratios: Vec<f64>,
+    /// Floating-point operations a second of f32 multiply-adds, all cores together: no training can do more.
+    #[serde(default)]
+    pub peak_flops_per_s: Option<f64>,
     /// Wall seconds of one block.
     #[serde(default)]
     pub block_s: Option<f64>,

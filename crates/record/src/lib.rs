@@ -21,8 +21,8 @@ mod verdict;
 pub use baseline::{Anchor, Baseline};
 pub use campaign::{Attempt, Campaign, CampaignState};
 pub use config::{
-    AgentConfig, Config, ConfigError, GateConfig, PolicyConfig, Protocol, Track, Tunable,
-    WorkloadConfig, parse_config, parse_duration,
+    AgentConfig, Config, ConfigError, GateConfig, OWN_AGENTS, PolicyConfig, Protocol, Track,
+    Tunable, WorkloadConfig, parse_config, parse_duration,
 };
 pub use doctor::{Doctor, Forecast};
 pub use document::{Document, ReadError, Timestamp, ended_at, record_id};

@@ -114,6 +114,11 @@ fn configuration_errors_name_place_key_and_nearest_key() {
     );
     check(
         "version = 1",
+        "version = 1\n[agent.tune]\ncommand = [\"x\"]",
+        &["agent.tune", "take another one"],
+    );
+    check(
+        "version = 1",
         "version = 2",
         &["outpace.toml:1", "version 1"],
     );

@@ -163,6 +163,11 @@ fn plain_path(path: &str) -> Result<(), Violation> {
     }
 }
 
+/// Whether no patch may ever touch it.
+pub(crate) fn is_forbidden(path: &str) -> bool {
+    not_forbidden(path).is_err()
+}
+
 fn not_forbidden(path: &str) -> Result<(), Violation> {
     let lower = path.to_lowercase();
     let hit =

@@ -6,6 +6,7 @@ use git2::build::TreeUpdateBuilder;
 use git2::{ErrorCode, FileMode, Index, IndexEntry, IndexTime, ObjectType, Oid, Tree};
 
 use crate::error::Doing;
+use crate::policy::is_forbidden;
 use crate::{Repo, RepoError, paths};
 
 /// A symbolic link, as git's file mode.
@@ -69,7 +70,7 @@ impl Repo {
     }
 
     /// `base` with the files of `candidate` that match the globs, and without those of its own that match and `candidate` lacks: of what a
-    /// commit changes, the part that an agent could have proposed.
+    /// commit changes, the part that an agent could have proposed. Files that no patch may touch stay those of `base`.
     ///
     /// # Errors
     /// There is no such tree, or a glob cannot be read.
@@ -80,7 +81,10 @@ impl Repo {
         globs: &[String],
     ) -> Result<String, RepoError> {
         let globs = paths::globs(globs)?;
-        let matches = |file: &TreeFile| globs.is_match(paths::shown(&file.path));
+        let matches = |file: &TreeFile| {
+            let path = paths::shown(&file.path);
+            globs.is_match(&*path) && !is_forbidden(&path)
+        };
         let mut files = self.files_of(&self.tree(base)?)?;
         files.retain(|file| !matches(file));
         let theirs = self.files_of(&self.tree(candidate)?)?;

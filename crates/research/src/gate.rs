@@ -12,7 +12,7 @@ use outpace_stats::Rule;
 use outpace_trial::{
     Arena, BuildError, Builder, Built, CheckOutcome, CommandArena, Context, Event, LaunchError,
     Lock, Observer, PAIRS_OF_COMMANDS, ProcessArena, Settings, Side, SideError, Sources, Trainees,
-    Trial, check_same_model, run_trial,
+    Trial, check_same_model, plausible, run_trial,
 };
 
 use crate::ResearchError;
@@ -291,7 +291,14 @@ fn compare(
     };
     let settings = settings(bench.config, config, question, name);
     match run_trial(&mut *arena, &settings, observer) {
-        Ok(trial) => conclude(verdict, trial),
+        Ok(mut trial) => {
+            // What a step costs is what the base says; how long it took was measured.
+            if let (Some(flops), Some(tokens)) = (outcome.flops_per_token, trial.tokens_per_s) {
+                let check = plausible(&bench.machine, flops * tokens.candidate);
+                trial.checks.extend(check);
+            }
+            conclude(verdict, trial)
+        }
         Err(error) => side_failed(verdict, &error),
     }
 }
@@ -396,7 +403,12 @@ fn anchor(
     {
         Ok(built) => Ok(Some(built)),
         Err(error) if error.is_cancelled() => Err(ResearchError::Interrupted(Vec::new())),
-        Err(_) => Ok(None),
+        // It is of another time: its compiler or its packages may be gone. A full disk is another matter, and no reason to check less.
+        Err(error) if error.is_patch() => Ok(None),
+        Err(error) => Err(ResearchError::Environment(format!(
+            "the anchor {} does not build: {error}",
+            &commit.id[..commit.id.len().min(9)]
+        ))),
     }
 }
 

@@ -24,20 +24,19 @@ pub fn merge_proven(
     answer: &Answer,
     into: &str,
 ) -> Result<Merged, ResearchError> {
-    let proven: Vec<&Verdict> = answer
-        .verdicts
-        .iter()
-        .filter(|v| v.verdict == Kind::Faster)
-        .collect();
     let (mut files, mut named) = (Vec::new(), Vec::new());
-    for verdict in proven {
+    // All of them: that no workload became slower is part of the claim.
+    for verdict in &answer.verdicts {
         let json = verdict.to_json();
         let id = record_id(json.as_bytes());
-        let baseline = next_baseline(stored_baseline(bench, question, verdict)?, verdict, &id);
-        files.push((
-            Baseline::path(&verdict.machine_class, &verdict.workload),
-            baseline.to_json().into_bytes(),
-        ));
+        let old = stored_baseline(bench, question, verdict)?;
+        // A workload that this patch does not make faster gets its anchor all the same, so that its losses have a budget from here on.
+        let first = old.is_none() && verdict.n_blocks > 0;
+        if verdict.verdict == Kind::Faster || first {
+            let path = Baseline::path(&verdict.machine_class, &verdict.workload);
+            let baseline = next_baseline(old, verdict, &id);
+            files.push((path, baseline.to_json().into_bytes()));
+        }
         files.push((proof_path(&id), json.into_bytes()));
         named.push((verdict.clone(), id));
     }

@@ -47,6 +47,8 @@ pub struct CheckOutcome {
     pub model_seeds: Vec<u64>,
     /// Data seeds it drew.
     pub data_seeds: Vec<u64>,
+    /// Floating-point operations of a token, as the base states them.
+    pub flops_per_token: Option<f64>,
 }
 
 impl CheckOutcome {
@@ -106,12 +108,15 @@ pub fn check_same_model(
         train(context, subject, steps, [model, data], perturb)
             .map_err(|error| SideError::Side { side, error })
     };
-    let (ours, initial, can_perturb) = train_base(context, trainees.base, steps, [model, data])
-        .map_err(|error| SideError::Side {
-            side: Side::Base,
-            error,
+    let (ours, initial, base) =
+        train_base(context, trainees.base, steps, [model, data]).map_err(|error| {
+            SideError::Side {
+                side: Side::Base,
+                error,
+            }
         })?;
-    let perturbed = can_perturb
+    let perturbed = base
+        .can_perturb
         .then(|| run(trainees.base, Side::Base, Some(1)))
         .transpose()?;
     // Before the candidate, which could make it fail, and only what says that it cannot run any more is believed.
@@ -167,6 +172,7 @@ pub fn check_same_model(
         checks,
         model_seeds: vec![model],
         data_seeds: vec![data, validation],
+        flops_per_token: base.flops_per_token,
     })
 }
 
@@ -217,19 +223,28 @@ fn whole_run(base: &Trained, candidate: &Trained) -> Check {
     )
 }
 
+/// What the base says of itself.
+struct Said {
+    can_perturb: bool,
+    flops_per_token: Option<f64>,
+}
+
 /// The base's run, with a checkpoint of its first moment.
 fn train_base(
     context: &Context,
     subject: &Subject,
     steps: u32,
     seeds: [u64; 2],
-) -> Result<(Trained, Option<Checkpoint>, bool), PeerError> {
+) -> Result<(Trained, Option<Checkpoint>, Said), PeerError> {
     let mut peer = Peer::start(context, subject)?;
-    let can_perturb = peer.can("perturb");
+    let said = Said {
+        can_perturb: peer.can("perturb"),
+        flops_per_token: peer.hello.flops_per_token,
+    };
     peer.begin(seeds[0], seeds[1], None)?;
     let initial = save(context, &mut peer)?;
     let trained = finish(context, peer, steps)?;
-    Ok((trained, initial, can_perturb))
+    Ok((trained, initial, said))
 }
 
 fn train(

@@ -8,7 +8,7 @@ use outpace_research::{
 };
 use outpace_stats::Rule;
 
-use crate::exit::INTERRUPTED;
+use crate::exit::{INTERRUPTED, usage};
 use crate::options::{Measuring, Options};
 use crate::screen::Screen;
 use crate::setting::{
@@ -23,7 +23,7 @@ Example:
   outpace compare HEAD HEAD --aa --json
   outpace compare --base-cmd 'python3 train.py' --candidate-cmd './train'
 
-Exit codes: 0 faster, 1 not_proven or same, 3 slower, 4 rejected.")]
+Exit codes: 0 faster, 1 not_proven or same, 2 usage, 3 slower, 4 rejected, 5 environment, 130 interrupted.")]
 pub(crate) struct Args {
     /// The revision that stands.
     #[arg(required_unless_present = "base_cmd")]
@@ -125,6 +125,11 @@ fn rule(args: &Args, gate: &outpace_record::GateConfig) -> Rule {
 }
 
 fn commands(args: &Args, commands: [&String; 2], screen: &mut Screen) -> Result<Outcome> {
+    if !args.measuring.workloads.is_empty() {
+        return Err(usage(
+            "--workload names one of a repository's outpace.toml; --base-cmd and --candidate-cmd need none",
+        ));
+    }
     let (context, _cancel) = context()?;
     let subjects = [
         typed_command(commands[0], None)?,

@@ -74,6 +74,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         aa_sd: noise.map(|n| n.sd),
         aa_blocks: noise.map_or(0, |n| n.log_ratios.len()),
         aa_log_ratios: noise.map(|n| n.log_ratios.clone()).unwrap_or_default(),
+        peak_flops_per_s: (!args.no_measure).then(outpace_trial::peak_flops_per_s),
         block_s: noise.map(|n| n.block_s),
         overhead: noise.map(|n| n.overhead),
         forecast,
@@ -107,6 +108,11 @@ fn measure(
         return Ok(None);
     }
     let config = config_of(&repo, &commit)?;
+    if args.measuring.workloads.len() > 1 {
+        return Err(usage(
+            "doctor measures one workload. Hint: run it once for each",
+        ));
+    }
     let Some(name) = workloads(&config, &args.measuring.workloads)?
         .into_iter()
         .next()
@@ -166,6 +172,12 @@ fn forecast(noise: &Noise, rule: &Rule) -> Vec<Forecast> {
 }
 
 fn show(screen: &mut Screen, doctor: &Doctor) {
+    if let Some(peak) = doctor.peak_flops_per_s {
+        screen.result(&format!(
+            "peak       {:.0} GFLOP/s of f32 multiply-adds on all cores; what claims more is rejected",
+            peak / 1e9
+        ));
+    }
     if let (Some(name), Some(sd)) = (&doctor.workload, doctor.aa_sd) {
         let (block, overhead) = (
             doctor.block_s.unwrap_or(0.0),

@@ -32,7 +32,7 @@ Example:
 Without REV or --patch it judges HEAD against its parent. Uncommitted changes are judged with
 `git diff | outpace gate -`.
 
-Exit codes: 0 faster, 1 not_proven or same, 3 slower, 4 rejected.")]
+Exit codes: 0 faster, 1 not_proven or same, 2 usage, 3 slower, 4 rejected, 5 environment, 130 interrupted.")]
 pub(crate) struct Args {
     /// Revision to judge, or `-` for a patch on standard input.
     #[arg(conflicts_with = "patch")]

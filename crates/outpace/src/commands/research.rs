@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use outpace_record::{
-    Attempt, Campaign, CampaignState, Config, Document, GateConfig, Kind, parse_duration,
+    Attempt, Campaign, CampaignState, Config, Document, GateConfig, Kind, OWN_AGENTS,
+    parse_duration,
 };
 use outpace_repo::{Commit, Repo};
 use outpace_report::Formats;
@@ -24,8 +25,6 @@ use crate::page;
 use crate::screen::{Screen, heading};
 use crate::setting::{VERSION, bench, config_of, context, lock, now, open_repo, short, workloads};
 
-/// Agents that need no command.
-const OWN_AGENTS: [&str; 2] = ["tune", "replay"];
 /// Blocks of the A/A measurement at the start: enough for a forecast, a quarter of a minute for the reference workload.
 const NOISE_BLOCKS: usize = 6;
 /// What the forecast takes for the threshold of a campaign: that of about its sixth candidate (docs/statistics.md).

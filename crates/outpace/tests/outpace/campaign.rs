@@ -305,6 +305,76 @@ fn ctrl_c_stops_it_and_it_can_be_resumed() {
         .says(&["no unfinished campaign"]);
 }
 
+#[test]
+fn a_trial_that_ctrl_c_cut_off_keeps_its_samples_and_its_ticket() {
+    // Blocks of half a second, and a change that takes many of them.
+    let settings = SETTINGS.replace("400", "8000");
+    let play = Playground::with_config(&settings, |config| {
+        config.replace("[400, 300, 500, 200]", "[8000, 8001]")
+    });
+    let mut child = play.start(&["research", "--agent", "tune"]);
+    wait_for_blocks(&play, 3);
+    signal(child.id(), "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let all = || -> Vec<serde_json::Value> {
+        let texts = attempts(&play).into_iter();
+        texts
+            .map(|(_, text)| serde_json::from_str(&text).unwrap())
+            .collect()
+    };
+    let [cut] = &all()[..] else {
+        panic!("one attempt was expected: {:?}", all())
+    };
+    assert_eq!(
+        (&cut["reason"], &cut["tested"]),
+        (&"interrupted".into(), &1.into())
+    );
+    assert!(cut["verdicts"][0]["n_blocks"].as_u64() > Some(0), "{cut}");
+    play.outpace(&["research", "--resume", "--max-experiments", "1"])
+        .expect(0);
+    let [first, again] = &all()[..] else {
+        panic!("two attempts were expected: {:?}", all())
+    };
+    assert_eq!(first, cut);
+    assert_eq!(
+        (&again["title"], &again["tested"]),
+        (&cut["title"], &2.into())
+    );
+    assert_ne!(
+        again["verdicts"][0]["seeds"], cut["verdicts"][0]["seeds"],
+        "its seeds were not known before"
+    );
+}
+
+/// Waits until so many blocks of the campaign's first trial have begun.
+fn wait_for_blocks(play: &Playground, blocks: usize) {
+    let begin = Instant::now();
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < 2 * blocks {
+        assert!(begin.elapsed() < Duration::from_secs(200), "no block came");
+        std::thread::sleep(Duration::from_millis(5));
+        // The noise measurement before it has blocks too, and is noted when it is over.
+        if !campaign_json(play).contains("\"aa_sd\": 0.") {
+            continue;
+        }
+        let toys = toys_alive(play.path());
+        let own = |line: &&String| line.contains(" train ") && !line.contains(" -- ");
+        let training: Vec<String> = toys.iter().filter(own).cloned().collect();
+        // Checks run one program at a time, a block two.
+        if training.len() == 2 {
+            seen.extend(training);
+        }
+    }
+}
+
+fn campaign_json(play: &Playground) -> String {
+    let campaigns = std::fs::read_dir(play.path().join(".git/outpace/campaigns"));
+    let files = campaigns.into_iter().flatten().flatten();
+    files
+        .filter_map(|entry| std::fs::read_to_string(entry.path().join("campaign.json")).ok())
+        .collect()
+}
+
 /// Waits until so many attempts are on disk; how many there are then.
 pub(crate) fn wait_for_attempts(play: &Playground, at_least: usize) -> usize {
     let begin = Instant::now();

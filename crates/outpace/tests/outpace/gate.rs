@@ -360,6 +360,61 @@ fn a_revision_is_merged_as_the_patch_that_it_is() {
 }
 
 #[test]
+fn a_merge_proves_and_anchors_every_workload_that_was_judged() {
+    let other = "[workload.other]\nrun = [\"{toy}\", \"train\", \"other.toml\"]\n\
+                 evaluate = [\"{toy}\", \"evaluate\", \"other.toml\"]\ntimeout = \"3s\"\ncheck_steps = 8\n";
+    let play = Playground::with_config(SETTINGS, |config| format!("{config}{other}"));
+    play.write("other.toml", SETTINGS);
+    play.commit("another workload");
+    let patch = play.patch("p.patch", "settings.toml", &SETTINGS.replace("400", "200"));
+    play.outpace(&["gate", "--patch", patch.to_str().unwrap(), "--merge"])
+        .expect(0)
+        .says(&["toy", "FASTER", "other", "merged"]);
+    let message = play.git(&["log", "-1", "--format=%B", "outpace/main"]);
+    assert_eq!(message.matches("Outpace-Verdict: ").count(), 2, "{message}");
+    let files = play.git(&["ls-tree", "-r", "--name-only", "outpace/main"]);
+    for name in ["/toy.json", "/other.json"] {
+        assert!(files.contains(name), "{name} is missing in\n{files}");
+    }
+    play.outpace(&["audit", "outpace/main"]).expect(0);
+}
+
+#[test]
+fn a_merge_brings_no_commit_that_nobody_proved() {
+    let play = Playground::new(SETTINGS);
+    let main = play.git(&["rev-parse", "main"]);
+    play.git(&["checkout", "-q", "-b", "mine"]);
+    play.write("README.md", "words that nobody measured");
+    play.commit("words");
+    play.write("settings.toml", &SETTINGS.replace("400", "300"));
+    play.commit("spin less");
+    play.git(&["checkout", "-q", "main"]);
+    play.outpace(&["gate", "mine", "--merge"])
+        .expect(0)
+        .says(&["git merge --ff-only outpace/main"]);
+    assert_eq!(play.git(&["rev-parse", "outpace/main^"]), main);
+    play.git(&["merge", "-q", "--ff-only", "outpace/main"]);
+
+    // HEAD's own patch: the branch gets it with its proof, HEAD has it without.
+    play.write("settings.toml", &SETTINGS.replace("400", "200"));
+    play.commit("spin even less");
+    play.outpace(&["gate", "--merge"])
+        .expect(0)
+        .says(&["git rebase outpace/main"]);
+    play.git(&["rebase", "-q", "outpace/main"]);
+    assert_eq!(
+        play.git(&["rev-parse", "HEAD"]),
+        play.git(&["rev-parse", "outpace/main"])
+    );
+    play.outpace(&["gate", "--merge"])
+        .expect(2)
+        .says(&["outpace/main holds HEAD already"]);
+    play.outpace(&["gate", "--patch", ".git"])
+        .expect(2)
+        .says(&["is a folder"]);
+}
+
+#[test]
 fn a_track_that_is_not_judged_yet_is_said() {
     let play = Playground::with_config(SETTINGS, |config| {
         config.replace("timeout", "track = \"time-to-loss\"\ntimeout")

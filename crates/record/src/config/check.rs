@@ -128,6 +128,9 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
         .map(|n| offset + n + 1)
 }
 
+/// Agents that need no command.
+pub const OWN_AGENTS: [&str; 2] = ["tune", "replay"];
+
 type Fault = (String, String);
 
 fn validate(config: &Config) -> Result<(), Fault> {
@@ -144,6 +147,12 @@ fn validate(config: &Config) -> Result<(), Fault> {
     }
     for (name, agent) in &config.agent {
         valid_name("agent", name)?;
+        if OWN_AGENTS.contains(&name.as_str()) {
+            return fault(
+                &format!("agent.{name}"),
+                "outpace has an agent of this name; take another one",
+            );
+        }
         if agent.command.is_empty() {
             return fault(&format!("agent.{name}.command"), "the command is empty");
         }

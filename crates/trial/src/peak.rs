@@ -1,0 +1,131 @@
+//! How much arithmetic this machine can do at most. A training that claims more did not do its work, whatever else it shows.
+
+use std::hint::black_box;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use outpace_record::{Check, Machine};
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::trial::at_most;
+
+/// Independent sums: more than the multiply-add units of any machine have in flight (latency 4 to 5, two of them), and few enough to stay
+/// in sixteen registers.
+const SUMS: usize = 12;
+/// Rounds of one try: some milliseconds.
+const ROUNDS: usize = 2_000_000;
+/// A peak is a maximum: what disturbs a try makes it smaller.
+const TRIES: usize = 5;
+/// bf16 and f16 vectors hold twice as many numbers as f32 ones.
+const HALF_PRECISION: f64 = 2.0;
+/// Clocks change: what was measured now may be a little less than what was reached before.
+const CLOCK_SLACK: f64 = 1.1;
+
+/// Floating-point operations a second of f32 multiply-adds in registers, all cores together: no matrix product of this precision is faster.
+/// Measured once a process, in about a tenth of a second.
+pub fn peak_flops_per_s() -> f64 {
+    static PEAK: OnceLock<f64> = OnceLock::new();
+    *PEAK.get_or_init(|| {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..cores).map(|_| scope.spawn(of_one_core)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or(f64::INFINITY))
+                .sum()
+        })
+    })
+}
+
+fn of_one_core() -> f64 {
+    let tries = (0..TRIES).map(|_| Arch::new().dispatch(MultiplyAdd));
+    tries.fold(0.0, f64::max)
+}
+
+struct MultiplyAdd;
+
+impl WithSimd for MultiplyAdd {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let (scale, add) = (
+            simd.splat_f32s(black_box(0.999_999)),
+            simd.splat_f32s(black_box(1e-6)),
+        );
+        let mut sums = [simd.splat_f32s(black_box(1.0)); SUMS];
+        let begin = Instant::now();
+        for _ in 0..ROUNDS {
+            for sum in &mut sums {
+                *sum = simd.mul_add_e_f32s(*sum, scale, add);
+            }
+        }
+        let seconds = begin.elapsed().as_secs_f64();
+        for sum in sums {
+            black_box(simd.reduce_sum_f32s(sum));
+        }
+        (2 * SUMS * ROUNDS * S::F32_LANES) as f64 / seconds
+    }
+}
+
+/// Whether `flops_per_s` is possible here. `None` where the limit is not known: with a GPU, or with matrix units beside the vector units.
+pub fn plausible(machine: &Machine, flops_per_s: f64) -> Option<Check> {
+    let limit = limit(machine, peak_flops_per_s)?;
+    Some(at_most(
+        "plausible",
+        flops_per_s,
+        limit,
+        "floating-point operations a second of the candidate, against the most that this machine can do",
+    ))
+}
+
+fn limit(machine: &Machine, peak: impl Fn() -> f64) -> Option<f64> {
+    let has = |name: &str| machine.simd.iter().any(|simd| simd == name);
+    if !machine.gpus.is_empty() || has("amx_tile") || machine.arch != "x86_64" {
+        return None;
+    }
+    let half = has("avx512_bf16") || has("avx512_fp16");
+    let precision = if half { HALF_PRECISION } else { 1.0 };
+    Some(CLOCK_SLACK * precision * peak())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_is_more_than_any_machine_lacks() {
+        // One core of the oldest x86-64 does a multiplication and an addition of four numbers a cycle.
+        assert!(peak_flops_per_s() > 1e9);
+    }
+
+    #[test]
+    fn what_nobody_can_do_is_not_plausible() {
+        let machine = Machine {
+            arch: "x86_64".into(),
+            ..Machine::default()
+        };
+        let check = |machine: &Machine, claimed: f64| {
+            let limit = limit(machine, || 1e12);
+            limit.map(|limit| claimed <= limit)
+        };
+        assert_eq!(check(&machine, 0.9e12), Some(true));
+        assert_eq!(check(&machine, 1.2e12), Some(false));
+        let with = |simd: &str| Machine {
+            simd: vec![simd.into()],
+            ..machine.clone()
+        };
+        assert_eq!(check(&with("avx512_bf16"), 1.2e12), Some(true));
+        assert_eq!(check(&with("amx_tile"), 1e20), None);
+        let other = Machine {
+            arch: "aarch64".into(),
+            ..machine.clone()
+        };
+        assert_eq!(check(&other, 1e20), None);
+        assert!(
+            !plausible(&machine, f64::NAN)
+                .expect("the limit is known")
+                .passed
+        );
+    }
+}

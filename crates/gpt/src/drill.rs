@@ -7,7 +7,7 @@ use crate::random::{Domain, Stream, nudge};
 use crate::session::{Run, Start};
 use crate::trainer::Seeds;
 use anyhow::{Context as _, Result};
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor};
 use clap::ValueEnum;
 use outpace_kernels::adamw::{self, Moments, Rule};
 use outpace_kernels::attention::{Shape, attention};
@@ -24,8 +24,10 @@ use safetensors::tensor::TensorView;
 use std::path::Path;
 use std::time::Instant;
 
-/// Steps go round so many sets of inputs, so that an answer cannot be kept for the next step.
+/// Steps go round so many sets of inputs.
 const SETS: u64 = 4;
+/// A prime: the row that a step changes, and the rows whose mean is its loss, wander over all of them.
+const STRIDE: u64 = 7919;
 
 /// No operation has more inputs.
 const MOST_INPUTS: u64 = 2;
@@ -83,9 +85,11 @@ pub struct Drill<'a> {
 }
 
 struct Set {
-    variables: Vec<Var>,
+    variables: Vec<Tensor>,
     symbols: Tensor,
     moments: Moments,
+    /// Gradient of the output; drawn, because one of ones would have shortcuts. None for the optimiser, which has no output.
+    slopes: Option<Tensor>,
 }
 
 impl<'a> Drill<'a> {
@@ -95,18 +99,43 @@ impl<'a> Drill<'a> {
     /// Only what candle reports.
     pub fn new(config: &'a Config, operation: Operation, start: &Start) -> Result<Self> {
         let sets = (0..SETS).map(|set| Set::draw(config, operation, start, set));
-        Ok(Self {
+        let mut drill = Self {
             config,
             operation,
             sets: sets.collect::<Result<_>>()?,
             rotary: Table::new(shape(config), config.model.rotary_base, DType::F32)?,
             step: 0,
             last: Vec::new(),
-        })
+        };
+        if operation != Operation::Adamw {
+            for set in 0..drill.sets.len() {
+                let slopes = drill.slopes(start.seeds.data_seed, set)?;
+                drill.sets[set].slopes = Some(slopes);
+            }
+        }
+        Ok(drill)
+    }
+
+    fn slopes(&self, seed: u64, set: usize) -> Result<Tensor> {
+        let output = self.output(&Tape::off(), &self.sets[set])?;
+        let mut stream = Stream::new(Domain::Drill, seed, MOST_INPUTS * SETS + set as u64);
+        let values: Vec<f64> = (0..output.elem_count()).map(|_| stream.normal()).collect();
+        let slopes = Tensor::from_vec(values, output.shape(), &Device::Cpu)?;
+        Ok(slopes.to_dtype(output.dtype())?)
+    }
+
+    /// Another row of the first input takes the values of the one behind it, so that no answer can be kept for the next time.
+    fn move_on(&self, set: usize) -> Result<()> {
+        let x = &self.sets[set].variables[0];
+        let rows = x.dim(0)? as u64;
+        let row = self.step * STRIDE % rows;
+        let next = x.narrow(0, ((row + 1) % rows) as usize, 1)?.copy()?;
+        x.slice_set(&next, 0, row as usize)?;
+        Ok(())
     }
 
     fn output(&self, tape: &Tape, set: &Set) -> candle_core::Result<Tensor> {
-        let x = set.variables[0].as_tensor();
+        let x = &set.variables[0];
         match self.operation {
             Operation::Adamw => unreachable!("it updates in place"),
             Operation::Attention => attention(tape, x, shape(self.config)),
@@ -134,7 +163,7 @@ impl<'a> Drill<'a> {
             variables, moments, ..
         } = &mut self.sets[set];
         adamw::update(&variables[0], &variables[1], moments, rule)?;
-        Ok(variables[0].as_detached_tensor())
+        Ok(variables[0].clone())
     }
 }
 
@@ -207,16 +236,20 @@ impl Run for Drill<'_> {
         self.last.clear();
         if self.operation == Operation::Adamw {
             let parameter = self.update(set)?;
-            let loss = mean(&parameter)?;
+            let loss = mean(&parameter, self.step)?;
             self.last.push(("parameter".to_owned(), parameter));
             return Ok(loss);
         }
         let tape = Tape::new();
+        self.move_on(set)?;
         let output = self.output(&tape, &self.sets[set])?;
-        let mut gradients = tape.backward(&output)?;
-        let loss = mean(&output)?;
+        let mut gradients = match &self.sets[set].slopes {
+            Some(slopes) => tape.backward_from(&output, slopes.clone())?,
+            None => tape.backward(&output)?,
+        };
+        let loss = mean(&output, self.step)?;
         for (index, variable) in self.sets[set].variables.iter().enumerate() {
-            let gradient = gradients.remove(variable.as_tensor());
+            let gradient = gradients.remove(variable);
             let gradient =
                 gradient.with_context(|| format!("no gradient reaches input {index}"))?;
             self.last.push((format!("gradient.{index}"), gradient));
@@ -262,11 +295,7 @@ impl Set {
             if start.perturb_ulps > 0 {
                 nudge(&mut values, start.seeds.model_seed, number);
             }
-            Ok(Var::from_tensor(&Tensor::from_vec(
-                values,
-                dims,
-                &Device::Cpu,
-            )?)?)
+            Ok(Tensor::from_vec(values, dims, &Device::Cpu)?)
         });
         let variables = variables.collect::<Result<Vec<_>>>()?;
         let mut stream = Stream::new(Domain::Training, start.seeds.data_seed, set);
@@ -274,6 +303,7 @@ impl Set {
             (0..config.tokens_per_step()).map(|_| stream.below(config.model.symbols) as u32);
         let symbols: Vec<u32> = symbols.collect();
         Ok(Self {
+            slopes: None,
             moments: Moments::zeros(variables[0].elem_count()),
             symbols: Tensor::new(symbols, &Device::Cpu)?,
             variables,
@@ -304,14 +334,15 @@ fn shape(config: &Config) -> Shape {
     }
 }
 
-/// The mean over the first sixteenth of the rows, in f64: the checkpoint holds the rest, and a second pass over all of it would be timed.
-fn mean(output: &Tensor) -> Result<f64> {
-    let rows = if output.rank() == 0 {
-        output.reshape((1, 1))?
-    } else {
-        let rows = output.dim(0)?.div_ceil(16);
-        let width = output.elem_count() / output.dim(0)?;
-        output.narrow(0, 0, rows)?.reshape((rows, width))?
-    };
-    Ok(rows.to_dtype(DType::F64)?.mean_all()?.to_scalar()?)
+/// The mean over a sixteenth of the rows, in f64, at another place each step: the checkpoint holds the rest, and a second pass over all of it
+/// would be timed.
+fn mean(output: &Tensor, step: u64) -> Result<f64> {
+    if output.rank() == 0 {
+        return Ok(output.to_dtype(DType::F64)?.to_scalar()?);
+    }
+    let all = output.dim(0)?;
+    let rows = all.div_ceil(16);
+    let first = step * STRIDE % (all - rows + 1) as u64;
+    let some = output.narrow(0, first as usize, rows)?;
+    Ok(some.to_dtype(DType::F64)?.mean_all()?.to_scalar()?)
 }

@@ -46,11 +46,20 @@ pub fn by_hand(config: &Config, source: &Source, plan: &Plan<'_>) -> Result<()> 
         progress.step(trainer.step, loss);
     }
     progress.finish();
+    let summary = progress.summary(trainer.step, loss, plan.threads);
+    let reached = progress.flops_per_s();
     if let Some(path) = plan.save {
         checkpoint::save(&trainer, &config.model, path)?;
     }
-    let summary = progress.summary(trainer.step, loss, plan.threads);
-    println!("{summary}{}", progress.share_of_peak()?);
+    println!("{summary}");
+    if let Some(reached) = reached {
+        let peak = peaks::measure()?.matmul_flops_per_s;
+        println!(
+            "{:.0} % of a large matrix product on this machine ({:.0} GFLOP/s)",
+            100.0 * reached / peak,
+            peak / 1e9
+        );
+    }
     Ok(())
 }
 
@@ -117,18 +126,11 @@ impl Progress {
         )
     }
 
-    fn share_of_peak(&self) -> Result<String> {
+    /// What a run that is long enough reached.
+    fn flops_per_s(&self) -> Option<f64> {
         let elapsed = self.start.elapsed();
-        if elapsed < WORTH_A_PEAK {
-            return Ok(String::new());
-        }
         let flops = self.steps as f64 * self.tokens_per_step * self.flops_per_token;
-        let peak = peaks::measure()?.matmul_flops_per_s;
-        let share = 100.0 * flops / elapsed.as_secs_f64() / peak;
-        let peak = peak / 1e9;
-        Ok(format!(
-            "  {share:.0} % of a large matrix product ({peak:.0} GFLOP/s)"
-        ))
+        (elapsed >= WORTH_A_PEAK).then(|| flops / elapsed.as_secs_f64())
     }
 
     fn speed(&self, steps: u64, elapsed: Duration) -> String {

@@ -1,6 +1,6 @@
 //! Proofs and baselines: where they stand in the tree, and how a baseline follows from a verdict.
 
-use outpace_record::{Anchor, Baseline, Document, Verdict};
+use outpace_record::{Anchor, Baseline, Document, Kind, Verdict};
 
 /// Folder that only outpace writes.
 pub(crate) const BASELINES: &str = "baselines";
@@ -32,8 +32,12 @@ pub fn next_baseline(old: Option<Baseline>, verdict: &Verdict, verdict_id: &str)
             0.0,
         ),
     };
-    let compound =
-        |so_far: f64, gain: Option<f64>| (1.0 + so_far) * (1.0 + gain.unwrap_or(0.0)) - 1.0;
+    // A workload that a merge did not make faster gets its anchor by it, and no gain.
+    let proven = verdict.verdict == Kind::Faster;
+    let compound = |so_far: f64, gain: Option<f64>| {
+        let gain = gain.filter(|_| proven).unwrap_or(0.0);
+        (1.0 + so_far) * (1.0 + gain) - 1.0
+    };
     Baseline {
         schema: Baseline::SCHEMA.to_owned(),
         workload: verdict.workload.clone(),
@@ -42,9 +46,9 @@ pub fn next_baseline(old: Option<Baseline>, verdict: &Verdict, verdict_id: &str)
         base: verdict.base.clone(),
         patch_sha256: verdict.patch_sha256.clone().unwrap_or_default(),
         verdict: verdict_id.to_owned(),
-        tokens_per_s: tokens(|t| t.candidate),
+        tokens_per_s: tokens(if proven { |t| t.candidate } else { |t| t.base }),
         anchor,
-        merges: merges + 1,
+        merges: merges + usize::from(proven),
         speedup: compound(speedup, verdict.speedup),
         at_least: compound(at_least, verdict.at_least),
         updated: verdict.finished,

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 use outpace_record::{
     Attempt, Campaign, CampaignState, Document, Kind, Profile, Timestamp, Verdict, record_id,
 };
-use outpace_repo::{Commit, MergeError, Patch, check_policy, parse_trailers};
+use outpace_repo::{Commit, MergeError, Patch, Repo, check_policy, parse_trailers};
 use outpace_stats::{Rule, e_lond_threshold};
 use outpace_trial::{Observer, profile};
 use rand::{RngExt, SeedableRng};
@@ -104,6 +104,9 @@ fn turns(
     if let Some(last) = order.attempts.last() {
         // A kill may have come between its file and the history; to append it again changes nothing.
         record(bench, last)?;
+    }
+    if let Some(reason) = over(order, used_s()) {
+        return Ok(reason);
     }
     let mut base = judge_interrupted(bench, order, observer, used_s)?;
     let mut profiled: Option<(String, Option<Profile>)> = None;
@@ -210,7 +213,7 @@ fn judge(
             }
             Err(ResearchError::Merge(MergeError::Moved { .. })) => {
                 observer.note(&format!("{} moved meanwhile", order.campaign.into));
-                base = standing(bench, &order.campaign)?;
+                let before = std::mem::replace(&mut base, standing(bench, &order.campaign)?);
                 moves += 1;
                 let next = bench.repo.apply(&base.tree, &question.patch.text);
                 attempt.verdict = Kind::NotProven;
@@ -226,6 +229,7 @@ fn judge(
                 // Its samples stay, and the next trial is another chance to be wrong: an attempt and a ticket of its own.
                 let again = following(order, &attempt, &base);
                 keep(bench, order, observer, attempt, begin, used_s)?;
+                same_rules(bench.repo, &before, &base)?;
                 match next {
                     Ok(applied) if moves < MOVES => tree = applied,
                     _ => return Ok(base),
@@ -251,8 +255,9 @@ fn judge_interrupted(
         return Ok(base);
     };
     let then = bench.repo.resolve(&last.base)?;
-    let patch = bench.repo.patch_between(&then.tree, tree)?;
-    let Ok(tree) = bench.repo.apply(&base.tree, &patch.text) else {
+    // No ref holds the tree: git may have thrown it away meanwhile. Then it is proposed again.
+    let patch = bench.repo.patch_between(&then.tree, tree);
+    let Ok(tree) = patch.and_then(|patch| bench.repo.apply(&base.tree, &patch.text)) else {
         return Ok(base);
     };
     let attempt = following(order, last, &base);
@@ -287,6 +292,20 @@ fn following(order: &Order<'_>, attempt: &Attempt, base: &Commit) -> Attempt {
     next
 }
 
+/// An error if `outpace.toml` is another in `now`: the rules that are at work were read from `before`, and an audit reads those of `now`.
+///
+/// # Errors
+/// See above, or git fails.
+pub fn same_rules(repo: &Repo, before: &Commit, now: &Commit) -> Result<(), ResearchError> {
+    let rules = |commit: &Commit| repo.read(&commit.tree, "outpace.toml");
+    if rules(before)? == rules(now)? {
+        return Ok(());
+    }
+    Err(ResearchError::Environment(
+        "outpace.toml of the branch changed meanwhile. Hint: begin again, under the new one".into(),
+    ))
+}
+
 fn refused(bench: &Bench<'_>, order: &Order<'_>, patch: &Patch) -> Option<String> {
     let same = order
         .attempts
@@ -308,8 +327,10 @@ fn refused(bench: &Bench<'_>, order: &Order<'_>, patch: &Patch) -> Option<String
 
 /// Proven, but not merged because the branch moved, or interrupted: it may be proposed again.
 pub(crate) fn lost(attempt: &Attempt) -> bool {
-    let proven = attempt.verdicts.iter().any(|v| v.verdict == Kind::Faster);
-    attempt.merged.is_none() && (proven || attempt.reason == INTERRUPTED)
+    // Of several workloads one may be faster and another slower: that was settled, and is no loss.
+    let moved = attempt.verdict == Kind::NotProven
+        && attempt.verdicts.iter().any(|v| v.verdict == Kind::Faster);
+    attempt.merged.is_none() && (moved || attempt.reason == INTERRUPTED)
 }
 
 fn question(

@@ -294,7 +294,8 @@ fn compare(
         Ok(mut trial) => {
             // What a step costs is what the base says; how long it took was measured.
             if let (Some(flops), Some(tokens)) = (outcome.flops_per_token, trial.tokens_per_s) {
-                let check = plausible(&bench.machine, flops * tokens.candidate);
+                let reached = [flops * tokens.base, flops * tokens.candidate];
+                let check = plausible(&bench.machine, reached);
                 trial.checks.extend(check);
             }
             conclude(verdict, trial)

@@ -19,7 +19,7 @@ mod sweep;
 mod tune;
 
 pub use agent::{Agent, Idea, View};
-pub use campaign::{CampaignObserver, Limits, Order, run_campaign};
+pub use campaign::{CampaignObserver, Limits, Order, run_campaign, same_rules};
 pub use command_agent::CommandAgent;
 pub use commands::{Commands, compare_commands};
 pub use edit::{set_constant, set_toml_key};

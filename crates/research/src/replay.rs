@@ -57,13 +57,19 @@ impl Replay {
         let paths = entries.map(|entry| entry.map(|e| e.path()));
         let mut paths: Vec<_> = paths.collect::<Result<_, _>>().map_err(disk(folder))?;
         paths.retain(|path| {
-            path.extension()
-                .is_some_and(|e| e == "patch" || e == "diff")
+            let is_patch = |e: &std::ffi::OsStr| e == "patch" || e == "diff";
+            path.is_file() && path.extension().is_some_and(is_patch)
         });
         paths.sort();
         let mut patches = Vec::new();
         for path in paths {
-            let text = std::fs::read_to_string(&path).map_err(disk(&path))?;
+            let bytes = std::fs::read(&path).map_err(disk(&path))?;
+            let text = String::from_utf8(bytes).map_err(|_| {
+                ResearchError::Usage(format!(
+                    "{} is no UTF-8 text. Hint: take it out of the folder",
+                    path.display()
+                ))
+            })?;
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             patches.push((subject(&text).unwrap_or(name.into_owned()), text));
         }

@@ -102,6 +102,9 @@ impl<T: Real> Head<T> {
         }
     }
 
+    /// Past and future share products here, so a value that is not finite may spoil gradients of tokens before it in its tile: its loss is
+    /// not finite either.
+    ///
     /// With P the probabilities, S the scores and O the output: dV = P^T dO, dS = P (dO V^T - rowsum(P dO V^T)), dQ = dS K, dK = dS^T Q.
     #[inline(always)]
     fn backward(&self, grad: &Matrix<T>, out: &mut [T]) {

@@ -174,7 +174,7 @@ fn forecast(noise: &Noise, rule: &Rule) -> Vec<Forecast> {
 fn show(screen: &mut Screen, doctor: &Doctor) {
     if let Some(peak) = doctor.peak_flops_per_s {
         screen.result(&format!(
-            "peak       {:.0} GFLOP/s of f32 multiply-adds on all cores; what claims more is rejected",
+            "peak       {:.0} GFLOP/s of f32 multiply-adds on all cores",
             peak / 1e9
         ));
     }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use outpace_record::{Config, Kind, Verdict};
 use outpace_repo::{Commit, MergeError, Patch, Repo, RepoError, check_policy};
-use outpace_research::{Answer, Question, RepoSources, ResearchError, gate, merge_proven, refusal};
+use outpace_research::{
+    Answer, Question, RepoSources, ResearchError, gate, merge_proven, refusal, same_rules,
+};
 use outpace_stats::Rule;
 
 use crate::commands::compare::{print, record};
@@ -145,8 +147,12 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
                     "{into} moved to {} meanwhile: measuring again",
                     short(&now)
                 ));
-                base = repo.resolve(&now)?;
                 last = answer.verdicts;
+                let before = std::mem::replace(&mut base, repo.resolve(&now)?);
+                if let Err(error) = same_rules(&repo, &before, &base) {
+                    print(args.measuring.json, &last, &mut screen)?;
+                    return Err(error.into());
+                }
             }
             Err(error) => {
                 // What was proven is shown whatever becomes of the merge.

@@ -181,7 +181,9 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         conclude(&mut screen, &campaign, &attempts, &dir);
     }
     if let Err(error) = ended {
-        screen.say("go on with", "outpace research --resume");
+        if interrupted {
+            screen.say("go on with", "outpace research --resume");
+        }
         return Err(error.into());
     }
     Ok(if interrupted { INTERRUPTED } else { OK })
@@ -488,11 +490,15 @@ fn conclude(screen: &mut Screen, campaign: &Campaign, attempts: &[Attempt], dir:
             count(start),
             count(start * estimate)
         ));
-        let proven = product(&|a| a.main_verdict().and_then(|v| v.at_least).unwrap_or(0.0));
-        parts.push(format!(
-            "proven at least {} since the start{of}",
-            gain(proven - 1.0)
-        ));
+        let bound = |a: &&Attempt| a.main_verdict().and_then(|v| v.at_least);
+        let bounds: Option<Vec<f64>> = merged.iter().map(bound).collect();
+        if let Some(bounds) = bounds {
+            let proven = bounds.iter().map(|b| 1.0 + b).product::<f64>();
+            parts.push(format!(
+                "proven at least {} since the start{of}",
+                gain(proven - 1.0)
+            ));
+        }
     }
     screen.result(&parts.join("   "));
     if let Some(reason) = &campaign.stopped_because {

@@ -149,6 +149,7 @@ fn collect(trainer: &Trainer<'_>) -> Result<Vec<Stored>> {
     Ok(tensors)
 }
 
-fn to_bytes(values: &[f32]) -> Vec<u8> {
+/// As safetensors stores them.
+pub(crate) fn to_bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }

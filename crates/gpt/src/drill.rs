@@ -1,6 +1,7 @@
 //! One operation by itself as a workload: forward and backward at the sizes of a config, so that a patch to one kernel is tried in
 //! seconds. Its "loss" is the mean of what it puts out, its checkpoint holds the last output and all gradients.
 
+use crate::checkpoint::to_bytes;
 use crate::config::Config;
 use crate::peaks;
 use crate::random::{Domain, Stream, nudge};
@@ -268,8 +269,7 @@ impl Run for Drill<'_> {
                 .to_dtype(DType::F32)?
                 .flatten_all()?
                 .to_vec1::<f32>()?;
-            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            Ok((name, tensor.dims().to_vec(), bytes))
+            Ok((name, tensor.dims().to_vec(), to_bytes(&values)))
         });
         let stored = stored.collect::<Result<Vec<_>>>()?;
         let views = stored

@@ -1,6 +1,7 @@
 //! What a run begins from, for other programs: initial weights and batches in one safetensors file, so that an implementation in
 //! another framework trains the same model on the same text.
 
+use crate::checkpoint::to_bytes;
 use crate::config::Config;
 use crate::data::{Source, Split};
 use crate::model::Model;
@@ -26,9 +27,8 @@ pub fn export(
     let mut tensors = Vec::new();
     for parameter in model.parameters() {
         let values = parameter.value.flatten_all()?.to_vec1::<f32>()?;
-        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         let dims = parameter.value.dims().to_vec();
-        tensors.push((parameter.name.clone(), Dtype::F32, dims, bytes));
+        tensors.push((parameter.name.clone(), Dtype::F32, dims, to_bytes(&values)));
     }
     let (mut inputs, mut targets) = (Vec::new(), Vec::new());
     for step in 0..steps {

@@ -21,13 +21,11 @@ pub mod relu_squared;
 pub mod rms_norm;
 pub mod rotary;
 pub mod tape;
-pub mod tile;
 
 mod host;
 mod real;
-mod simd;
 
 #[cfg(test)]
 mod check;
 
-pub use real::{REDUCTION_LANES, Real};
+pub use real::Real;

@@ -7,7 +7,7 @@
 //! Operations are candle's custom operations; an operation without a backward is an error here and not a gradient that silently stops.
 
 use crate::profile;
-use candle_core::{CustomOp1, CustomOp2, CustomOp3, Result, Tensor, TensorId};
+use candle_core::{CustomOp1, CustomOp2, Result, Tensor, TensorId};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -24,7 +24,6 @@ enum Operation {
     Add([Tensor; 2]),
     One(Box<dyn CustomOp1>, Tensor),
     Two(Box<dyn CustomOp2>, [Tensor; 2]),
-    Three(Box<dyn CustomOp3>, [Tensor; 3]),
 }
 
 /// The gradients of all tensors that nothing on the tape has computed: parameters and inputs.
@@ -72,19 +71,6 @@ impl Tape {
         Ok(output)
     }
 
-    pub(crate) fn three(
-        &self,
-        [a, b, c]: [&Tensor; 3],
-        operation: impl CustomOp3 + 'static,
-    ) -> Result<Tensor> {
-        let output = a.apply_op3_no_bwd(b, c, &operation)?;
-        let arguments = || [a, b, c].map(Tensor::clone);
-        self.record(&output, || {
-            Operation::Three(Box::new(operation), arguments())
-        });
-        Ok(output)
-    }
-
     /// Gradients of the sum of `output`'s elements.
     ///
     /// # Errors
@@ -119,12 +105,6 @@ impl Tape {
                     let (grad_a, grad_b) = operation.bwd(&a, &b, &output, &grad)?;
                     gradients.add(&a, grad_a)?;
                     gradients.add(&b, grad_b)?;
-                }
-                Operation::Three(operation, [a, b, c]) => {
-                    let (grad_a, grad_b, grad_c) = operation.bwd(&a, &b, &c, &output, &grad)?;
-                    gradients.add(&a, grad_a)?;
-                    gradients.add(&b, grad_b)?;
-                    gradients.add(&c, grad_c)?;
                 }
             }
         }

@@ -11,14 +11,14 @@ use anyhow::{Context as _, Result};
 use candle_core::{DType, Device, Tensor};
 use clap::ValueEnum;
 use outpace_kernels::adamw::{self, Moments, Rule};
-use outpace_kernels::attention::{Shape, attention};
+use outpace_kernels::attention::attention;
 use outpace_kernels::cross_entropy::cross_entropy;
 use outpace_kernels::embedding::embedding;
 use outpace_kernels::linear::linear;
 use outpace_kernels::profile;
 use outpace_kernels::relu_squared::relu_squared;
 use outpace_kernels::rms_norm::rms_norm;
-use outpace_kernels::rotary::{Table, rotary};
+use outpace_kernels::rotary::{Shape, Table};
 use outpace_kernels::tape::Tape;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -38,7 +38,7 @@ const MOST_INPUTS: u64 = 2;
 pub enum Operation {
     /// The optimiser's update of the MLP's first matrix.
     Adamw,
-    /// Causal attention of all tokens.
+    /// Causal attention of all tokens, with its rotary embedding.
     Attention,
     /// The loss of all tokens.
     CrossEntropy,
@@ -50,8 +50,6 @@ pub enum Operation {
     ReluSquared,
     /// The norm of all tokens.
     RmsNorm,
-    /// The rotation of all queries and keys.
-    Rotary,
 }
 
 impl Operation {
@@ -139,7 +137,7 @@ impl<'a> Drill<'a> {
         let x = &set.variables[0];
         match self.operation {
             Operation::Adamw => unreachable!("it updates in place"),
-            Operation::Attention => attention(tape, x, shape(self.config)),
+            Operation::Attention => attention(tape, x, &self.rotary),
             Operation::CrossEntropy => cross_entropy(tape, x, &set.symbols),
             Operation::Embedding => embedding(tape, x, &set.symbols),
             Operation::Linear => linear(tape, x, &set.variables[1]),
@@ -147,7 +145,6 @@ impl<'a> Drill<'a> {
             Operation::RmsNorm => {
                 rms_norm(tape, x, &set.variables[1], self.config.model.norm_epsilon)
             }
-            Operation::Rotary => rotary(tape, x, &self.rotary),
         }
     }
 
@@ -317,7 +314,7 @@ fn shapes(config: &Config, operation: Operation) -> Vec<Vec<usize>> {
     let hidden = model.width * model.mlp_ratio;
     match operation {
         Operation::Adamw => vec![vec![model.width, hidden]; 2],
-        Operation::Attention | Operation::Rotary => vec![vec![tokens, 3 * model.width]],
+        Operation::Attention => vec![vec![tokens, 3 * model.width]],
         Operation::CrossEntropy => vec![vec![tokens, model.symbols]],
         Operation::Embedding => vec![vec![model.symbols, model.width]],
         Operation::Linear => vec![vec![tokens, model.width], vec![model.width, hidden]],

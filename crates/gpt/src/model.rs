@@ -6,13 +6,13 @@
 use crate::config;
 use crate::random::{Domain, Stream, nudge};
 use candle_core::{DType, Device, Result, Tensor, Var};
-use outpace_kernels::attention::{Shape, attention};
+use outpace_kernels::attention::attention;
 use outpace_kernels::cross_entropy::cross_entropy;
 use outpace_kernels::embedding::embedding;
 use outpace_kernels::linear::linear;
 use outpace_kernels::relu_squared::relu_squared;
 use outpace_kernels::rms_norm::rms_norm;
-use outpace_kernels::rotary::{Table, rotary};
+use outpace_kernels::rotary::{Shape, Table};
 use outpace_kernels::tape::Tape;
 
 /// Standard deviation of initial matrices (Radford et al. 2019, GPT-2); projections back into the residual stream are divided by
@@ -33,7 +33,6 @@ pub struct Parameter {
 pub struct Model {
     config: config::Model,
     rotary: Table,
-    shape: Shape,
     parameters: Vec<Parameter>,
 }
 
@@ -71,7 +70,6 @@ impl Model {
         Ok(Self {
             config: config.clone(),
             rotary: Table::new(shape, config.rotary_base, dtype)?,
-            shape,
             parameters,
         })
     }
@@ -144,7 +142,7 @@ impl Model {
             &self.norm(tape, &x, attention_norm)?,
             qkv.value.as_tensor(),
         )?;
-        let h = attention(tape, &rotary(tape, &h, &self.rotary)?, self.shape)?;
+        let h = attention(tape, &h, &self.rotary)?;
         let x = tape.add(&x, &linear(tape, &h, out.value.as_tensor())?)?;
         let h = linear(tape, &self.norm(tape, &x, mlp_norm)?, up.value.as_tensor())?;
         let h = linear(tape, &relu_squared(tape, &h)?, down.value.as_tensor())?;

@@ -1,9 +1,9 @@
-//! Causal attention over packed queries, keys and values.
+//! Causal attention over packed queries, keys and values, with rotary embedding of queries and keys.
 //!
 //! | version | where | notes |
 //! |---|---|---|
 //! | reference | `reference.rs` | f64, the definition |
-//! | cpu | `cpu.rs` | one task a (sequence, head), tiles of queries, products in registers, no score matrix in memory; f32 and f64 |
+//! | cpu | `cpu.rs` | plain loops in one thread; f32 and f64 |
 //!
 //! Shapes: qkv (batch x sequence, 3 x heads x head_dim), in a row first all queries, then keys, then values; y (batch x sequence,
 //! heads x head_dim). Layout: contiguous, row-major. Packed, because the gradient is then one tensor in the order that the projection
@@ -14,25 +14,30 @@ pub mod cpu;
 pub mod reference;
 
 use crate::host::{Host, for_real, slice};
+use crate::rotary::{Angles, Shape, Table};
 use crate::tape::Tape;
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Tensor, bail};
 
-pub use crate::rotary::Shape;
-
 const NAME: &str = "attention";
 
 struct Attention {
+    rotary: Table,
     shape: Shape,
 }
 
-/// softmax(Q K^T / sqrt(head_dim)) V for each head, where a token sees itself and what came before it in its sequence.
+/// softmax(Q K^T / sqrt(head_dim)) V for each head, where a token sees itself and what came before it in its sequence, and queries and keys
+/// are turned by their positions first.
 ///
 /// # Errors
-/// Rows that do not fit `shape`, a dtype other than f32 or f64, a layout that is not contiguous.
-pub fn attention(tape: &Tape, qkv: &Tensor, shape: Shape) -> Result<Tensor> {
-    tape.one(qkv, Attention { shape })
+/// Rows that do not fit the table's shape, another dtype than the table's, a layout that is not contiguous.
+pub fn attention(tape: &Tape, qkv: &Tensor, rotary: &Table) -> Result<Tensor> {
+    let operation = Attention {
+        rotary: rotary.clone(),
+        shape: rotary.shape(),
+    };
+    tape.one(qkv, operation)
 }
 
 impl Attention {
@@ -68,7 +73,8 @@ impl Attention {
             2 * self.triangle_flops(elements),
             4 * elements * size_of::<T>(),
         );
-        Ok(T::to_cpu_storage_owned(cpu::forward(qkv, &self.shape)))
+        let y = |angles: Angles<'_, T>| cpu::forward(qkv, angles, &self.shape);
+        Ok(T::to_cpu_storage_owned(self.rotary.with_angles(y)?))
     }
 
     fn backward<T: Real>(&self, qkv: &Tensor, grad: &Tensor) -> Result<Tensor> {
@@ -80,7 +86,9 @@ impl Attention {
             5 * self.triangle_flops(elements),
             7 * elements * size_of::<T>(),
         );
-        let grad_qkv = cpu::backward(data, grad_host.slice(NAME)?, &self.shape);
+        let grad = grad_host.slice(NAME)?;
+        let grad_qkv = |angles: Angles<'_, T>| cpu::backward(data, grad, angles, &self.shape);
+        let grad_qkv = self.rotary.with_angles(grad_qkv)?;
         Tensor::from_vec(grad_qkv, qkv.shape(), qkv.device())
     }
 }
@@ -110,8 +118,28 @@ impl CustomOp1 for Attention {
 mod tests {
     use super::*;
     use crate::check::{assert_close, check, input, real, uniform};
+    use crate::rotary;
     use candle_core::{DType, Device};
     use proptest::prelude::*;
+
+    const BASE: f64 = 10_000.0;
+
+    /// Without candle around it.
+    fn forward(qkv: &[f32], shape: &Shape) -> Vec<f32> {
+        let table = Table::new(*shape, BASE, DType::F32).unwrap();
+        let y = |angles: Angles<'_, f32>| cpu::forward(qkv, angles, shape);
+        table.with_angles(y).unwrap()
+    }
+
+    fn expected(qkv: &[f64], shape: &Shape) -> Vec<f64> {
+        let Shape {
+            sequence,
+            heads,
+            head_dim,
+        } = *shape;
+        let turned = rotary::reference::forward(qkv, sequence, heads, head_dim, BASE);
+        reference::forward(&turned, shape)
+    }
 
     fn shape(sequence: usize, heads: usize, head_dim: usize) -> Shape {
         Shape {
@@ -131,11 +159,11 @@ mod tests {
     #[test]
     fn agrees_with_the_reference_and_its_gradients() {
         for (batch, sequence, heads, head_dim) in [
-            (1, 1, 1, 1),
+            (1, 1, 1, 2),
             (2, 3, 1, 2),
-            (1, 17, 1, 3),
-            (2, 19, 2, 5),
-            (1, 7, 3, 4),
+            (1, 17, 1, 6),
+            (2, 19, 2, 4),
+            (1, 7, 3, 10),
         ] {
             let shape = shape(sequence, heads, head_dim);
             let rows = batch * sequence;
@@ -144,8 +172,8 @@ mod tests {
                     &[rows, 3 * heads * head_dim],
                     packed(batch, &shape, 10),
                 )],
-                |tape, t| attention(tape, &t[0], shape),
-                |x| reference::forward(&x[0], &shape),
+                |tape, t| attention(tape, &t[0], &Table::new(shape, BASE, t[0].dtype())?),
+                |x| expected(&x[0], &shape),
             );
         }
     }
@@ -155,9 +183,9 @@ mod tests {
         for sequence in [127, 128, 130] {
             let shape = shape(sequence, 2, 16);
             let qkv: Vec<f64> = packed(1, &shape, 11).iter().map(|v| v * 4.0).collect();
-            let y = cpu::forward(&real::<f32>(&qkv), &shape);
+            let y = forward(&real(&qkv), &shape);
             let y: Vec<f64> = y.iter().map(|&v| v.into()).collect();
-            assert_close("forward", &y, &reference::forward(&qkv, &shape), 1e-5);
+            assert_close("forward", &y, &expected(&qkv, &shape), 1e-5);
         }
     }
 
@@ -168,7 +196,7 @@ mod tests {
         for place in [0, 2, 4] {
             let mut qkv: Vec<f32> = real(&packed(1, &shape, 12));
             qkv[3 * 6 + place] = f32::NAN;
-            let y = cpu::forward(&qkv, &shape);
+            let y = forward(&qkv, &shape);
             assert!(y[..6].iter().all(|v| v.is_finite()), "{place}: {y:?}");
             assert!(y[6..8].iter().any(|v| v.is_nan()), "{place}: {y:?}");
         }
@@ -177,9 +205,10 @@ mod tests {
     #[test]
     fn rows_that_do_not_fit_are_named() {
         let qkv = Tensor::zeros((6, 6), DType::F32, &Device::Cpu).unwrap();
-        for bad in [shape(4, 1, 2), shape(3, 2, 2), shape(0, 1, 2)] {
-            let message = attention(&Tape::off(), &qkv, bad).unwrap_err().to_string();
-            assert!(message.contains("[6, 6]"), "{message}");
+        for bad in [shape(4, 1, 2), shape(3, 2, 2)] {
+            let table = Table::new(bad, BASE, DType::F32).unwrap();
+            let error = attention(&Tape::off(), &qkv, &table).unwrap_err();
+            assert!(error.to_string().contains("[6, 6]"), "{error}");
         }
     }
 
@@ -189,11 +218,11 @@ mod tests {
             let cut = cut.min(sequence - 1);
             let shape = shape(sequence, 1, 4);
             let mut qkv: Vec<f32> = real(&packed(1, &shape, seed));
-            let before = cpu::forward(&qkv, &shape);
+            let before = forward(&qkv, &shape);
             for value in &mut qkv[cut * 12..] {
                 *value = -3.0 * *value + 1.0;
             }
-            let after = cpu::forward(&qkv, &shape);
+            let after = forward(&qkv, &shape);
             prop_assert_eq!(&before[..cut * 4], &after[..cut * 4]);
         }
     }

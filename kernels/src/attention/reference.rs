@@ -1,6 +1,6 @@
-//! Causal attention by its definition (Vaswani et al. 2017): softmax(Q K^T / sqrt(head_dim)) V, the future masked.
+//! Causal attention by its definition (Vaswani et al. 2017): softmax(Q K^T / sqrt(head_dim)) V, the future masked. Queries and keys are already turned.
 
-use super::Shape;
+use crate::rotary::Shape;
 
 /// `qkv` (batch x sequence, 3 x heads x head_dim) to (batch x sequence, heads x head_dim).
 pub fn forward(qkv: &[f64], shape: &Shape) -> Vec<f64> {

@@ -3,7 +3,7 @@
 //! | version | where | notes |
 //! |---|---|---|
 //! | reference | `reference.rs` | f64 |
-//! | cpu | `cpu.rs` | gather and deterministic scatter-add; f32 and f64 |
+//! | cpu | `cpu.rs` | plain loops in one thread; f32 and f64 |
 //!
 //! Shapes: table (symbols, width), ids (tokens) as u32, y (tokens, width). Layout: contiguous, row-major.
 //! Tolerance against the reference: exact forward; gradients 1e-3 in f32, 1e-6 in f64.

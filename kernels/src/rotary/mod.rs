@@ -1,23 +1,20 @@
-//! Rotary position embedding of packed queries and keys.
+//! Rotary position embedding of the queries and keys of one head. Not an operation of its own: `attention` turns each row while it gathers it,
+//! and turns gradients back while it puts them out, which saves two passes over memory.
 //!
 //! | version | where | notes |
 //! |---|---|---|
-//! | reference | `reference.rs` | f64, angles computed on the spot |
-//! | cpu | `cpu.rs` | tokens in parallel, angles from a table; f32 and f64 |
+//! | reference | `reference.rs` | f64, whole packed rows, angles computed on the spot |
+//! | cpu | `cpu.rs` | one row of one head, in place, angles from a table; f32 and f64 |
 //!
-//! Shapes: qkv (batch x sequence, 3 x heads x head_dim), in a row first all queries, then keys, then values; table cos and sin
-//! (sequence, head_dim / 2). Layout: contiguous, row-major. head_dim is even.
-//! Tolerance against the reference: 1e-5 in f32, 1e-12 in f64; gradients 1e-3 and 1e-6.
+//! Shapes: a row (head_dim), head_dim even; table cos and sin (sequence, head_dim / 2).
+//! Tolerance against the reference: 1e-5 in f32, 1e-12 in f64. Gradients are checked in `attention`.
 
 pub mod cpu;
 pub mod reference;
 
-use crate::host::{Host, for_real, slice};
-use crate::tape::Tape;
-use crate::{Real, profile};
-use candle_core::backend::BackendStorage as _;
-use candle_core::{CpuStorage, CustomOp3, DType, Device, Layout, Result, Tensor, bail};
-use cpu::Turn;
+use crate::Real;
+use crate::host::Host;
+use candle_core::{DType, Device, Result, Tensor, bail};
 
 const NAME: &str = "rotary";
 
@@ -68,98 +65,58 @@ impl Table {
             sin: table(f64::sin)?,
         })
     }
-}
 
-struct Rotary {
-    shape: Shape,
-}
-
-/// Rotates queries and keys of `qkv` (batch x sequence, 3 x heads x head_dim) by their positions.
-///
-/// # Errors
-/// A row width or number of rows that does not fit the table, another dtype than the table's.
-pub fn rotary(tape: &Tape, qkv: &Tensor, table: &Table) -> Result<Tensor> {
-    let shape = table.shape;
-    tape.three([qkv, &table.cos, &table.sin], Rotary { shape })
-}
-
-impl Rotary {
-    fn check(&self, layout: &Layout) -> Result<()> {
-        let Shape {
-            sequence,
-            heads,
-            head_dim,
-        } = self.shape;
-        match layout.dims() {
-            &[rows, width] if width == 3 * heads * head_dim && rows % sequence == 0 => Ok(()),
-            dims => bail!(
-                "{NAME}: packed rows of shape {dims:?} do not fit {:?}",
-                self.shape
-            ),
-        }
+    /// How the rows that it turns are made up.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.shape
     }
 
-    fn forward<T: Real>(
+    /// Its dtype.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.cos.dtype()
+    }
+
+    /// Runs `work` with the angles.
+    pub(crate) fn with_angles<T: Real, R>(
         &self,
-        qkv: (&CpuStorage, &Layout),
-        cos: (&CpuStorage, &Layout),
-        sin: (&CpuStorage, &Layout),
-    ) -> Result<CpuStorage> {
-        let qkv = slice::<T>(NAME, qkv.0, qkv.1)?;
-        let _span = profile::span("rotary.forward", 2 * qkv.len(), 2 * size_of_val(qkv));
-        let (cos, sin) = (slice(NAME, cos.0, cos.1)?, slice(NAME, sin.0, sin.1)?);
-        let y = cpu::rotate(qkv, cos, sin, &self.shape, Turn::Forward);
-        Ok(T::to_cpu_storage_owned(y))
-    }
-
-    fn backward<T: Real>(&self, cos: &Tensor, sin: &Tensor, grad: &Tensor) -> Result<Tensor> {
-        let (cos_host, sin_host, grad_host) = (Host::of(cos), Host::of(sin), Host::of(grad));
-        let data = grad_host.slice::<T>(NAME)?;
-        let _span = profile::span("rotary.backward", 2 * data.len(), 2 * size_of_val(data));
-        let (cos, sin) = (cos_host.slice(NAME)?, sin_host.slice(NAME)?);
-        let grad_qkv = cpu::rotate(data, cos, sin, &self.shape, Turn::Backward);
-        Tensor::from_vec(grad_qkv, grad.shape(), grad.device())
+        work: impl FnOnce(Angles<'_, T>) -> R,
+    ) -> Result<R> {
+        let (cos, sin) = (Host::of(&self.cos), Host::of(&self.sin));
+        Ok(work(Angles {
+            cos: cos.slice(NAME)?,
+            sin: sin.slice(NAME)?,
+            half: self.shape.head_dim / 2,
+        }))
     }
 }
 
-impl CustomOp3 for Rotary {
-    fn name(&self) -> &'static str {
-        NAME
-    }
+/// A [`Table`] that is open for reading.
+#[derive(Clone, Copy, Debug)]
+pub struct Angles<'a, T> {
+    cos: &'a [T],
+    sin: &'a [T],
+    half: usize,
+}
 
-    fn cpu_fwd(
-        &self,
-        qkv: &CpuStorage,
-        qkv_layout: &Layout,
-        cos: &CpuStorage,
-        cos_layout: &Layout,
-        sin: &CpuStorage,
-        sin_layout: &Layout,
-    ) -> Result<(CpuStorage, candle_core::Shape)> {
-        self.check(qkv_layout)?;
-        let (qkv, cos, sin) = ((qkv, qkv_layout), (cos, cos_layout), (sin, sin_layout));
-        let y = for_real!(NAME, qkv.0.dtype(), T => self.forward::<T>(qkv, cos, sin))?;
-        Ok((y, qkv_layout.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        _qkv: &Tensor,
-        cos: &Tensor,
-        sin: &Tensor,
-        _y: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let grad = grad.contiguous()?;
-        let grad_qkv = for_real!(NAME, grad.dtype(), T => self.backward::<T>(cos, sin, &grad))?;
-        Ok((Some(grad_qkv), None, None))
+impl<'a, T: Real> Angles<'a, T> {
+    /// Cosines and sines of a position.
+    #[inline(always)]
+    pub(crate) fn at(&self, position: usize) -> (&'a [T], &'a [T]) {
+        let first = position * self.half;
+        (
+            &self.cos[first..][..self.half],
+            &self.sin[first..][..self.half],
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{check, input, uniform};
+    use crate::check::{assert_close, real, uniform};
+    use cpu::{Turn, turn};
 
     const BASE: f64 = 10_000.0;
 
@@ -171,20 +128,35 @@ mod tests {
         }
     }
 
+    fn turned<T: Real>(qkv: &[f64], shape: Shape, which: Turn) -> Vec<f64> {
+        let table = Table::new(shape, BASE, T::DTYPE).unwrap();
+        let mut y: Vec<T> = real(qkv);
+        let width = shape.heads * shape.head_dim;
+        let turn_all = |angles: Angles<'_, T>| {
+            for (row, y) in y.chunks_mut(3 * width).enumerate() {
+                for head in y[..2 * width].chunks_mut(shape.head_dim) {
+                    turn(head, angles.at(row % shape.sequence), which);
+                }
+            }
+        };
+        table.with_angles(turn_all).unwrap();
+        y.into_iter().map(T::to_f64).collect()
+    }
+
     #[test]
-    fn agrees_with_the_reference_and_its_gradients() {
+    fn agrees_with_the_reference_and_turns_back() {
         for (batch, sequence, heads, head_dim) in
             [(1, 1, 1, 2), (2, 3, 1, 4), (1, 37, 3, 2), (3, 11, 2, 6)]
         {
-            let (rows, width) = (batch * sequence, 3 * heads * head_dim);
-            check(
-                &[input(&[rows, width], uniform(rows * width, 8))],
-                |tape, t| {
-                    let table = Table::new(shape(sequence, heads, head_dim), BASE, t[0].dtype())?;
-                    rotary(tape, &t[0], &table)
-                },
-                |x| reference::forward(&x[0], sequence, heads, head_dim, BASE),
-            );
+            let shape = shape(sequence, heads, head_dim);
+            let x = uniform(batch * sequence * 3 * heads * head_dim, 8);
+            let expected = reference::forward(&x, sequence, heads, head_dim, BASE);
+            let single = turned::<f32>(&x, shape, Turn::Forward);
+            assert_close("f32", &single, &expected, 1e-5);
+            let double = turned::<f64>(&x, shape, Turn::Forward);
+            assert_close("f64", &double, &expected, 1e-12);
+            let back = turned::<f64>(&double, shape, Turn::Backward);
+            assert_close("back", &back, &x, 1e-12);
         }
     }
 
@@ -208,9 +180,5 @@ mod tests {
         ] {
             assert!(Table::new(bad, BASE, DType::F32).is_err(), "{bad:?}");
         }
-        let table = Table::new(shape(4, 1, 2), BASE, DType::F32).unwrap();
-        let qkv = Tensor::zeros((6, 6), DType::F32, &Device::Cpu).unwrap();
-        let message = rotary(&Tape::off(), &qkv, &table).unwrap_err().to_string();
-        assert!(message.contains("[6, 6]"), "{message}");
     }
 }

@@ -156,8 +156,6 @@ fn the_profile_adds_up() {
         "relu_squared.forward",
         "rms_norm.backward",
         "rms_norm.forward",
-        "rotary.backward",
-        "rotary.forward",
     ] {
         assert!(operations.iter().any(|o| o["name"] == name), "{name}");
     }

@@ -21,11 +21,14 @@ pub mod relu_squared;
 pub mod rms_norm;
 pub mod rotary;
 pub mod tape;
+pub mod tile;
 
 mod host;
 mod real;
+mod simd;
+mod tasks;
 
 #[cfg(test)]
 mod check;
 
-pub use real::Real;
+pub use real::{REDUCTION_LANES, Real};

@@ -3,7 +3,7 @@
 //!
 //! All matrices of a head are padded with zeros to whole blocks of `tile`, so that its products have no odd ends.
 
-use crate::real::{Real, add_scaled, dot, exponentiate};
+use crate::real::{Real, add_scaled, dot, exponentiate, reduce2, replace};
 use crate::rotary::cpu::{Turn, turn};
 use crate::rotary::{Angles, Shape};
 use crate::tasks::filled;
@@ -87,12 +87,16 @@ impl<'a, T: Real> Head<'a, T> {
         for (first, rows) in self.tiles() {
             self.probabilities(&keys, first, rows, &mut weights);
             sums.data.fill(T::zero());
-            sums.add_product(0, weights.left(0), (&self.value, 0), [rows, width, first]);
-            // Beside the diagonal one by one: a product would meet values of the future, and 0 times infinity is no 0.
-            for row in 0..rows {
-                for other in first..=first + row {
-                    let weight = weights.row(row)[other];
-                    add_scaled(sums.row_mut(row), weight, self.value.row(other));
+            let calm = self.value.is_finite(first, rows);
+            let depth = if calm { first + rows } else { first };
+            sums.add_product(0, weights.left(0), (&self.value, 0), [rows, width, depth]);
+            if !calm {
+                // One by one: the product would meet values of the future, and 0 times infinity is no 0.
+                for row in 0..rows {
+                    for other in first..=first + row {
+                        let weight = weights.row(row)[other];
+                        add_scaled(sums.row_mut(row), weight, self.value.row(other));
+                    }
                 }
             }
             let out = out[first * self.dim..].chunks_mut(self.dim);
@@ -167,13 +171,15 @@ impl<'a, T: Real> Head<'a, T> {
         out.clear(rows, seen);
         out.add_product(0, self.query.left(first), (keys, 0), [rows, seen, self.dim]);
         for row in 0..rows {
-            let (past, future) = out.row_mut(row)[..seen].split_at_mut(first + row + 1);
-            let (_, sum) = exponentiate(past);
+            let scores = &mut out.row_mut(row)[..seen];
+            scores[first + row + 1..].fill(T::from_f64(f64::NEG_INFINITY));
+            let (_, sum) = exponentiate(scores);
             let factor = T::one() / sum;
-            for weight in past {
-                *weight *= factor;
-            }
-            future.fill(T::zero());
+            replace(
+                scores,
+                #[inline(always)]
+                |weight| weight * factor,
+            );
         }
     }
 }
@@ -199,6 +205,14 @@ impl<T: Real> Matrix<T> {
     #[inline(always)]
     fn row_mut(&mut self, row: usize) -> &mut [T] {
         &mut self.data[row * self.stride..][..self.stride]
+    }
+
+    /// Whether some rows hold neither NaN nor infinity.
+    #[inline(always)]
+    fn is_finite(&self, first: usize, rows: usize) -> bool {
+        let values = &self.data[first * self.stride..][..rows * self.stride];
+        // Zero times anything else is NaN.
+        reduce2(values, values, |x, _| x * T::zero()) == T::zero()
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 //! | version | where | notes |
 //! |---|---|---|
 //! | reference | `reference.rs` | f64 |
-//! | cpu | `cpu.rs` | plain loops in one thread; f32 and f64 |
+//! | cpu | `cpu.rs` | rows in parallel; row losses are added in f64 and in order; f32 and f64 |
 //!
 //! Shapes: logits (rows, symbols), targets (rows) as u32, loss: a scalar **in f64**, whatever the logits are: two runs that differ by one
 //! unit in the last place of a weight have equal losses in f32 for many steps, and how far they drift is a measure. Layout: contiguous.

@@ -3,7 +3,7 @@
 //! | version | where | notes |
 //! |---|---|---|
 //! | reference | `reference.rs` | f64 |
-//! | cpu | `cpu.rs` | plain loops in one thread; f32 and f64 |
+//! | cpu | `cpu.rs` | pieces in parallel; f32 and f64 |
 //!
 //! Shapes: any; y has the shape of x. Layout: contiguous.
 //! Tolerance against the reference: exact in f64, one rounding in f32 (1e-5); gradients 1e-3 and 1e-6.

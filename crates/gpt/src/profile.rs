@@ -4,13 +4,14 @@ use crate::config::Config;
 use crate::data::Source;
 use crate::peaks::{self, Peaks};
 use crate::trainer::{Seeds, Trainer};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use nix::sys::resource::{UsageWho, getrusage};
 use outpace_kernels::profile;
 use serde::Serialize;
 use std::time::Instant;
 
 /// Steps before measuring: pages, caches and the allocator settle.
-const WARM_UP_STEPS: u64 = 5;
+const WARM_UP_STEPS: u64 = 10;
 
 /// What `profile` prints.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +22,10 @@ pub struct Profile {
     pub step_time_s: f64,
     /// Tokens trained on a second.
     pub tokens_per_s: f64,
+    /// Pages that the system had to find for a step, after the warm-up: memory that is not used again.
+    pub page_faults_per_step: f64,
+    /// The most memory that the process held at once, before the machine's peaks are measured.
+    pub peak_memory_bytes: u64,
     /// What the machine can do at most.
     pub peaks: Peaks,
     /// Most expensive first; `other` is what no operation claims.
@@ -60,20 +65,40 @@ pub fn measure(config: &Config, source: &Source, steps: u64) -> Result<Profile> 
     }
     profile::enable(true);
     profile::take();
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), Memory::now()?);
     for _ in 0..steps {
         trainer.step()?;
     }
     let step_time_s = start.elapsed().as_secs_f64() / steps as f64;
     profile::enable(false);
+    let after = Memory::now()?;
     let peaks = peaks::measure()?;
     Ok(Profile {
         schema: "outpace.profile/1",
         step_time_s,
         tokens_per_s: config.tokens_per_step() as f64 / step_time_s,
+        page_faults_per_step: (after.page_faults - before.page_faults) as f64 / steps as f64,
+        peak_memory_bytes: after.peak_bytes,
         peaks,
         operations: operations(step_time_s, steps as f64, &peaks),
     })
+}
+
+/// What the system counts for this process.
+struct Memory {
+    page_faults: u64,
+    peak_bytes: u64,
+}
+
+impl Memory {
+    fn now() -> Result<Self> {
+        let usage = getrusage(UsageWho::RUSAGE_SELF).context("the use of memory")?;
+        Ok(Self {
+            page_faults: u64::try_from(usage.minor_page_faults())?,
+            // Linux counts KiB.
+            peak_bytes: 1024 * u64::try_from(usage.max_rss())?,
+        })
+    }
 }
 
 fn operations(step_time_s: f64, steps: f64, peaks: &Peaks) -> Vec<Operation> {

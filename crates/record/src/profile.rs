@@ -15,6 +15,12 @@ pub struct Profile {
     /// Tokens trained per second.
     #[serde(default)]
     pub tokens_per_s: Option<f64>,
+    /// Pages that the system had to find for a step, after the warm-up: memory that is not used again.
+    #[serde(default)]
+    pub page_faults_per_step: Option<f64>,
+    /// The most memory that the process held at once.
+    #[serde(default)]
+    pub peak_memory_bytes: Option<u64>,
     /// What the machine can do at most, as the workload measured it.
     #[serde(default)]
     pub peaks: Option<Peaks>,

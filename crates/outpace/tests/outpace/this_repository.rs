@@ -124,8 +124,8 @@ fn the_gate_on_this_repository() {
     clone
         .gate(
             NORM,
-            "use rayon::prelude::*;",
-            "\n\nuse rayon::prelude::*;",
+            "use crate::tasks::{filled, filled_and};",
+            "\n\nuse crate::tasks::{filled, filled_and};",
             &[],
         )
         .expect(1)
@@ -139,8 +139,8 @@ fn the_gate_on_this_repository() {
     let masked = clone
         .gate(
             ATTENTION,
-            "split_at_mut(first + row + 1)",
-            "split_at_mut(seen)",
+            "scores[first + row + 1..].fill(",
+            "scores[seen..].fill(",
             &["--json"],
         )
         .expect(4);

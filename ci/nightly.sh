@@ -8,6 +8,12 @@ mkdir -p "$out"
 cargo build --release --locked
 outpace=$PWD/target/release/outpace
 
+echo "== CUDA without a GPU: every kernel with NVRTC, and the build with --features cuda"
+CUDA_HOME=$(ci/cuda-toolkit.sh)
+export CUDA_HOME
+ci/cuda_kernels.py
+ci/cuda-build.sh
+
 echo "== noise of gpt-nano, three times 30 blocks: at most 0.015"
 for n in 1 2 3; do
   "$outpace" doctor --blocks 30 --json >"$out/doctor-$n.json" 2>/dev/null

@@ -14,6 +14,7 @@
 pub mod adamw;
 pub mod attention;
 pub mod cross_entropy;
+pub mod cuda;
 pub mod embedding;
 pub mod linear;
 pub mod profile;

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | reference | `reference.rs` | f64, the definition |
 //! | cpu | `cpu.rs` | one task a (sequence, head), rotary while gathering, tiles of queries, products in registers, no score matrix in memory; f32 and f64 |
+//! | cuda | `cuda.cu` | f32 and bf16; compiled and run on a CPU in the tests, not yet called by the trainer |
 //!
 //! Shapes: qkv (batch x sequence, 3 x heads x head_dim), in a row first all queries, then keys, then values; y (batch x sequence,
 //! heads x head_dim). Layout: contiguous, row-major. Packed, because the gradient is then one tensor in the order that the projection
@@ -11,6 +12,7 @@
 //! Tolerance against the reference: 1e-5 in f32, 1e-12 in f64; gradients 1e-3 and 1e-6.
 
 pub mod cpu;
+pub mod cuda;
 pub mod reference;
 
 use crate::host::{Host, for_real, slice};
@@ -20,11 +22,17 @@ use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Tensor, bail};
 
+#[cfg(feature = "cuda")]
+use crate::cuda::device::for_cuda_real;
+
 const NAME: &str = "attention";
 
 struct Attention {
     rotary: Table,
     shape: Shape,
+    /// What the forward on a device leaves for the backward.
+    #[cfg(feature = "cuda")]
+    log_sums: std::sync::Mutex<Option<cuda::LogSums>>,
 }
 
 /// softmax(Q K^T / sqrt(head_dim)) V for each head, where a token sees itself and what came before it in its sequence, and queries and keys
@@ -36,6 +44,8 @@ pub fn attention(tape: &Tape, qkv: &Tensor, rotary: &Table) -> Result<Tensor> {
     let operation = Attention {
         rotary: rotary.clone(),
         shape: rotary.shape(),
+        #[cfg(feature = "cuda")]
+        log_sums: std::sync::Mutex::new(None),
     };
     tape.one(qkv, operation)
 }
@@ -58,6 +68,12 @@ impl Attention {
                 self.shape
             ),
         }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn log_sums(&self) -> std::sync::MutexGuard<'_, Option<cuda::LogSums>> {
+        let guard = self.log_sums.lock();
+        guard.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Multiplications and additions of one product over the lower triangle, all heads.
@@ -108,8 +124,31 @@ impl CustomOp1 for Attention {
         Ok((y, shape.into()))
     }
 
-    fn bwd(&self, qkv: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        storage: &candle_core::CudaStorage,
+        layout: &Layout,
+    ) -> Result<(candle_core::CudaStorage, candle_core::Shape)> {
+        let shape = self.output(layout)?;
+        let (y, log_sums) = for_cuda_real!(NAME, storage.dtype(), T => cuda::forward::<T>(storage, layout, &self.rotary))?;
+        *self.log_sums() = Some(log_sums);
+        Ok((y, shape.into()))
+    }
+
+    #[cfg_attr(
+        not(feature = "cuda"),
+        expect(unused_variables, reason = "only the backward on a device reads y")
+    )]
+    fn bwd(&self, qkv: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let grad = grad.contiguous()?;
+        #[cfg(feature = "cuda")]
+        if qkv.device().is_cuda() {
+            let log_sums = self.log_sums();
+            let grad = for_cuda_real!(NAME, qkv.dtype(), T =>
+                cuda::backward::<T>(qkv, y, &grad, &self.rotary, log_sums.as_ref()))?;
+            return Ok(Some(grad));
+        }
         for_real!(NAME, qkv.dtype(), T => self.backward::<T>(qkv, &grad)).map(Some)
     }
 }

@@ -4,12 +4,14 @@
 //! |---|---|---|
 //! | reference | `reference.rs` | f64 |
 //! | cpu | `cpu.rs` | rows in parallel; row losses are added in f64 and in order; f32 and f64 |
+//! | cuda | `cuda.cu` | f32 and bf16; compiled and run on a CPU in the tests, not yet called by the trainer |
 //!
 //! Shapes: logits (rows, symbols), targets (rows) as u32, loss: a scalar **in f64**, whatever the logits are: two runs that differ by one
 //! unit in the last place of a weight have equal losses in f32 for many steps, and how far they drift is a measure. Layout: contiguous.
 //! Tolerance against the reference: 1e-5 in f32, 1e-12 in f64; gradients 1e-3 and 1e-6.
 
 pub mod cpu;
+pub mod cuda;
 pub mod reference;
 
 use crate::host::{Host, for_real, matrix, slice};
@@ -17,6 +19,9 @@ use crate::tape::Tape;
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+
+#[cfg(feature = "cuda")]
+use crate::cuda::device::for_cuda_real;
 
 const NAME: &str = "cross_entropy";
 
@@ -103,6 +108,20 @@ impl CustomOp2 for CrossEntropy {
         Ok((loss, ().into()))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        logits: &candle_core::CudaStorage,
+        logits_layout: &Layout,
+        targets: &candle_core::CudaStorage,
+        targets_layout: &Layout,
+    ) -> Result<(candle_core::CudaStorage, Shape)> {
+        let (_, columns) = matrix(NAME, logits_layout.shape())?;
+        let (logits, targets) = ((logits, logits_layout), (targets, targets_layout));
+        let loss = for_cuda_real!(NAME, logits.0.dtype(), T => cuda::forward::<T>(logits, targets, columns))?;
+        Ok((loss, ().into()))
+    }
+
     fn bwd(
         &self,
         logits: &Tensor,
@@ -110,6 +129,11 @@ impl CustomOp2 for CrossEntropy {
         _loss: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        #[cfg(feature = "cuda")]
+        if logits.device().is_cuda() {
+            let grad = for_cuda_real!(NAME, logits.dtype(), T => cuda::backward::<T>(logits, targets, grad))?;
+            return Ok((Some(grad), None));
+        }
         let grad = for_real!(NAME, logits.dtype(), T => backward::<T>(logits, targets, grad))?;
         Ok((Some(grad), None))
     }

@@ -4,11 +4,13 @@
 //! |---|---|---|
 //! | reference | `reference.rs` | f64 |
 //! | cpu | `cpu.rs` | plain loops in one thread; f32 and f64 |
+//! | cuda | `cuda.cu` | f32 and bf16; compiled and run on a CPU in the tests, not yet called by the trainer |
 //!
 //! Shapes: table (symbols, width), ids (tokens) as u32, y (tokens, width). Layout: contiguous, row-major.
 //! Tolerance against the reference: exact forward; gradients 1e-3 in f32, 1e-6 in f64.
 
 pub mod cpu;
+pub mod cuda;
 pub mod reference;
 
 use crate::host::{Host, for_real, matrix, slice};
@@ -16,6 +18,9 @@ use crate::tape::Tape;
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+
+#[cfg(feature = "cuda")]
+use crate::cuda::device::for_cuda_real;
 
 const NAME: &str = "embedding";
 
@@ -70,6 +75,20 @@ impl CustomOp2 for Embedding {
         for_real!(NAME, table.0.dtype(), T => forward::<T>(table, ids))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        table: &candle_core::CudaStorage,
+        table_layout: &Layout,
+        ids: &candle_core::CudaStorage,
+        ids_layout: &Layout,
+    ) -> Result<(candle_core::CudaStorage, Shape)> {
+        let (_, width) = matrix(NAME, table_layout.shape())?;
+        let (table, ids) = ((table, table_layout), (ids, ids_layout));
+        let y = for_cuda_real!(NAME, table.0.dtype(), T => cuda::forward::<T>(table, ids, width))?;
+        Ok((y, (ids.1.shape().elem_count(), width).into()))
+    }
+
     fn bwd(
         &self,
         table: &Tensor,
@@ -78,6 +97,12 @@ impl CustomOp2 for Embedding {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let grad = grad.contiguous()?;
+        #[cfg(feature = "cuda")]
+        if table.device().is_cuda() {
+            let grad_table =
+                for_cuda_real!(NAME, table.dtype(), T => cuda::backward::<T>(table, ids, &grad))?;
+            return Ok((Some(grad_table), None));
+        }
         let grad_table = for_real!(NAME, table.dtype(), T => backward::<T>(table, ids, &grad))?;
         Ok((Some(grad_table), None))
     }

@@ -4,11 +4,13 @@
 //! |---|---|---|
 //! | reference | `reference.rs` | f64 |
 //! | cpu | `cpu.rs` | pieces in parallel; f32 and f64 |
+//! | cuda | `cuda.cu` | f32 and bf16; compiled and run on a CPU in the tests, not yet called by the trainer |
 //!
 //! Shapes: any; y has the shape of x. Layout: contiguous.
 //! Tolerance against the reference: exact in f64, one rounding in f32 (1e-5); gradients 1e-3 and 1e-6.
 
 pub mod cpu;
+pub mod cuda;
 pub mod reference;
 
 use crate::host::{Host, for_real, slice};
@@ -16,6 +18,9 @@ use crate::tape::Tape;
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+#[cfg(feature = "cuda")]
+use crate::cuda::device::for_cuda_real;
 
 const NAME: &str = "relu_squared";
 
@@ -57,8 +62,22 @@ impl CustomOp1 for ReluSquared {
         Ok((y, layout.shape().clone()))
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        storage: &candle_core::CudaStorage,
+        layout: &Layout,
+    ) -> Result<(candle_core::CudaStorage, Shape)> {
+        let y = for_cuda_real!(NAME, storage.dtype(), T => cuda::forward::<T>(storage, layout))?;
+        Ok((y, layout.shape().clone()))
+    }
+
     fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let grad = grad.contiguous()?;
+        #[cfg(feature = "cuda")]
+        if x.device().is_cuda() {
+            return for_cuda_real!(NAME, x.dtype(), T => cuda::backward::<T>(x, &grad)).map(Some);
+        }
         for_real!(NAME, x.dtype(), T => backward::<T>(x, &grad)).map(Some)
     }
 }

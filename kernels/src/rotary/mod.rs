@@ -78,6 +78,23 @@ impl Table {
         self.cos.dtype()
     }
 
+    /// The same on a device.
+    ///
+    /// # Errors
+    /// Only what candle reports.
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        Ok(Self {
+            shape: self.shape,
+            cos: self.cos.to_device(device)?,
+            sin: self.sin.to_device(device)?,
+        })
+    }
+
+    #[cfg(feature = "cuda")]
+    pub(crate) fn tensors(&self) -> (&Tensor, &Tensor) {
+        (&self.cos, &self.sin)
+    }
+
     /// Runs `work` with the angles.
     pub(crate) fn with_angles<T: Real, R>(
         &self,

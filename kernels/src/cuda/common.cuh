@@ -1,0 +1,59 @@
+// What all kernels share: number types, packs of them, sums over a warp and a block. No header of the toolkit is included, so that NVRTC
+// needs none on the machine that trains.
+#pragma once
+
+#ifndef OUTPACE_EMULATED
+
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+#define WARP 32
+#define INFINITY __int_as_float(0x7f800000)
+
+// The high half of an f32.
+struct bf16 {
+    unsigned short bits;
+};
+
+__device__ inline float to_float(float x) { return x; }
+__device__ inline float to_float(bf16 x) { return __uint_as_float((u32)x.bits << 16); }
+
+template <typename T> __device__ T from_float(float x);
+template <> __device__ inline float from_float<float>(float x) { return x; }
+// Rounds to nearest, ties to even; NaN stays NaN. sm_80 and later.
+template <> __device__ inline bf16 from_float<bf16>(float x) {
+    bf16 y;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+    return y;
+}
+
+__device__ inline float shuffle(float x, int lane) { return __shfl_sync(0xffffffffu, x, lane); }
+__device__ inline float shuffle_xor(float x, int mask) { return __shfl_xor_sync(0xffffffffu, x, mask); }
+
+#endif
+
+// As many numbers as one load of 16 bytes brings.
+template <typename T> struct alignas(16) Pack {
+    static constexpr int N = 16 / sizeof(T);
+    T v[N];
+};
+
+template <typename T> __device__ inline Pack<T> load(const T *from) { return *reinterpret_cast<const Pack<T> *>(from); }
+template <typename T> __device__ inline void store(T *to, Pack<T> pack) { *reinterpret_cast<Pack<T> *>(to) = pack; }
+
+// Every lane gets the sum over its warp, added in a fixed order.
+__device__ inline float warp_sum(float x) {
+    for (int mask = WARP / 2; mask > 0; mask /= 2) x += shuffle_xor(x, mask);
+    return x;
+}
+
+// NaN is skipped; callers exponentiate what they compare, so it comes back.
+__device__ inline float warp_largest(float x) {
+    for (int mask = WARP / 2; mask > 0; mask /= 2) x = fmaxf(x, shuffle_xor(x, mask));
+    return x;
+}
+
+// Names a kernel for both number types: NAME_f32 and NAME_bf16.
+#define FOR_BOTH(KERNEL, PARAMETERS, ARGUMENTS)                                                                                                \
+    extern "C" __global__ void KERNEL##_f32 PARAMETERS(float) { KERNEL<float> ARGUMENTS; }                                                     \
+    extern "C" __global__ void KERNEL##_bf16 PARAMETERS(bf16) { KERNEL<bf16> ARGUMENTS; }

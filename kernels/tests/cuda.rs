@@ -1,0 +1,365 @@
+//! The CUDA kernels without a GPU: compiled for a CPU by the system's C++ compiler, run thread by thread (`src/cuda/emulated.h`), and held
+//! against the same references as the CPU kernels, forward and backward, in f32 and bf16.
+
+use candle_core::{DType, Device, Tensor};
+use outpace_kernels::adamw::{self, Moments, Rule};
+use outpace_kernels::attention::{self, attention};
+use outpace_kernels::cross_entropy::{self, cross_entropy};
+use outpace_kernels::cuda::Launch;
+use outpace_kernels::embedding::{self, embedding};
+use outpace_kernels::relu_squared::{self, relu_squared};
+use outpace_kernels::rms_norm::{self, rms_norm};
+use outpace_kernels::rotary::{Shape, Table};
+use outpace_kernels::tape::Tape;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+/// None where there is no C++ compiler.
+static PROGRAM: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emulated");
+    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
+    let compiled = Command::new(&compiler)
+        .args([
+            "-std=c++20",
+            "-O1",
+            "-Wall",
+            "-Wno-unknown-pragmas",
+            "-Werror",
+            "-I",
+        ])
+        .arg(root.join("src/cuda"))
+        .arg("-o")
+        .args([&program, &root.join("tests/emulated.cpp")])
+        .status();
+    match compiled {
+        Ok(status) => {
+            assert!(status.success(), "the kernels do not compile as C++");
+            Some(program)
+        }
+        Err(error) => {
+            eprintln!(
+                "SKIPPED: the CUDA kernels are not checked, because `{compiler}` does not start: {error}. \
+                 Install a C++ compiler (Debian: apt-get install g++) or name one in CXX."
+            );
+            None
+        }
+    }
+});
+
+/// A number type of the kernels, with how far a forward and a gradient may be off: absolute below 1, relative above.
+struct Type {
+    name: &'static str,
+    dtype: DType,
+    forward: f64,
+    gradient: f64,
+}
+
+const F32: Type = Type {
+    name: "f32",
+    dtype: DType::F32,
+    forward: 1e-5,
+    gradient: 1e-4,
+};
+/// A number is rounded to 8 bits, half a unit is 2^-9: once in each result, once more in what a second product reads.
+const BF16: Type = Type {
+    name: "bf16",
+    dtype: DType::BF16,
+    forward: 1e-2,
+    gradient: 2e-2,
+};
+
+/// What the kernels make of `inputs`, cut into arrays of the expected sizes.
+fn emulate(
+    name: &str,
+    of: &Type,
+    sizes: &[usize],
+    launches: &[Launch],
+    inputs: &[&[f64]],
+    expected: &[&Tensor],
+) {
+    let Some(program) = &*PROGRAM else {
+        return;
+    };
+    let mut child = Command::new(program)
+        .args([name, of.name])
+        .args(sizes.iter().map(usize::to_string))
+        .arg("launches")
+        .args(launches.iter().flat_map(|launch| {
+            let [x, y, z] = launch.blocks;
+            [x, y, z, launch.threads].map(|n| n.to_string())
+        }))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let numbers = inputs.iter().copied().flatten();
+    let bytes: Vec<u8> = numbers.flat_map(|&v| (v as f32).to_le_bytes()).collect();
+    child.stdin.take().unwrap().write_all(&bytes).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success(),
+        "{name} {sizes:?}: {}",
+        output.status
+    );
+    let (numbers, rest) = output.stdout.as_chunks::<4>();
+    assert!(rest.is_empty());
+    let mut actual = numbers.iter().map(|&b| f64::from(f32::from_le_bytes(b)));
+    for (index, expected) in expected.iter().enumerate() {
+        let tolerance = if index == 0 { of.forward } else { of.gradient };
+        for (i, e) in flat(expected).into_iter().enumerate() {
+            let a = actual.next().unwrap();
+            let close = (a - e).abs() <= tolerance * e.abs().max(1.0);
+            let kind = of.name;
+            assert!(
+                close,
+                "{name} {kind} {sizes:?}, array {index}, number {i}: {a} instead of {e}"
+            );
+        }
+    }
+    assert_eq!(actual.next(), None, "{name}: more numbers than expected");
+}
+
+/// Numbers in (-1, 1) that a bf16 holds exactly, so that the references see what the kernels see.
+fn numbers(n: usize, seed: u64) -> Vec<f64> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        ((state >> 33) % 255) as f64 / 128.0 - 127.0 / 128.0
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+fn tensor(values: &[f64], dims: &[usize]) -> Tensor {
+    Tensor::from_slice(values, dims, &Device::Cpu).unwrap()
+}
+
+fn flat(tensor: &Tensor) -> Vec<f64> {
+    let tensor = tensor.to_dtype(DType::F64).unwrap();
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// The gradients of `inputs` for the gradient `slope` of `y`.
+fn gradients<const N: usize>(
+    tape: Tape,
+    y: &Tensor,
+    slope: Tensor,
+    inputs: [&Tensor; N],
+) -> [Tensor; N] {
+    let mut gradients = tape.backward_from(y, slope).unwrap();
+    inputs.map(|input| gradients.remove(input).unwrap())
+}
+
+#[test]
+fn relu_squared_agrees() {
+    for n in [8, 1000, 4096] {
+        let (x, slope) = (numbers(n, 1), numbers(n, 2));
+        let (tape, input) = (Tape::new(), tensor(&x, &[n]));
+        let y = relu_squared(&tape, &input).unwrap();
+        let [grad] = gradients(tape, &y, tensor(&slope, &[n]), [&input]);
+        for of in [F32, BF16] {
+            let launch = relu_squared::cuda::launch(n, of.dtype).unwrap();
+            emulate(
+                "relu_squared",
+                &of,
+                &[n],
+                &[launch; 2],
+                &[&x, &slope],
+                &[&y, &grad],
+            );
+        }
+    }
+}
+
+#[test]
+fn rms_norm_agrees() {
+    for (rows, width) in [(1, 8), (5, 64), (133, 264), (9, 512)] {
+        let (x, weight) = (numbers(rows * width, 3), numbers(width, 4));
+        let slope = numbers(rows * width, 5);
+        let (input, w) = (tensor(&x, &[rows, width]), tensor(&weight, &[width]));
+        let tape = Tape::new();
+        let y = rms_norm(&tape, &input, &w, 1e-5).unwrap();
+        let slopes = tensor(&slope, &[rows, width]);
+        let [grad_x, grad_weight] = gradients(tape, &y, slopes, [&input, &w]);
+        for of in [F32, BF16] {
+            let launch = rms_norm::cuda::rows(rows, width, of.dtype).unwrap();
+            let partial = rms_norm::cuda::weight_partial(rows, width).unwrap();
+            let sum = rms_norm::cuda::weight_sum(width).unwrap();
+            let launches = [launch, launch, partial, sum];
+            let sizes = [rows, width, rms_norm::cuda::RMS_NORM_BAND];
+            emulate(
+                "rms_norm",
+                &of,
+                &sizes,
+                &launches,
+                &[&x, &weight, &slope],
+                &[&y, &grad_x, &grad_weight],
+            );
+        }
+    }
+}
+
+#[test]
+fn cross_entropy_agrees() {
+    for (rows, columns) in [(1, 8), (7, 256), (3, 2056)] {
+        let logits: Vec<f64> = numbers(rows * columns, 6).iter().map(|v| 8.0 * v).collect();
+        let targets: Vec<u32> = (0..rows).map(|row| ((row * 37) % columns) as u32).collect();
+        let (tape, input) = (Tape::new(), tensor(&logits, &[rows, columns]));
+        let ids = Tensor::new(targets.as_slice(), &Device::Cpu).unwrap();
+        let loss = cross_entropy(&tape, &input, &ids).unwrap();
+        let [grad] = gradients(tape, &loss, loss.ones_like().unwrap(), [&input]);
+        let targets: Vec<f64> = targets.into_iter().map(f64::from).collect();
+        for of in [F32, BF16] {
+            let launch = cross_entropy::cuda::rows(rows, columns, of.dtype).unwrap();
+            let launches = [launch, cross_entropy::cuda::mean().unwrap(), launch];
+            let sizes = [rows, columns];
+            emulate(
+                "cross_entropy",
+                &of,
+                &sizes,
+                &launches,
+                &[&logits, &targets],
+                &[&loss, &grad],
+            );
+        }
+    }
+}
+
+#[test]
+fn embedding_agrees() {
+    for (symbols, width, tokens) in [(3, 8, 1), (5, 64, 40), (2, 272, 1100)] {
+        let (table, slope) = (numbers(symbols * width, 7), numbers(tokens * width, 8));
+        // The last row is used by nobody: its gradient is zero.
+        let ids: Vec<u32> = (0..tokens)
+            .map(|i| (i * i % (symbols - 1)) as u32)
+            .collect();
+        let (tape, input) = (Tape::new(), tensor(&table, &[symbols, width]));
+        let y = embedding(
+            &tape,
+            &input,
+            &Tensor::new(ids.as_slice(), &Device::Cpu).unwrap(),
+        )
+        .unwrap();
+        let [grad] = gradients(tape, &y, tensor(&slope, &[tokens, width]), [&input]);
+        let ids: Vec<f64> = ids.into_iter().map(f64::from).collect();
+        for of in [F32, BF16] {
+            let rows = |rows| embedding::cuda::rows(rows, width, of.dtype).unwrap();
+            let (sizes, launches) = ([symbols, width, tokens], [rows(tokens), rows(symbols)]);
+            emulate(
+                "embedding",
+                &of,
+                &sizes,
+                &launches,
+                &[&table, &slope, &ids],
+                &[&y, &grad],
+            );
+        }
+    }
+}
+
+#[test]
+fn adamw_agrees() {
+    let (n, rule) = (
+        333,
+        Rule {
+            learning_rate: 1e-2,
+            beta1: 0.9,
+            beta2: 0.95,
+            epsilon: 1e-8,
+            weight_decay: 0.1,
+            step: 3,
+        },
+    );
+    let (parameter, grad) = (numbers(n, 9), numbers(n, 10));
+    let (m, v): (Vec<f64>, Vec<f64>) = grad.iter().map(|g| (0.3 * g, 0.2 * g * g)).unzip();
+    let single = |values: &[f64]| -> Vec<f32> { values.iter().map(|&v| v as f32).collect() };
+    let updated = Tensor::from_vec(single(&parameter), n, &Device::Cpu).unwrap();
+    let mut moments = Moments::zeros(n);
+    (moments.m, moments.v) = (single(&m), single(&v));
+    let slope = Tensor::from_vec(single(&grad), n, &Device::Cpu).unwrap();
+    adamw::update(&updated, &slope, &mut moments, rule).unwrap();
+    let [new_m, new_v] =
+        [moments.m, moments.v].map(|values| Tensor::from_vec(values, n, &Device::Cpu).unwrap());
+    let correction = |beta: f64| 1.0 - beta.powi(3);
+    let constants = [
+        rule.beta1,
+        1.0 - rule.beta1,
+        rule.beta2,
+        1.0 - rule.beta2,
+        1.0 - rule.learning_rate * rule.weight_decay,
+        rule.learning_rate / correction(rule.beta1),
+        1.0 / correction(rule.beta2),
+        rule.epsilon,
+    ];
+    for of in [F32, BF16] {
+        let inputs: [&[f64]; 5] = [&parameter, &m, &v, &grad, &constants];
+        let launch = adamw::cuda::launch(n).unwrap();
+        emulate(
+            "adamw",
+            &of,
+            &[n],
+            &[launch],
+            &inputs,
+            &[&updated, &new_m, &new_v, &updated],
+        );
+    }
+}
+
+#[test]
+fn attention_agrees() {
+    for (batch, sequence, heads, head_dim) in [
+        (1, 1, 1, 16),
+        (2, 33, 2, 16),
+        (1, 70, 1, 32),
+        (1, 129, 2, 64),
+    ] {
+        let shape = Shape {
+            sequence,
+            heads,
+            head_dim,
+        };
+        let (rows, width) = (batch * sequence, heads * head_dim);
+        let qkv: Vec<f64> = numbers(rows * 3 * width, 11)
+            .iter()
+            .map(|v| 2.0 * v)
+            .collect();
+        let slope = numbers(rows * width, 12);
+        let table = Table::new(shape, 10_000.0, DType::F64).unwrap();
+        let (tape, input) = (Tape::new(), tensor(&qkv, &[rows, 3 * width]));
+        let y = attention(&tape, &input, &table).unwrap();
+        let [grad] = gradients(tape, &y, tensor(&slope, &[rows, width]), [&input]);
+        let (cos, sin): (Vec<f64>, Vec<f64>) = (0..sequence * head_dim / 2)
+            .map(|i| {
+                let (position, pair) = (i / (head_dim / 2), i % (head_dim / 2));
+                let angle = position as f64 * 10_000f64.powf(-2.0 * pair as f64 / head_dim as f64);
+                (angle.cos(), angle.sin())
+            })
+            .unzip();
+        for of in [
+            F32,
+            Type {
+                name: "bf16",
+                dtype: DType::BF16,
+                forward: 2e-2,
+                gradient: 5e-2,
+            },
+        ] {
+            let tiles = attention::cuda::tiles(&shape, batch, of.dtype).unwrap();
+            let means = attention::cuda::means(rows * heads).unwrap();
+            let launches = [tiles, means, tiles, tiles];
+            let sizes = [batch, sequence, heads, head_dim];
+            emulate(
+                "attention",
+                &of,
+                &sizes,
+                &launches,
+                &[&qkv, &slope, &cos, &sin],
+                &[&y, &grad],
+            );
+        }
+    }
+}

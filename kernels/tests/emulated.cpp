@@ -1,0 +1,150 @@
+// Runs one operation's CUDA kernels on the CPU: emulated OPERATION TYPE SIZES... launches LAUNCHES..., numbers as f32 on stdin and stdout, one
+// array after the other. A launch is four numbers, blocks in x, y and z and threads, in the order of the kernels here.
+
+#include "emulated.h"
+#include "common.cuh"
+#include "tensor_core.cuh"
+
+#include "../adamw/cuda.cu"
+#include "../attention/cuda.cu"
+#include "../cross_entropy/cuda.cu"
+#include "../embedding/cuda.cu"
+#include "../relu_squared/cuda.cu"
+#include "../rms_norm/cuda.cu"
+
+#include <string>
+
+template <typename T> std::vector<T> take(std::size_t n) {
+    std::vector<float> raw(n);
+    if (std::fread(raw.data(), 4, n, stdin) != n) std::exit(2);
+    std::vector<T> out(n);
+    for (std::size_t i = 0; i < n; i++) {
+        if constexpr (std::is_same_v<T, bf16>)
+            out[i] = from_float<bf16>(raw[i]);
+        else
+            out[i] = (T)raw[i];
+    }
+    return out;
+}
+
+template <typename T> void give(const std::vector<T> &values) {
+    for (T value : values) {
+        float x;
+        if constexpr (std::is_same_v<T, bf16>)
+            x = to_float(value);
+        else
+            x = (float)value;
+        std::fwrite(&x, 4, 1, stdout);
+    }
+}
+
+// What a kernel leaves unwritten is found by its reader.
+template <typename T> std::vector<T> unwritten(std::size_t n) {
+    std::vector<T> out(n);
+    std::memset(out.data(), 0xff, n * sizeof(T));
+    return out;
+}
+
+std::vector<unsigned> launches;
+
+void launch_next(std::function<void()> work) {
+    if (launches.size() < 4) std::exit(3);
+    launch({launches[0], launches[1], launches[2]}, launches[3], work);
+    launches.erase(launches.begin(), launches.begin() + 4);
+}
+
+template <typename T> void run_relu_squared(const std::vector<int> &size) {
+    u64 n = size[0];
+    auto x = take<T>(n), grad = take<T>(n), y = unwritten<T>(n), grad_x = unwritten<T>(n);
+    launch_next([&] { relu_squared_forward<T>(x.data(), y.data(), n); });
+    launch_next([&] { relu_squared_backward<T>(x.data(), grad.data(), grad_x.data(), n); });
+    give(y), give(grad_x);
+}
+
+template <typename T> void run_rms_norm(const std::vector<int> &size) {
+    int rows = size[0], width = size[1], band = size[2];
+    float epsilon = 1e-5f;
+    auto x = take<T>(rows * width), weight = take<T>(width), grad = take<T>(rows * width);
+    auto y = unwritten<T>(rows * width), grad_x = unwritten<T>(rows * width), grad_weight = unwritten<T>(width);
+    int bands = (rows + band - 1) / band;
+    auto scales = unwritten<float>(rows), partial = unwritten<float>(bands * width);
+    launch_next([&] { rms_norm_forward<T>(x.data(), weight.data(), y.data(), rows, width, epsilon); });
+    launch_next([&] { rms_norm_backward<T>(x.data(), weight.data(), grad.data(), grad_x.data(), scales.data(), rows, width, epsilon); });
+    launch_next([&] { rms_norm_weight_partial<T>(x.data(), grad.data(), scales.data(), partial.data(), rows, width, band); });
+    launch_next([&] { rms_norm_weight_sum<T>(partial.data(), grad_weight.data(), bands, width); });
+    give(y), give(grad_x), give(grad_weight);
+}
+
+template <typename T> void run_cross_entropy(const std::vector<int> &size) {
+    int rows = size[0], columns = size[1];
+    auto logits = take<T>(rows * columns), grad = unwritten<T>(rows * columns);
+    auto targets = take<u32>(rows);
+    auto losses = unwritten<float>(rows);
+    auto mean = unwritten<double>(1);
+    double slope = 1.0;
+    launch_next([&] { cross_entropy_forward<T>(logits.data(), targets.data(), losses.data(), columns); });
+    launch_next([&] { cross_entropy_mean(losses.data(), mean.data(), rows); });
+    launch_next([&] { cross_entropy_backward<T>(logits.data(), targets.data(), &slope, grad.data(), rows, columns); });
+    give(mean), give(grad);
+}
+
+template <typename T> void run_embedding(const std::vector<int> &size) {
+    int symbols = size[0], width = size[1], tokens = size[2];
+    auto table = take<T>(symbols * width), grad = take<T>(tokens * width);
+    auto ids = take<u32>(tokens);
+    auto y = unwritten<T>(tokens * width), grad_table = unwritten<T>(symbols * width);
+    launch_next([&] { embedding_forward<T>(table.data(), ids.data(), y.data(), width); });
+    launch_next([&] { embedding_backward<T>(ids.data(), grad.data(), grad_table.data(), tokens, width); });
+    give(y), give(grad_table);
+}
+
+template <typename T> void run_adamw(const std::vector<int> &size) {
+    u64 n = size[0];
+    auto master = take<float>(n), m = take<float>(n), v = take<float>(n);
+    auto grad = take<T>(n), copy = unwritten<T>(n);
+    auto rule = take<float>(8);
+    AdamW constants{rule[0], rule[1], rule[2], rule[3], rule[4], rule[5], rule[6], rule[7]};
+    launch_next([&] { adamw<T>(master.data(), copy.data(), grad.data(), m.data(), v.data(), n, constants); });
+    give(master), give(m), give(v), give(copy);
+}
+
+template <typename T, int D> void run_attention(const std::vector<int> &size) {
+    int batch = size[0], heads = size[2];
+    AttentionShape s{size[1], heads};
+    u64 rows = (u64)batch * s.sequence * heads;
+    auto qkv = take<T>(3 * rows * D), grad = take<T>(rows * D);
+    auto cos = take<float>(s.sequence * D / 2), sin = take<float>(s.sequence * D / 2);
+    auto y = unwritten<T>(rows * D), grad_qkv = unwritten<T>(3 * rows * D);
+    auto log_sums = unwritten<float>(rows), means = unwritten<float>(rows);
+    launch_next([&] { attention_forward<T, D>(qkv.data(), cos.data(), sin.data(), y.data(), log_sums.data(), s); });
+    launch_next([&] { attention_means<T, D>(y.data(), grad.data(), means.data(), rows, s); });
+    auto backward = [&](auto kernel) {
+        launch_next([&] { kernel(qkv.data(), grad.data(), cos.data(), sin.data(), log_sums.data(), means.data(), grad_qkv.data(), s); });
+    };
+    backward(attention_backward_queries<T, D>);
+    backward(attention_backward_keys<T, D>);
+    give(y), give(grad_qkv);
+}
+
+template <typename T> void run(const std::string &operation, const std::vector<int> &size) {
+    if (operation == "relu_squared") return run_relu_squared<T>(size);
+    if (operation == "rms_norm") return run_rms_norm<T>(size);
+    if (operation == "cross_entropy") return run_cross_entropy<T>(size);
+    if (operation == "embedding") return run_embedding<T>(size);
+    if (operation == "adamw") return run_adamw<T>(size);
+    if (operation == "attention" && size[3] == 16) return run_attention<T, 16>(size);
+    if (operation == "attention" && size[3] == 32) return run_attention<T, 32>(size);
+    if (operation == "attention" && size[3] == 64) return run_attention<T, 64>(size);
+    std::fprintf(stderr, "no operation %s of that size\n", operation.c_str());
+    std::exit(2);
+}
+
+int main(int count, char **arguments) {
+    std::string operation = arguments[1], type = arguments[2];
+    std::vector<int> size;
+    int i = 3;
+    for (; i < count && std::string(arguments[i]) != "launches"; i++) size.push_back(std::atoi(arguments[i]));
+    for (i++; i < count; i++) launches.push_back(std::atoi(arguments[i]));
+    type == "bf16" ? run<bf16>(operation, size) : run<float>(operation, size);
+    return launches.empty() ? 0 : 3;
+}

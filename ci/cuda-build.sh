@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds with CUDA on a machine that has neither a GPU nor a driver: the toolkit comes from ci/cuda-toolkit.sh (or CUDA_HOME), an empty libcuda stands
-# in for the driver's while linking, and the programs start where a driver is. About 15 minutes on 2 cores.
-# Usage: ci/cuda-build.sh [CARGO COMMAND...]     default: check --release -p outpace-kernels --features cuda
+# in for the driver's while linking. About 15 minutes on 2 cores.
+# Usage: ci/cuda-build.sh [CARGO COMMAND...]     default: clippy of outpace-kernels with its feature cuda
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 : "${CUDA_HOME:=$(ci/cuda-toolkit.sh)}"
@@ -19,6 +19,6 @@ export RUSTFLAGS="-L native=$links -C link-arg=-Wl,--unresolved-symbols=ignore-a
 # A folder of its own: other flags would build everything anew, there and back.
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target/cuda-target}
 if [ $# -eq 0 ]; then
-  set -- check --release --locked -p outpace-kernels --features cuda
+  set -- clippy --release --locked -p outpace-kernels --features cuda -- -D warnings
 fi
 exec cargo "$@"

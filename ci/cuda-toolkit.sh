@@ -4,9 +4,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 venv=target/cuda
-if [ ! -e "$venv/installed" ]; then
+parts="cuda-toolkit[nvcc,cudart,nvrtc,cublas,curand,cccl,crt,nvvm]==13.0.*"
+if [ "$(cat "$venv/installed" 2>/dev/null)" != "$parts" ]; then
   python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check "cuda-toolkit[nvcc,cudart,nvrtc,cublas,curand,cccl,crt,nvvm]==13.0.*" >&2
-  touch "$venv/installed"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check "$parts" >&2
+  echo "$parts" >"$venv/installed"
 fi
 echo "$PWD"/"$venv"/lib/python3*/site-packages/nvidia/cu13

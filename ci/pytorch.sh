@@ -6,22 +6,22 @@
 # already; PYTORCH_PIP_ARGS is passed on to pip (an index with CPU builds saves gigabytes).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-config=${1:-crates/gpt/configs/gpt-micro.toml}
+config=$(realpath "${1:-crates/gpt/configs/gpt-micro.toml}")
 out=${2:-target/pytorch}
 venv=target/pytorch-venv
 mkdir -p "$out"
 cargo build --release --locked -p outpace -p outpace-gpt
-if [ ! -x "$venv/bin/python" ]; then
+if ! "$venv/bin/python" -c 'import torch, safetensors' 2>/dev/null; then
   python3 -m venv "$venv"
   # shellcheck disable=SC2086 # several arguments in one variable
   "$venv/bin/pip" install --quiet ${PYTORCH_PIP_ARGS:-} torch safetensors numpy setuptools
 fi
-ours="$PWD/target/release/outpace-gpt train --config $PWD/$config"
-theirs="$PWD/$venv/bin/python $PWD/examples/pytorch/train.py --config $PWD/$config --trainer $PWD/target/release/outpace-gpt"
+ours="$PWD/target/release/outpace-gpt train --config $config"
+theirs="$PWD/$venv/bin/python $PWD/examples/pytorch/train.py --config $config --trainer $PWD/target/release/outpace-gpt"
 for mode in eager compile; do
   flag=""
   [ "$mode" = compile ] && flag="--compile"
-  target/release/outpace compare --base-cmd "$theirs $flag" --candidate-cmd "$ours" --json >"$out/$mode.json" || true
+  target/release/outpace compare --base-cmd "$theirs $flag" --candidate-cmd "$ours" --json >"$out/$mode.json" || case $? in 1 | 3 | 4) ;; *) exit 5 ;; esac
 done
 target/release/outpace-gpt profile --config "$config" --steps 50 >"$out/profile.json"
 "$venv/bin/python" - "$out" <<'PY'
@@ -33,6 +33,9 @@ print("| PyTorch | tokens/s | outpace-gpt, tokens/s | ratio | at least | verdict
 print("|---|---|---|---|---|---|---|---|---|")
 for mode in ("eager", "compile"):
     v = json.load(open(f"{sys.argv[1]}/{mode}.json"))
+    if v["verdict"] == "rejected":
+        print(f"| {mode} | rejected: {v['reason']} |")
+        continue
     tokens = v["tokens_per_s"]
     checks = {c["name"]: c for c in v["checks"]}
     peaks = [max(b["peak_mib"][side] for b in v["blocks"]) for side in (0, 1)]

@@ -132,7 +132,7 @@ const EXP_OVERFLOW: f32 = 88.376_26;
 
 /// e^x in arithmetic that the compiler can vectorise; libm's is a call for each element. NaN stays NaN.
 ///
-/// x = n ln 2 + r with n whole and |r| at most ln 2 / 2. e^r by its Taylor series up to r^7 (what is left out is below 6e-9 of it, a
+/// x = n ln 2 + r with n whole and |r| at most ln 2 / 2. e^r by its Taylor series up to r^7 (what is left out is below 8e-9 of it, a
 /// tenth of a unit in the last place), 2^n by its bits. ln 2 comes in two parts, so that n times the first one is exact (Cody and
 /// Waite 1980).
 #[inline(always)]

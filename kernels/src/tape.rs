@@ -1,7 +1,7 @@
 //! What was computed, in order, so that gradients can be computed in the opposite one.
 //!
 //! candle's own graph begins every gradient with a tensor of zeros and adds to it, single-threaded, even where there is just one thing to
-//! add: a sixth of a step of gpt-nano. It also keeps all activations until the end. Here the first gradient of a tensor is taken as it is,
+//! add: a fifth of a step of gpt-nano. It also keeps all activations until the end. Here the first gradient of a tensor is taken as it is,
 //! and what is not needed any more is freed on the way back.
 //!
 //! Operations are candle's custom operations; an operation without a backward is an error here and not a gradient that silently stops.

@@ -7,6 +7,9 @@ use std::mem::MaybeUninit;
 
 /// A vector of `n` numbers, made in tasks of `task` of them: `fill(first, part)` writes those from number `first` on. It runs as vector
 /// code, so it must be `#[inline(always)]`. What it leaves out is zero.
+///
+/// # Panics
+/// When `task` is 0, or `fill` panics.
 #[inline(always)]
 pub(crate) fn filled<T: Real>(
     n: usize,

@@ -53,11 +53,34 @@ void launch_next(std::function<void()> work) {
     launches.erase(launches.begin(), launches.begin() + 4);
 }
 
+// The kernel that a launch names, which is no template.
+#define KERNEL(NAME)                                                                                                                           \
+    [](auto... arguments) {                                                                                                                    \
+        if constexpr (sizeof(T) == 2)                                                                                                          \
+            NAME##_bf16(arguments...);                                                                                                         \
+        else                                                                                                                                   \
+            NAME##_f32(arguments...);                                                                                                          \
+    }
+#define HEAD_KERNEL(NAME)                                                                                                                      \
+    [](auto... arguments) {                                                                                                                    \
+        if constexpr (D == 16)                                                                                                                 \
+            HEAD_KERNEL_OF(NAME, 16);                                                                                                          \
+        else if constexpr (D == 32)                                                                                                            \
+            HEAD_KERNEL_OF(NAME, 32);                                                                                                          \
+        else                                                                                                                                   \
+            HEAD_KERNEL_OF(NAME, 64);                                                                                                          \
+    }
+#define HEAD_KERNEL_OF(NAME, D)                                                                                                                \
+    if constexpr (sizeof(T) == 2)                                                                                                              \
+        NAME##_bf16_##D(arguments...);                                                                                                         \
+    else                                                                                                                                       \
+        NAME##_f32_##D(arguments...)
+
 template <typename T> void run_relu_squared(const std::vector<int> &size) {
     u64 n = size[0];
     auto x = take<T>(n), grad = take<T>(n), y = unwritten<T>(n), grad_x = unwritten<T>(n);
-    launch_next([&] { relu_squared_forward<T>(x.data(), y.data(), n); });
-    launch_next([&] { relu_squared_backward<T>(x.data(), grad.data(), grad_x.data(), n); });
+    launch_next([&] { KERNEL(relu_squared_forward)(x.data(), y.data(), n); });
+    launch_next([&] { KERNEL(relu_squared_backward)(x.data(), grad.data(), grad_x.data(), n); });
     give(y), give(grad_x);
 }
 
@@ -68,10 +91,10 @@ template <typename T> void run_rms_norm(const std::vector<int> &size) {
     auto y = unwritten<T>(rows * width), grad_x = unwritten<T>(rows * width), grad_weight = unwritten<T>(width);
     int bands = (rows + band - 1) / band;
     auto scales = unwritten<float>(rows), partial = unwritten<float>(bands * width);
-    launch_next([&] { rms_norm_forward<T>(x.data(), weight.data(), y.data(), rows, width, epsilon); });
-    launch_next([&] { rms_norm_backward<T>(x.data(), weight.data(), grad.data(), grad_x.data(), scales.data(), rows, width, epsilon); });
-    launch_next([&] { rms_norm_weight_partial<T>(x.data(), grad.data(), scales.data(), partial.data(), rows, width, band); });
-    launch_next([&] { rms_norm_weight_sum<T>(partial.data(), grad_weight.data(), bands, width); });
+    launch_next([&] { KERNEL(rms_norm_forward)(x.data(), weight.data(), y.data(), rows, width, epsilon); });
+    launch_next([&] { KERNEL(rms_norm_backward)(x.data(), weight.data(), grad.data(), grad_x.data(), scales.data(), rows, width, epsilon); });
+    launch_next([&] { KERNEL(rms_norm_weight_partial)(x.data(), grad.data(), scales.data(), partial.data(), rows, width, band); });
+    launch_next([&] { KERNEL(rms_norm_weight_sum)(partial.data(), grad_weight.data(), bands, width); });
     give(y), give(grad_x), give(grad_weight);
 }
 
@@ -81,10 +104,10 @@ template <typename T> void run_cross_entropy(const std::vector<int> &size) {
     auto targets = take<u32>(rows);
     auto losses = unwritten<float>(rows);
     auto mean = unwritten<double>(1);
-    double slope = 1.0;
-    launch_next([&] { cross_entropy_forward<T>(logits.data(), targets.data(), losses.data(), columns); });
+    double slope = take<double>(1)[0];
+    launch_next([&] { KERNEL(cross_entropy_forward)(logits.data(), targets.data(), losses.data(), columns); });
     launch_next([&] { cross_entropy_mean(losses.data(), mean.data(), rows); });
-    launch_next([&] { cross_entropy_backward<T>(logits.data(), targets.data(), &slope, grad.data(), rows, columns); });
+    launch_next([&] { KERNEL(cross_entropy_backward)(logits.data(), targets.data(), &slope, grad.data(), rows, columns); });
     give(mean), give(grad);
 }
 
@@ -93,8 +116,8 @@ template <typename T> void run_embedding(const std::vector<int> &size) {
     auto table = take<T>(symbols * width), grad = take<T>(tokens * width);
     auto ids = take<u32>(tokens);
     auto y = unwritten<T>(tokens * width), grad_table = unwritten<T>(symbols * width);
-    launch_next([&] { embedding_forward<T>(table.data(), ids.data(), y.data(), width); });
-    launch_next([&] { embedding_backward<T>(ids.data(), grad.data(), grad_table.data(), tokens, width); });
+    launch_next([&] { KERNEL(embedding_forward)(table.data(), ids.data(), y.data(), width); });
+    launch_next([&] { KERNEL(embedding_backward)(ids.data(), grad.data(), grad_table.data(), tokens, width); });
     give(y), give(grad_table);
 }
 
@@ -102,10 +125,12 @@ template <typename T> void run_adamw(const std::vector<int> &size) {
     u64 n = size[0];
     auto master = take<float>(n), m = take<float>(n), v = take<float>(n);
     auto grad = take<T>(n), copy = unwritten<T>(n);
+    T *working_copy = sizeof(T) == 2 ? copy.data() : nullptr;
     auto rule = take<float>(8);
     AdamW constants{rule[0], rule[1], rule[2], rule[3], rule[4], rule[5], rule[6], rule[7]};
-    launch_next([&] { adamw<T>(master.data(), copy.data(), grad.data(), m.data(), v.data(), n, constants); });
-    give(master), give(m), give(v), give(copy);
+    launch_next([&] { KERNEL(adamw)(master.data(), working_copy, grad.data(), m.data(), v.data(), n, constants); });
+    give(master), give(m), give(v);
+    if (working_copy) give(copy);
 }
 
 template <typename T, int D> void run_attention(const std::vector<int> &size) {
@@ -116,13 +141,13 @@ template <typename T, int D> void run_attention(const std::vector<int> &size) {
     auto cos = take<float>(s.sequence * D / 2), sin = take<float>(s.sequence * D / 2);
     auto y = unwritten<T>(rows * D), grad_qkv = unwritten<T>(3 * rows * D);
     auto log_sums = unwritten<float>(rows), means = unwritten<float>(rows);
-    launch_next([&] { attention_forward<T, D>(qkv.data(), cos.data(), sin.data(), y.data(), log_sums.data(), s); });
-    launch_next([&] { attention_means<T, D>(y.data(), grad.data(), means.data(), rows, s); });
+    launch_next([&] { HEAD_KERNEL(attention_forward)(qkv.data(), cos.data(), sin.data(), y.data(), log_sums.data(), s); });
+    launch_next([&] { HEAD_KERNEL(attention_means)(y.data(), grad.data(), means.data(), rows, s); });
     auto backward = [&](auto kernel) {
         launch_next([&] { kernel(qkv.data(), grad.data(), cos.data(), sin.data(), log_sums.data(), means.data(), grad_qkv.data(), s); });
     };
-    backward(attention_backward_queries<T, D>);
-    backward(attention_backward_keys<T, D>);
+    backward(HEAD_KERNEL(attention_backward_queries));
+    backward(HEAD_KERNEL(attention_backward_keys));
     give(y), give(grad_qkv);
 }
 

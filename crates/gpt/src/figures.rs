@@ -24,9 +24,9 @@ pub fn flops_per_token(config: &Config) -> f64 {
 #[must_use]
 pub fn memory_bytes(config: &Config) -> usize {
     let model = &config.model;
-    // A block keeps the residual twice, two normed copies, qkv before and after rotation, the attention's output and two projections of it,
-    // and the hidden layer before and after its activation.
-    let block = (6 + 6 + 2 + 2 * model.mlp_ratio) * model.width;
+    // A block keeps the residual twice, two normed copies, the attention's output and two projections of it, qkv, and the hidden layer before
+    // and after its activation.
+    let block = (6 + 3 + 2 + 2 * model.mlp_ratio) * model.width;
     let token = model.layers * block + 3 * model.width + 2 * model.symbols;
     F32_BYTES * (4 * model.parameters() + config.tokens_per_step() * token)
 }

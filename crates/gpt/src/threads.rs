@@ -4,7 +4,8 @@
 //! * exactly `threads` threads compute, the main thread one of them, each pinned to its own core of the process's mask; matrix products
 //!   use the same ones. A thread without work sleeps. candle's own pool for element-wise operations is left without threads: they would
 //!   inherit the main thread's core, and they spin while they wait.
-//! * all allocation of a step happens on the main thread in the same order, so that heaps look alike from start to start.
+//! * results are allocated on the main thread in the same order, scratch on the thread that uses it, so that heaps look alike from start to
+//!   start.
 //! * the allocator keeps its pages: no page faults after the first steps. Large pages come from its arena (`madvise`).
 
 use anyhow::{Context as _, Result, bail};
@@ -12,11 +13,10 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-/// What must stand in the environment before `main`: candle asks it for the number of parts of a matrix product and for the size of its
-/// own pool, the allocator whether it may give pages back (-1: never).
-fn environment(threads: usize) -> [(&'static str, String); 3] {
+/// What must stand in the environment before `main`: candle asks it for the size of its own pool, the allocator whether it may give pages
+/// back (-1: never).
+fn environment() -> [(&'static str, String); 2] {
     [
-        ("RAYON_NUM_THREADS", threads.to_string()),
         ("CANDLE_NUM_THREADS", "1".to_owned()),
         ("MIMALLOC_PURGE_DELAY", "-1".to_owned()),
     ]
@@ -41,7 +41,7 @@ pub fn cores() -> Result<Vec<usize>> {
 pub fn settle(threads: usize) -> Result<usize> {
     let cores = cores()?;
     let threads = if threads == 0 { cores.len() } else { threads };
-    let wanted = environment(threads);
+    let wanted = environment();
     let settled = wanted
         .iter()
         .all(|(key, value)| std::env::var(key).is_ok_and(|is| is == *value));

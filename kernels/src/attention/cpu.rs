@@ -106,8 +106,8 @@ impl<'a, T: Real> Head<'a, T> {
         }
     }
 
-    /// Past and future share products here, so a value that is not finite may spoil gradients of tokens before it in its tile: its loss is
-    /// not finite either.
+    /// Past and future share products here, so what is not finite (value, query or incoming gradient) may spoil gradients of all tokens in its
+    /// tile, before and after it.
     ///
     /// With P the probabilities, S the scores and O the output: dV = P^T dO, dS = P (dO V^T - rowsum(P dO V^T)), dQ = dS K, dK = dS^T Q.
     #[inline(always)]
@@ -164,7 +164,8 @@ impl<'a, T: Real> Head<'a, T> {
         firsts.map(move |first| (first, ATTENTION_QUERY_TILE.min(padded - first)))
     }
 
-    /// Probabilities of the queries from `first` on over what they see; 0 for what they do not see up to the end of the tile.
+    /// Probabilities of the queries from `first` on over what they see; 0 for what they do not see up to the end of the tile, or NaN in a row
+    /// whose sum is NaN.
     #[inline(always)]
     fn probabilities(&self, keys: &Matrix<T>, first: usize, rows: usize, out: &mut Matrix<T>) {
         let seen = first + rows;

@@ -251,6 +251,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_infinite_value_spoils_only_the_future_in_a_later_tile() {
+        let shape = shape(40, 1, 2);
+        for token in [20, 31, 32] {
+            let mut qkv: Vec<f32> = real(&packed(1, &shape, 13));
+            qkv[token * 6 + 5] = f32::INFINITY;
+            let y = forward(&qkv, &shape);
+            let (past, future) = y.split_at(token * 2);
+            assert!(past.iter().all(|v| v.is_finite()), "{token}: {y:?}");
+            assert!(
+                future[1..].iter().step_by(2).all(|v| !v.is_finite()),
+                "{token}: {y:?}"
+            );
+        }
+    }
+
     proptest! {
         #[test]
         fn the_future_changes_nothing(sequence in 2usize..40, cut in 1usize..39, seed in 0u64..1000) {

@@ -5,7 +5,7 @@ use crate::simd::vectorised;
 use crate::tasks::filled;
 use rayon::prelude::*;
 
-/// Rows of logits that one task handles. A row is `symbols` wide: 16 rows of 256 f32 are 16 KiB.
+/// Rows of logits that one task handles. A row is `symbols` wide: 32 rows of 256 f32 are 32 KiB.
 pub const CROSS_ENTROPY_ROWS_PER_TASK: usize = 32;
 
 /// The loss of each row, in nats.
@@ -37,7 +37,11 @@ fn forward_rows<T: Real>(losses: &mut [f64], logits: &[T], columns: usize, targe
 }
 
 /// `scale * (softmax(row) - one_hot(target))`, row by row.
+///
+/// # Panics
+/// When there is not one target a row.
 pub fn backward<T: Real>(logits: &[T], columns: usize, targets: &[u32], scale: T) -> Vec<T> {
+    assert_eq!(logits.len(), columns * targets.len(), "a target a row");
     filled(
         logits.len(),
         CROSS_ENTROPY_ROWS_PER_TASK * columns,

@@ -4,7 +4,7 @@ use super::NAME;
 use crate::cuda::{Launch, WARP, packs};
 use candle_core::{DType, Result};
 
-/// Warps of the block that handles a row: CROSS_ENTROPY_WARPS of `cuda.cu`.
+/// Warps of the block that handles a row.
 pub const CROSS_ENTROPY_WARPS: usize = 8;
 
 /// Losses or gradients of so many rows.

@@ -2,6 +2,9 @@
 // needs none on the machine that trains.
 #pragma once
 
+// Of a block, on every GPU.
+#define MOST_THREADS 1024
+
 #ifndef OUTPACE_EMULATED
 
 typedef unsigned int u32;

@@ -3,11 +3,11 @@
 //! The source is what was compiled into the program, or, where `OUTPACE_KERNELS` names a folder like `kernels/src`, what lies there: then an
 //! edited kernel needs no build.
 
-use super::Launch;
+use super::{Launch, PACK_BYTES};
 use candle_core::cuda_backend::cudarc::driver::{
     CudaFunction, CudaSlice, CudaView, DeviceRepr, LaunchConfig,
 };
-use candle_core::cuda_backend::cudarc::nvrtc::{CompileOptions, compile_ptx_with_opts};
+use candle_core::cuda_backend::cudarc::nvrtc::{self, CompileOptions, compile_ptx_with_opts};
 use candle_core::cuda_backend::{CudaDType, CudaDevice, WrapErr as _};
 use candle_core::op::BackpropOp;
 use candle_core::{CudaStorage, Error, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
@@ -19,6 +19,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// Folder with the sources of kernels, laid out like `kernels/src`.
 pub const SOURCES_VARIABLE: &str = "OUTPACE_KERNELS";
+
+const STANDARD: &str = "--std=c++17";
 
 /// What every kernel's source begins with.
 const SHARED: [(&str, &str); 2] = [
@@ -112,7 +114,9 @@ fn whole_text(source: &Source) -> Result<String> {
 /// PTX for a compute capability, from the disk where the same text was compiled before.
 fn compiled(text: &str, operation: &str, (major, minor): (i32, i32)) -> Result<String> {
     let architecture = format!("--gpu-architecture=compute_{major}{minor}");
-    let hash = Sha256::digest(format!("{architecture}\n{text}"));
+    // Another compiler makes other code of the same text.
+    let compiler = nvrtc_version()?;
+    let hash = Sha256::digest(format!("{compiler:?}\n{architecture}\n{STANDARD}\n{text}"));
     let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     let kept = cache_folder().map(|folder| folder.join(format!("{operation}-{hash}.ptx")));
     if let Some(ptx) = kept
@@ -122,7 +126,7 @@ fn compiled(text: &str, operation: &str, (major, minor): (i32, i32)) -> Result<S
         return Ok(ptx);
     }
     let options = CompileOptions {
-        options: vec![architecture, "--std=c++17".to_owned()],
+        options: vec![architecture, STANDARD.to_owned()],
         name: Some(format!("{operation}.cu")),
         ..CompileOptions::default()
     };
@@ -136,6 +140,17 @@ fn compiled(text: &str, operation: &str, (major, minor): (i32, i32)) -> Result<S
         keep(&path, &ptx);
     }
     Ok(ptx)
+}
+
+fn nvrtc_version() -> Result<(i32, i32)> {
+    let (mut major, mut minor) = (0, 0);
+    #[expect(unsafe_code, reason = "cudarc has no safe call for it")]
+    // SAFETY: two pointers to integers, which it writes.
+    let code = unsafe { nvrtc::sys::nvrtcVersion(&raw mut major, &raw mut minor) };
+    match code {
+        nvrtc::sys::nvrtcResult::NVRTC_SUCCESS => Ok((major, minor)),
+        error => bail!("NVRTC does not say its version: {error:?}"),
+    }
 }
 
 fn cache_folder() -> Option<PathBuf> {
@@ -176,23 +191,30 @@ macro_rules! start {
         use candle_core::cuda_backend::cudarc::driver::PushKernelArg as _;
         let (function, stream) = ($function, $device.cuda_stream());
         let mut builder = stream.launch_builder(&function);
-        $(builder.arg($argument);)+
+        // Bound, so that they live until the launch.
+        $(let argument = $argument; builder.arg(argument);)+
         #[expect(unsafe_code, reason = "a kernel")]
-        // SAFETY: the arguments are those of the kernel's signature in `cuda.cu`, and the launch covers what the buffers hold: the tests run
-        // the kernels with these launches.
+        // SAFETY: the arguments are those of the kernel's signature in `cuda.cu`, in its order. The launch covers what the buffers hold: the tests
+        // run the kernels with these sizes.
         let started = unsafe { builder.launch($launch.config()) };
         started.w().map(drop)
     }};
 }
 pub(crate) use start;
 
-/// The numbers of a contiguous storage on a device.
+/// The numbers of a contiguous storage on a device, beginning where a thread may load a pack.
 pub(crate) fn view<'a, T: CudaDType>(
     operation: &'static str,
     storage: &'a CudaStorage,
     layout: &Layout,
 ) -> Result<CudaView<'a, T>> {
     match layout.contiguous_offsets() {
+        // On a GPU such a load is an error that takes the whole context with it.
+        Some((first, _)) if !(first * size_of::<T>()).is_multiple_of(PACK_BYTES) => {
+            bail!(
+                "{operation}: the input begins {first} numbers into its memory, which is no multiple of {PACK_BYTES} bytes"
+            )
+        }
         Some((first, end)) => Ok(storage.as_cuda_slice::<T>()?.slice(first..end)),
         None => bail!("{operation}: the input must be contiguous, its layout is {layout:?}"),
     }

@@ -1,6 +1,6 @@
 // Just enough of CUDA to run the kernels on a CPU, thread by thread, so that they are checked where no GPU is. Every thread of a block is a
 // fiber; it runs until it meets the others, at __syncthreads or in an exchange between the lanes of its warp. What it does not show: races,
-// because fibers take turns, and speed.
+// because fibers take turns; barriers that threads reach at different places; shared memory that is read before it is written; and speed.
 #pragma once
 
 #include <algorithm>
@@ -62,7 +62,13 @@ inline void let_others_run() { swapcontext(&fibers[current].context, &scheduler)
 // Waits until `count` fibers from `first` on have met as often as this one.
 inline void meet(std::size_t first, std::size_t count, u64 Fiber::*meetings) {
     u64 mine = ++(fibers[current].*meetings);
-    auto behind = [&](const Fiber &other) { return !other.ended && other.*meetings < mine; };
+    auto behind = [&](const Fiber &other) {
+        if (other.ended && other.*meetings < mine) {
+            std::fprintf(stderr, "a thread has ended before others that wait for it\n");
+            std::abort();
+        }
+        return other.*meetings < mine;
+    };
     while (std::any_of(fibers.begin() + first, fibers.begin() + first + count, behind)) let_others_run();
 }
 
@@ -109,6 +115,10 @@ inline float half_of(u64 pair, int which) { return bits<float>(which ? (u32)pair
 // ldmatrix: lane 4 r + c gets numbers 2c and 2c + 1 of row r of each matrix, or of its transpose.
 inline void load_matrices_either(u32 out[4], const bf16 *row, bool transposed) {
     int r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
+    if ((u64)row % 16 != 0) {
+        std::fprintf(stderr, "ldmatrix reads a row that does not begin at a multiple of 16 bytes\n");
+        std::abort();
+    }
     exchange({(u64)row}, [&](Fiber *lanes) {
         for (int i = 0; i < 4; i++) {
             auto at = [&](int row, int column) { return ((const bf16 *)lanes[8 * i + row].shown[0])[column].bits; };

@@ -50,16 +50,17 @@ impl<'a, T> View<'a, T> {
 /// `left` times `right`, row by row.
 ///
 /// # Panics
-/// When the inner sizes differ.
+/// When the inner sizes differ, or when the result or a stride is larger than memory can be.
 #[must_use]
 #[expect(unsafe_code, reason = "gemm takes pointers")]
 pub fn product<T: Real>(left: View<'_, T>, right: View<'_, T>) -> Vec<T> {
     assert_eq!(left.columns, right.rows, "the inner sizes of a product");
     let (rows, columns) = (left.rows, right.columns);
-    let mut out: Vec<T> = Vec::with_capacity(rows * columns);
-    let stride = |stride: usize| isize::try_from(stride).expect("a slice is no longer than that");
-    // SAFETY: a view is made from a slice that holds all of it, and transposing keeps that. `out` has room for rows x columns. gemm writes
-    // every element of it and, with `read_dst` false, reads none before.
+    let size = rows.checked_mul(columns).expect("the size of a product");
+    let mut out: Vec<T> = Vec::with_capacity(size);
+    let stride = |stride: usize| isize::try_from(stride).expect("a stride");
+    // SAFETY: a view is made from a slice that holds all of it, and transposing keeps that. `out` has room for rows x columns, whose product
+    // has not overflowed. gemm writes every element of it and, with `read_dst` false, reads none before.
     unsafe {
         gemm(
             rows,
@@ -82,7 +83,25 @@ pub fn product<T: Real>(left: View<'_, T>, right: View<'_, T>) -> Vec<T> {
             false,
             Parallelism::Rayon(0),
         );
-        out.set_len(rows * columns);
+        out.set_len(size);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_inside_gives_zeros() {
+        let (left, right) = (View::<f32>::new(&[], 3), View::new(&[], 2));
+        assert_eq!(product(left.transposed(), right), [0.0; 6]);
+    }
+
+    #[test]
+    #[should_panic(expected = "the size of a product")]
+    fn a_result_beyond_all_memory_is_refused() {
+        let (left, right) = (View::<f32>::new(&[], 1 << 62), View::new(&[], 4));
+        let _ = product(left.transposed(), right);
+    }
 }

@@ -22,7 +22,11 @@ pub fn forward<T: Real>(x: &[T]) -> Vec<T> {
 }
 
 /// `2 max(x, 0) grad`.
+///
+/// # Panics
+/// When the lengths differ.
 pub fn backward<T: Real>(x: &[T], grad: &[T]) -> Vec<T> {
+    assert_eq!(x.len(), grad.len(), "a gradient an element");
     filled(
         x.len(),
         RELU_SQUARED_ELEMENTS_PER_TASK,

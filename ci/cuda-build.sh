@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds with CUDA on a machine that has neither a GPU nor a driver: the toolkit comes from ci/cuda-toolkit.sh (or CUDA_HOME), an empty libcuda stands
-# in for the driver's while linking. About 15 minutes on 2 cores.
+# in for the driver's while linking. About 7 minutes on 2 cores.
 # Usage: ci/cuda-build.sh [CARGO COMMAND...]     default: clippy of outpace-kernels with its feature cuda
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -125,12 +125,10 @@ template <typename T> void run_adamw(const std::vector<int> &size) {
     u64 n = size[0];
     auto master = take<float>(n), m = take<float>(n), v = take<float>(n);
     auto grad = take<T>(n), copy = unwritten<T>(n);
-    T *working_copy = sizeof(T) == 2 ? copy.data() : nullptr;
     auto rule = take<float>(8);
     AdamW constants{rule[0], rule[1], rule[2], rule[3], rule[4], rule[5], rule[6], rule[7]};
-    launch_next([&] { KERNEL(adamw)(master.data(), working_copy, grad.data(), m.data(), v.data(), n, constants); });
-    give(master), give(m), give(v);
-    if (working_copy) give(copy);
+    launch_next([&] { KERNEL(adamw)(master.data(), copy.data(), grad.data(), m.data(), v.data(), n, constants); });
+    give(master), give(m), give(v), give(copy);
 }
 
 template <typename T, int D> void run_attention(const std::vector<int> &size) {

@@ -24,8 +24,10 @@ pub fn update<T: Real>(parameter: &mut [T], grad: &[T], m: &mut [T], v: &mut [T]
         });
 }
 
-/// The rule with everything that does not depend on the element computed once, in f64.
-struct Constants<T> {
+/// The rule with everything that does not depend on the element computed once, in f64. The CUDA kernel takes it as it is.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Constants<T> {
     keep_m: T,
     take_m: T,
     keep_v: T,
@@ -37,7 +39,7 @@ struct Constants<T> {
 }
 
 impl<T: Real> Constants<T> {
-    fn of(rule: &Rule) -> Self {
+    pub(super) fn of(rule: &Rule) -> Self {
         let correction = |beta: f64| 1.0 - beta.powf(rule.step as f64);
         Self {
             keep_m: T::from_f64(rule.beta1),

@@ -30,6 +30,9 @@ pub struct Doctor {
     /// Floating-point operations a second of f32 multiply-adds, all cores together: no training can do more.
     #[serde(default)]
     pub peak_flops_per_s: Option<f64>,
+    /// Bytes read and written a second by copies from memory to memory, all cores together.
+    #[serde(default)]
+    pub copy_bytes_per_s: Option<f64>,
     /// Wall seconds of one block.
     #[serde(default)]
     pub block_s: Option<f64>,

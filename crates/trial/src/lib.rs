@@ -37,7 +37,7 @@ pub use event::{Event, NoObserver, Observer};
 pub use launch::{Finished, LaunchError, LaunchSpec, Launcher, Limits, Running};
 pub use lock::Lock;
 pub use machine::{machine, sandbox_tier};
-pub use peak::{peak_flops_per_s, plausible};
+pub use peak::{copy_bytes_per_s, peak_flops_per_s, plausible};
 pub use peer::PeerError;
 pub use plan::{Plan, pilot};
 pub use process_mode::{CommandArena, PAIRS_OF_COMMANDS};

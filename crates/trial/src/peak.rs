@@ -1,7 +1,7 @@
 //! How much arithmetic this machine can do at most. A training that claims more did not do its work, whatever else it shows.
 
 use std::hint::black_box;
-use std::sync::OnceLock;
+use std::sync::{Barrier, OnceLock};
 use std::time::Instant;
 
 use outpace_record::{Check, Machine};
@@ -14,6 +14,8 @@ use crate::trial::at_most;
 const SUMS: usize = 12;
 /// Rounds of one try: some milliseconds.
 const ROUNDS: usize = 2_000_000;
+/// All copies of a try together; more than the last cache of most machines.
+const COPIED_BYTES: usize = 128 << 20;
 /// A peak is a maximum: what disturbs a try makes it smaller.
 const TRIES: usize = 5;
 /// bf16 and f16 vectors hold twice as many numbers as f32 ones.
@@ -26,7 +28,7 @@ const CLOCK_SLACK: f64 = 1.1;
 pub fn peak_flops_per_s() -> f64 {
     static PEAK: OnceLock<f64> = OnceLock::new();
     *PEAK.get_or_init(|| {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let cores = cores();
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..cores).map(|_| scope.spawn(of_one_core)).collect();
             threads
@@ -35,6 +37,36 @@ pub fn peak_flops_per_s() -> f64 {
                 .sum()
         })
     })
+}
+
+/// Bytes read and written a second by copies from memory to memory, all cores at once. Nothing is judged by it. Takes about half a second.
+pub fn copy_bytes_per_s() -> f64 {
+    let cores = cores();
+    let (bytes, barrier) = (COPIED_BYTES / cores, Barrier::new(cores));
+    let copies = || {
+        let (from, mut to) = (vec![1u8; bytes], vec![0u8; bytes]);
+        let copy = |_| {
+            barrier.wait();
+            let begin = Instant::now();
+            to.copy_from_slice(black_box(&from));
+            black_box(&to);
+            // Until the last one is done.
+            barrier.wait();
+            begin.elapsed().as_secs_f64()
+        };
+        (0..TRIES).map(copy).fold(f64::INFINITY, f64::min)
+    };
+    let seconds = std::thread::scope(|scope| {
+        for _ in 1..cores {
+            scope.spawn(copies);
+        }
+        copies()
+    });
+    (2 * bytes * cores) as f64 / seconds
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn of_one_core() -> f64 {
@@ -100,6 +132,8 @@ mod tests {
     fn the_peak_is_more_than_any_machine_lacks() {
         // One core of the oldest x86-64 does a multiplication and an addition of four numbers a cycle.
         assert!(peak_flops_per_s() > 1e9);
+        // PC-133 memory of the year 2000 read or wrote a gigabyte a second.
+        assert!(copy_bytes_per_s() > 1e8);
     }
 
     #[test]

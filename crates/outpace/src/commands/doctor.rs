@@ -75,6 +75,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         aa_blocks: noise.map_or(0, |n| n.log_ratios.len()),
         aa_log_ratios: noise.map(|n| n.log_ratios.clone()).unwrap_or_default(),
         peak_flops_per_s: (!args.no_measure).then(outpace_trial::peak_flops_per_s),
+        copy_bytes_per_s: (!args.no_measure).then(outpace_trial::copy_bytes_per_s),
         block_s: noise.map(|n| n.block_s),
         overhead: noise.map(|n| n.overhead),
         forecast,
@@ -172,10 +173,11 @@ fn forecast(noise: &Noise, rule: &Rule) -> Vec<Forecast> {
 }
 
 fn show(screen: &mut Screen, doctor: &Doctor) {
-    if let Some(peak) = doctor.peak_flops_per_s {
+    if let (Some(flops), Some(bytes)) = (doctor.peak_flops_per_s, doctor.copy_bytes_per_s) {
         screen.result(&format!(
-            "peak       {:.0} GFLOP/s of f32 multiply-adds on all cores",
-            peak / 1e9
+            "peak       {:.0} GFLOP/s of f32 multiply-adds, {:.0} GB/s of copies in memory, on all cores",
+            flops / 1e9,
+            bytes / 1e9
         ));
     }
     if let (Some(name), Some(sd)) = (&doctor.workload, doctor.aa_sd) {

@@ -33,11 +33,32 @@ const NO_DEPENDENCIES: [&str; 6] = ["debug", "doc", "examples", "incremental", "
 /// # Errors
 /// A file cannot be read or written.
 pub(crate) fn copy_dependencies(from: &Path, to: &Path) -> io::Result<()> {
-    copy_level(from, to, 0)
+    let cargos = subfolders(from)?.iter().any(|folder| is_cargos(folder));
+    copy_level(from, to, 0, cargos)
+}
+
+/// Whether a folder at the top of a target folder is a profile of cargo's, or that of another platform with its profiles. People keep other
+/// things there too, Python environments of gigabytes, and whole target folders of other builds.
+fn is_cargos(folder: &Path) -> bool {
+    let is_profile = |folder: &Path| folder.join(".fingerprint").is_dir();
+    let is_target = folder.join(".rustc_info.json").exists();
+    let below = subfolders(folder).unwrap_or_default();
+    is_profile(folder) || (!is_target && below.iter().any(|folder| is_profile(folder)))
+}
+
+fn subfolders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
 }
 
 /// The folders that are left out stand at the top or in a profile's folder; deeper ones of the same name are outputs.
-fn copy_level(from: &Path, to: &Path, depth: usize) -> io::Result<()> {
+fn copy_level(from: &Path, to: &Path, depth: usize, cargos: bool) -> io::Result<()> {
     fs::create_dir_all(to)?;
     let in_deps = from.file_name().is_some_and(|name| name == "deps");
     for entry in fs::read_dir(from)? {
@@ -45,8 +66,9 @@ fn copy_level(from: &Path, to: &Path, depth: usize) -> io::Result<()> {
         let (source, target, kind) = (entry.path(), to.join(entry.file_name()), entry.file_type()?);
         let left_out =
             depth <= 1 && NO_DEPENDENCIES.contains(&&*entry.file_name().to_string_lossy());
-        if kind.is_dir() && !left_out {
-            copy_level(&source, &target, depth + 1)?;
+        let foreign = depth == 0 && cargos && kind.is_dir() && !is_cargos(&source);
+        if kind.is_dir() && !left_out && !foreign {
+            copy_level(&source, &target, depth + 1, cargos)?;
         } else if kind.is_symlink() {
             std::os::unix::fs::symlink(fs::read_link(&source)?, &target)?;
         } else if kind.is_file() && !(in_deps && source.extension().is_none()) {
@@ -135,4 +157,45 @@ pub(crate) fn files_below(root: &Path) -> io::Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_target_folder_only_what_is_cargos_is_copied() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("target"), dir.path().join("copy"));
+        let files = [
+            ("CACHEDIR.TAG", true),
+            ("release/.fingerprint/a/lib", true),
+            ("release/deps/liba.rlib", true),
+            ("release/deps/program", false),
+            ("x86_64-unknown-linux-gnu/release/.fingerprint/a/lib", true),
+            ("doc/index.html", false),
+            ("venv/lib/python3/torch.so", false),
+            ("another/.rustc_info.json", false),
+            ("another/release/.fingerprint/a/lib", false),
+        ];
+        for (file, _) in files {
+            let path = from.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, file).unwrap();
+        }
+        copy_dependencies(&from, &to).unwrap();
+        for (file, copied) in files {
+            assert_eq!(to.join(file).exists(), copied, "{file}");
+        }
+    }
+
+    #[test]
+    fn of_another_build_tools_folder_everything_is_copied() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("build"), dir.path().join("copy"));
+        fs::create_dir_all(from.join("objects/core")).unwrap();
+        fs::write(from.join("objects/core/a.o"), "a").unwrap();
+        copy_dependencies(&from, &to).unwrap();
+        assert!(to.join("objects/core/a.o").exists());
+    }
 }

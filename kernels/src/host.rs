@@ -16,20 +16,20 @@ pub(crate) fn slice<'a, T: WithDType>(
     }
 }
 
-/// A tensor held open for reading on the CPU. `G` is candle's lock guard, whose type it does not name in public.
-pub(crate) struct Host<'a, G> {
-    storage: G,
-    layout: &'a Layout,
+/// A tensor held open for reading. `G` is candle's lock guard, whose type it does not name in public.
+pub(crate) struct Open<'a, G> {
+    pub(crate) storage: G,
+    pub(crate) layout: &'a Layout,
 }
 
-impl<'a> Host<'a, ()> {
-    pub(crate) fn of(tensor: &'a Tensor) -> Host<'a, impl Deref<Target = Storage>> {
+impl<'a> Open<'a, ()> {
+    pub(crate) fn of(tensor: &'a Tensor) -> Open<'a, impl Deref<Target = Storage>> {
         let (storage, layout) = tensor.storage_and_layout();
-        Host { storage, layout }
+        Open { storage, layout }
     }
 }
 
-impl<G: Deref<Target = Storage>> Host<'_, G> {
+impl<G: Deref<Target = Storage>> Open<'_, G> {
     pub(crate) fn slice<T: WithDType>(&self, operation: &'static str) -> Result<&[T]> {
         match &*self.storage {
             Storage::Cpu(storage) => slice(operation, storage, self.layout),

@@ -55,7 +55,8 @@ pub(super) use device::{LogSums, backward, forward};
 #[cfg(feature = "cuda")]
 mod device {
     use super::{NAME, means, tiles};
-    use crate::cuda::device::{CudaReal, OnDevice, Source, start, tensor, unwritten, view};
+    use crate::cuda::device::{CudaReal, Source, start, tensor, unwritten, view};
+    use crate::host::Open;
     use crate::rotary::{Shape, Table};
     use candle_core::backend::BackendStorage as _;
     use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DeviceRepr};
@@ -100,7 +101,7 @@ mod device {
         let elements = qkv.len() / 3;
         let batch = elements / (shape.sequence * shape.heads * shape.head_dim);
         let (cos, sin) = rotary.tensors();
-        let (cos_device, sin_device) = (OnDevice::of(cos), OnDevice::of(sin));
+        let (cos_device, sin_device) = (Open::of(cos), Open::of(sin));
         let (cos, sin) = (cos_device.view::<f32>(NAME)?, sin_device.view::<f32>(NAME)?);
         let mut y = unwritten::<T>(device, elements)?;
         let mut log_sums = unwritten::<f32>(device, elements / shape.head_dim)?;
@@ -133,8 +134,7 @@ mod device {
             bail!("{NAME}: a backward without its forward");
         };
         let (cos, sin) = rotary.tensors();
-        let [qkv_device, y_device, grad_device, cos, sin] =
-            [qkv, y, grad, cos, sin].map(OnDevice::of);
+        let [qkv_device, y_device, grad_device, cos, sin] = [qkv, y, grad, cos, sin].map(Open::of);
         let device = qkv_device.storage(NAME)?.device();
         let data = qkv_device.view::<T>(NAME)?;
         let (y, grad) = (y_device.view::<T>(NAME)?, grad_device.view::<T>(NAME)?);

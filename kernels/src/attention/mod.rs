@@ -15,7 +15,7 @@ pub mod cpu;
 pub mod cuda;
 pub mod reference;
 
-use crate::host::{Host, for_real, slice};
+use crate::host::{Open, for_real, slice};
 use crate::rotary::{Angles, Shape, Table};
 use crate::tape::Tape;
 use crate::{Real, profile};
@@ -94,7 +94,7 @@ impl Attention {
     }
 
     fn backward<T: Real>(&self, qkv: &Tensor, grad: &Tensor) -> Result<Tensor> {
-        let (qkv_host, grad_host) = (Host::of(qkv), Host::of(grad));
+        let (qkv_host, grad_host) = (Open::of(qkv), Open::of(grad));
         let data = qkv_host.slice::<T>(NAME)?;
         let elements = data.len() / 3;
         let _span = profile::span(

@@ -30,7 +30,8 @@ pub(super) use device::{backward, forward};
 #[cfg(feature = "cuda")]
 mod device {
     use super::{NAME, mean, rows};
-    use crate::cuda::device::{CudaReal, OnDevice, Source, start, tensor, unwritten, view};
+    use crate::cuda::device::{CudaReal, Source, start, tensor, unwritten, view};
+    use crate::host::Open;
     use candle_core::backend::BackendStorage as _;
     use candle_core::{CudaStorage, Layout, Result, Tensor, bail};
 
@@ -78,8 +79,7 @@ mod device {
         targets: &Tensor,
         grad: &Tensor,
     ) -> Result<Tensor> {
-        let [logits_device, targets_device, grad_device] =
-            [logits, targets, grad].map(OnDevice::of);
+        let [logits_device, targets_device, grad_device] = [logits, targets, grad].map(Open::of);
         let device = logits_device.storage(NAME)?.device();
         let data = logits_device.view::<T>(NAME)?;
         let (targets, slope) = (

@@ -14,7 +14,7 @@ pub mod cpu;
 pub mod cuda;
 pub mod reference;
 
-use crate::host::{Host, for_real, matrix, slice};
+use crate::host::{Open, for_real, matrix, slice};
 use crate::tape::Tape;
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
@@ -41,7 +41,7 @@ pub fn cross_entropy(tape: &Tape, logits: &Tensor, targets: &Tensor) -> Result<T
 /// As [`cross_entropy`].
 pub fn row_losses(logits: &Tensor, targets: &[u32]) -> Result<Vec<f64>> {
     let (_, symbols) = check_shapes(logits.shape(), targets)?;
-    let host = Host::of(logits);
+    let host = Open::of(logits);
     for_real!(NAME, logits.dtype(), T => Ok(cpu::forward(host.slice::<T>(NAME)?, symbols, targets)))
 }
 
@@ -79,7 +79,7 @@ fn forward<T: Real>(
 fn backward<T: Real>(logits: &Tensor, targets: &Tensor, grad: &Tensor) -> Result<Tensor> {
     let (rows, symbols) = matrix(NAME, logits.shape())?;
     let (logits_host, targets_host, grad_host) =
-        (Host::of(logits), Host::of(targets), Host::of(grad));
+        (Open::of(logits), Open::of(targets), Open::of(grad));
     let data = logits_host.slice::<T>(NAME)?;
     let scale = T::from_f64(grad_host.slice::<f64>(NAME)?[0] / rows as f64);
     let _span = profile::span(

@@ -4,11 +4,12 @@
 //! edited kernel needs no build.
 
 use super::{Launch, PACK_BYTES};
+use crate::host::Open;
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaFunction, CudaSlice, CudaView, DeviceRepr, LaunchConfig,
+    CudaFunction, CudaModule, CudaSlice, CudaView, DeviceRepr, LaunchConfig,
 };
-use candle_core::cuda_backend::cudarc::nvrtc::{self, CompileOptions, compile_ptx_with_opts};
-use candle_core::cuda_backend::{CudaDType, CudaDevice, WrapErr as _};
+use candle_core::cuda_backend::cudarc::nvrtc::{self, CompileOptions, Ptx, compile_ptx_with_opts};
+use candle_core::cuda_backend::{CudaDType, CudaDevice, DeviceId, WrapErr as _};
 use candle_core::op::BackpropOp;
 use candle_core::{CudaStorage, Error, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 use sha2::{Digest as _, Sha256};
@@ -63,29 +64,25 @@ impl Source {
 
     /// The kernel of just that name.
     pub(crate) fn function(&self, device: &CudaDevice, name: &str) -> Result<CudaFunction> {
-        // Once a process and device: candle keeps the module under the operation's name.
-        let text = loaded(device, self)?;
-        let function = device.get_or_load_custom_func(name, self.operation, &text)?;
-        Ok(function.into_cuda_function())
+        self.module(device)?.load_function(name).w()
     }
-}
 
-/// PTX of an operation for a device; kept for the process.
-fn loaded(device: &CudaDevice, source: &Source) -> Result<Arc<String>> {
-    type Loaded = HashMap<(&'static str, (i32, i32)), Arc<String>>;
-    static LOADED: LazyLock<Mutex<Loaded>> = LazyLock::new(Mutex::default);
-    let capability = device.cuda_stream().context().compute_capability().w()?;
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(ptx) = loaded.get(&(source.operation, capability)) {
-        return Ok(ptx.clone());
+    /// Compiled once a process and device; every launch asks for it.
+    fn module(&self, device: &CudaDevice) -> Result<Arc<CudaModule>> {
+        type Loaded = HashMap<(DeviceId, &'static str), Arc<CudaModule>>;
+        static LOADED: LazyLock<Mutex<Loaded>> = LazyLock::new(Mutex::default);
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (device.id(), self.operation);
+        if let Some(module) = loaded.get(&key) {
+            return Ok(module.clone());
+        }
+        let stream = device.cuda_stream();
+        let capability = stream.context().compute_capability().w()?;
+        let ptx = compiled(&whole_text(self)?, self.operation, capability)?;
+        let module = stream.context().load_module(Ptx::from_src(ptx)).w()?;
+        loaded.insert(key, module.clone());
+        Ok(module)
     }
-    let ptx = Arc::new(compiled(
-        &whole_text(source)?,
-        source.operation,
-        capability,
-    )?);
-    loaded.insert((source.operation, capability), ptx.clone());
-    Ok(ptx)
 }
 
 /// The shared parts and the operation's own, as one text: the machine that trains needs no include folder.
@@ -227,20 +224,7 @@ pub(crate) fn unwritten<T: CudaReal>(device: &CudaDevice, n: usize) -> Result<Cu
     unsafe { device.alloc::<T>(n) }
 }
 
-/// A tensor on a device, held open for reading. `G` is candle's lock guard.
-pub(crate) struct OnDevice<'a, G> {
-    storage: G,
-    layout: &'a Layout,
-}
-
-impl<'a> OnDevice<'a, ()> {
-    pub(crate) fn of(tensor: &'a Tensor) -> OnDevice<'a, impl Deref<Target = Storage>> {
-        let (storage, layout) = tensor.storage_and_layout();
-        OnDevice { storage, layout }
-    }
-}
-
-impl<G: Deref<Target = Storage>> OnDevice<'_, G> {
+impl<G: Deref<Target = Storage>> Open<'_, G> {
     pub(crate) fn storage(&self, operation: &'static str) -> Result<&CudaStorage> {
         match &*self.storage {
             Storage::Cuda(storage) => Ok(storage),

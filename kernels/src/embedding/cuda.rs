@@ -22,7 +22,8 @@ pub(super) use device::{backward, forward};
 #[cfg(feature = "cuda")]
 mod device {
     use super::{NAME, rows};
-    use crate::cuda::device::{CudaReal, OnDevice, Source, start, tensor, unwritten, view};
+    use crate::cuda::device::{CudaReal, Source, start, tensor, unwritten, view};
+    use crate::host::Open;
     use candle_core::backend::BackendStorage as _;
     use candle_core::{CudaStorage, Layout, Result, Tensor};
 
@@ -63,7 +64,7 @@ mod device {
         grad: &Tensor,
     ) -> Result<Tensor> {
         let (symbols, width) = table.dims2()?;
-        let (ids_device, grad_device) = (OnDevice::of(ids), OnDevice::of(grad));
+        let (ids_device, grad_device) = (Open::of(ids), Open::of(grad));
         let device = ids_device.storage(NAME)?.device();
         let (ids, grad) = (ids_device.view::<u32>(NAME)?, grad_device.view::<T>(NAME)?);
         let mut grad_table = unwritten::<T>(device, symbols * width)?;

@@ -13,7 +13,7 @@ pub mod cpu;
 pub mod cuda;
 pub mod reference;
 
-use crate::host::{Host, for_real, matrix, slice};
+use crate::host::{Open, for_real, matrix, slice};
 use crate::tape::Tape;
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
@@ -51,7 +51,7 @@ fn forward<T: Real>(
 
 fn backward<T: Real>(table: &Tensor, ids: &Tensor, grad: &Tensor) -> Result<Tensor> {
     let (symbols, width) = matrix(NAME, table.shape())?;
-    let (ids_host, grad_host) = (Host::of(ids), Host::of(grad));
+    let (ids_host, grad_host) = (Open::of(ids), Open::of(grad));
     let grad = grad_host.slice::<T>(NAME)?;
     let bytes = size_of_val(grad) + symbols * width * size_of::<T>();
     let _span = profile::span("embedding.backward", grad.len(), bytes);

@@ -15,7 +15,7 @@
 pub mod cpu;
 pub mod reference;
 
-use crate::host::{Host, for_real, matrix, slice};
+use crate::host::{Open, for_real, matrix, slice};
 use crate::tape::Tape;
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
@@ -55,7 +55,7 @@ fn forward<T: Real>(
 fn backward<T: Real>(x: &Tensor, weight: &Tensor, grad: &Tensor) -> Result<[Tensor; 2]> {
     let (rows, inner) = matrix(NAME, x.shape())?;
     let columns = weight.dim(1)?;
-    let (x_host, weight_host, grad_host) = (Host::of(x), Host::of(weight), Host::of(grad));
+    let (x_host, weight_host, grad_host) = (Open::of(x), Open::of(weight), Open::of(grad));
     let [x_data, weight_data, grad_data] = [
         x_host.slice::<T>(NAME)?,
         weight_host.slice(NAME)?,

@@ -22,7 +22,8 @@ pub(super) use device::{backward, forward};
 #[cfg(feature = "cuda")]
 mod device {
     use super::{NAME, launch};
-    use crate::cuda::device::{CudaReal, OnDevice, Source, start, tensor, unwritten, view};
+    use crate::cuda::device::{CudaReal, Source, start, tensor, unwritten, view};
+    use crate::host::Open;
     use candle_core::backend::BackendStorage as _;
     use candle_core::{CudaStorage, Layout, Result, Tensor};
 
@@ -48,7 +49,7 @@ mod device {
     }
 
     pub(crate) fn backward<T: CudaReal>(x: &Tensor, grad: &Tensor) -> Result<Tensor> {
-        let (x_device, grad_device) = (OnDevice::of(x), OnDevice::of(grad));
+        let (x_device, grad_device) = (Open::of(x), Open::of(grad));
         let device = x_device.storage(NAME)?.device();
         let (data, grad) = (x_device.view::<T>(NAME)?, grad_device.view::<T>(NAME)?);
         let n = data.len();

@@ -13,7 +13,7 @@ pub mod cpu;
 pub mod cuda;
 pub mod reference;
 
-use crate::host::{Host, for_real, slice};
+use crate::host::{Open, for_real, slice};
 use crate::tape::Tape;
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
@@ -41,7 +41,7 @@ fn forward<T: Real>(storage: &CpuStorage, layout: &Layout) -> Result<CpuStorage>
 }
 
 fn backward<T: Real>(x: &Tensor, grad: &Tensor) -> Result<Tensor> {
-    let (x_host, grad_host) = (Host::of(x), Host::of(grad));
+    let (x_host, grad_host) = (Open::of(x), Open::of(grad));
     let data = x_host.slice::<T>(NAME)?;
     let _span = profile::span(
         "relu_squared.backward",

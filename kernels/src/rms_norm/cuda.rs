@@ -51,7 +51,8 @@ pub(super) use device::{backward, forward};
 #[cfg(feature = "cuda")]
 mod device {
     use super::{NAME, RMS_NORM_BAND, rows, weight_partial, weight_sum};
-    use crate::cuda::device::{CudaReal, OnDevice, Source, start, tensor, unwritten, view};
+    use crate::cuda::device::{CudaReal, Source, start, tensor, unwritten, view};
+    use crate::host::Open;
     use candle_core::backend::BackendStorage as _;
     use candle_core::{CudaStorage, Layout, Result, Tensor};
 
@@ -87,7 +88,7 @@ mod device {
         grad: &Tensor,
         epsilon: f64,
     ) -> Result<[Tensor; 2]> {
-        let [x_device, weight_device, grad_device] = [x, weight, grad].map(OnDevice::of);
+        let [x_device, weight_device, grad_device] = [x, weight, grad].map(Open::of);
         let device = x_device.storage(NAME)?.device();
         let data = x_device.view::<T>(NAME)?;
         let (scale, grad) = (weight_device.view::<T>(NAME)?, grad_device.view::<T>(NAME)?);

@@ -13,7 +13,7 @@ pub mod cpu;
 pub mod cuda;
 pub mod reference;
 
-use crate::host::{Host, for_real, matrix, slice};
+use crate::host::{Open, for_real, matrix, slice};
 use crate::tape::Tape;
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
@@ -59,7 +59,7 @@ impl RmsNorm {
     }
 
     fn backward<T: Real>(&self, x: &Tensor, weight: &Tensor, grad: &Tensor) -> Result<[Tensor; 2]> {
-        let (x_host, weight_host, grad_host) = (Host::of(x), Host::of(weight), Host::of(grad));
+        let (x_host, weight_host, grad_host) = (Open::of(x), Open::of(weight), Open::of(grad));
         let (x_data, weight_data) = (x_host.slice::<T>(NAME)?, weight_host.slice(NAME)?);
         let _span = profile::span(
             "rms_norm.backward",

@@ -13,7 +13,7 @@ pub mod cpu;
 pub mod reference;
 
 use crate::Real;
-use crate::host::Host;
+use crate::host::Open;
 use candle_core::{DType, Device, Result, Tensor, bail};
 
 const NAME: &str = "rotary";
@@ -100,7 +100,7 @@ impl Table {
         &self,
         work: impl FnOnce(Angles<'_, T>) -> R,
     ) -> Result<R> {
-        let (cos, sin) = (Host::of(&self.cos), Host::of(&self.sin));
+        let (cos, sin) = (Open::of(&self.cos), Open::of(&self.sin));
         Ok(work(Angles {
             cos: cos.slice(NAME)?,
             sin: sin.slice(NAME)?,

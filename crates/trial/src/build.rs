@@ -50,7 +50,7 @@ pub struct Built {
     pub verify: Option<Subject>,
     /// Hash over everything that it consists of when it runs.
     pub identity: String,
-    /// Wall seconds of the build command.
+    /// Wall seconds of the build command; none for what this process has built before.
     pub build_s: f64,
     folder: PathBuf,
 }
@@ -151,7 +151,10 @@ impl<'a> Builder<'a> {
     ) -> Result<Built, BuildError> {
         let key = (workload.to_owned(), tree.to_owned());
         if let Some(built) = self.bases.get(&key) {
-            return Ok(built.clone());
+            return Ok(Built {
+                build_s: 0.0,
+                ..built.clone()
+            });
         }
         let place = Place::of(&self.area, config);
         let mut build_s = 0.0;

@@ -5,7 +5,7 @@ use outpace_benches::{Size, cases};
 use outpace_gpt::peaks;
 
 fn all(c: &mut Criterion) {
-    let peaks = peaks::measure();
+    let peaks = peaks::of_cpu();
     println!(
         "peaks: {:.1} GFLOP/s (large matrix product), {:.1} GB/s (copy, read and written)",
         peaks.matmul_flops_per_s / 1e9,

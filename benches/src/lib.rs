@@ -12,6 +12,7 @@ use outpace_gpt::config::Config;
 use outpace_gpt::data::Source;
 use outpace_gpt::drill::{Drill, Operation};
 use outpace_gpt::figures::flops_per_token;
+use outpace_gpt::place::Place;
 use outpace_gpt::session::{Run as _, Start};
 use outpace_gpt::trainer::{Seeds, Trainer};
 use outpace_stats::{Pair, Rule, judge};
@@ -68,7 +69,7 @@ const SEEDS: Seeds = Seeds {
 
 fn kernel(operation: Operation, size: Size) -> Result<Case> {
     let config = config(size)?;
-    let mut drill = Drill::new(config, operation, &Start::fresh(SEEDS))?;
+    let mut drill = Drill::new(config, operation, &Start::fresh(SEEDS), &Place::cpu())?;
     let (flops, bytes) = outpace_gpt::drill::cost(config, operation)?;
     Ok(Case {
         name: format!("kernel/{}", operation.name()),
@@ -81,7 +82,7 @@ fn kernel(operation: Operation, size: Size) -> Result<Case> {
 fn training(size: Size) -> Result<Case> {
     let config = config(size)?;
     let source: &'static Source = Box::leak(Box::new(Source::open(config, None)?));
-    let mut trainer = Trainer::new(config, source, SEEDS)?;
+    let mut trainer = Trainer::new(config, source, SEEDS, &Place::cpu())?;
     Ok(Case {
         name: "training/step".to_owned(),
         flops: flops_per_token(config) * config.tokens_per_step() as f64,

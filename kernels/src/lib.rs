@@ -12,6 +12,7 @@
 //! The crate knows nothing about models, data, protocols or clocks other than the profile's.
 
 pub mod adamw;
+pub mod add;
 pub mod attention;
 pub mod cross_entropy;
 pub mod cuda;
@@ -21,6 +22,7 @@ pub mod profile;
 pub mod relu_squared;
 pub mod rms_norm;
 pub mod rotary;
+pub mod rows;
 pub mod tape;
 pub mod tile;
 

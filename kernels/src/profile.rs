@@ -32,6 +32,12 @@ pub fn enable(on: bool) {
     ENABLED.store(on, Ordering::Relaxed);
 }
 
+/// Whether it is on.
+#[cfg(feature = "cuda")]
+pub(crate) fn is_enabled() -> bool {
+    ENABLED.load(Ordering::Relaxed)
+}
+
 /// Opens a measurement of `name`, which does `flops` operations on `bytes` bytes.
 pub fn span(name: &'static str, flops: usize, bytes: usize) -> Span {
     if !ENABLED.load(Ordering::Relaxed) {
@@ -40,21 +46,26 @@ pub fn span(name: &'static str, flops: usize, bytes: usize) -> Span {
     Span(Some((name, flops as f64, bytes as f64, Instant::now())))
 }
 
-/// The totals so far, by operation; starts again from nothing.
+/// The totals so far, by operation; starts again from nothing. Waits for what is still being measured on a device.
 pub fn take() -> BTreeMap<&'static str, Totals> {
+    #[cfg(feature = "cuda")]
+    crate::cuda::device::settle(add);
     std::mem::take(&mut *totals())
+}
+
+fn add(name: &'static str, seconds: f64, flops: f64, bytes: f64) {
+    let mut totals = totals();
+    let entry = totals.entry(name).or_default();
+    entry.seconds += seconds;
+    entry.flops += flops;
+    entry.bytes += bytes;
+    entry.calls += 1;
 }
 
 impl Drop for Span {
     fn drop(&mut self) {
         if let Some((name, flops, bytes, start)) = self.0.take() {
-            let seconds = start.elapsed().as_secs_f64();
-            let mut totals = totals();
-            let entry = totals.entry(name).or_default();
-            entry.seconds += seconds;
-            entry.flops += flops;
-            entry.bytes += bytes;
-            entry.calls += 1;
+            add(name, start.elapsed().as_secs_f64(), flops, bytes);
         }
     }
 }

@@ -6,8 +6,8 @@
 //!
 //! Operations are candle's custom operations; an operation without a backward is an error here and not a gradient that silently stops.
 
-use crate::profile;
-use candle_core::{CustomOp1, CustomOp2, Result, Tensor, TensorId};
+use crate::add::sum;
+use candle_core::{CustomOp1, CustomOp2, Device, Result, Tensor, TensorId};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -48,8 +48,7 @@ impl Tape {
     /// # Errors
     /// Shapes or dtypes that differ.
     pub fn add(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-        let _span = profile::span("add.forward", a.elem_count(), 3 * bytes(a));
-        let output = (a.detach() + b.detach())?;
+        let output = sum("add.forward", a, b)?;
         self.record(&output, || Operation::Add([a.clone(), b.clone()]));
         Ok(output)
     }
@@ -76,7 +75,9 @@ impl Tape {
     /// # Errors
     /// What an operation's backward reports.
     pub fn backward(self, output: &Tensor) -> Result<Gradients> {
-        let ones = output.ones_like()?;
+        // Made on the CPU, because candle's own way loads a module on a GPU for it.
+        let ones = Tensor::ones(output.shape(), output.dtype(), &Device::Cpu)?;
+        let ones = ones.to_device(output.device())?;
         self.backward_from(output, ones)
     }
 
@@ -133,18 +134,11 @@ impl Gradients {
         };
         let sum = match self.0.remove(&tensor.id()) {
             None => grad,
-            Some(before) => {
-                let _span = profile::span("add.backward", grad.elem_count(), 3 * bytes(&grad));
-                (before + grad)?
-            }
+            Some(before) => sum("add.backward", &before, &grad)?,
         };
         self.0.insert(tensor.id(), sum);
         Ok(())
     }
-}
-
-fn bytes(tensor: &Tensor) -> usize {
-    tensor.elem_count() * tensor.dtype().size_in_bytes()
 }
 
 #[cfg(test)]

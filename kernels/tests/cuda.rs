@@ -5,9 +5,11 @@
 
 use candle_core::{DType, Device, Tensor};
 use outpace_kernels::adamw::{self, Moments, Rule};
+use outpace_kernels::add;
 use outpace_kernels::attention::{self, attention};
 use outpace_kernels::cross_entropy::{self, cross_entropy};
 use outpace_kernels::cuda::Launch;
+use outpace_kernels::cuda::settings::Settings;
 use outpace_kernels::embedding::{self, embedding};
 use outpace_kernels::relu_squared::{self, relu_squared};
 use outpace_kernels::rms_norm::{self, rms_norm};
@@ -160,6 +162,24 @@ fn gradients<const N: usize>(
     inputs.map(|input| gradients.remove(input).unwrap())
 }
 
+/// What the host reads from an operation's `cuda.cu`.
+fn settings(operation: &'static str) -> Settings {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/{operation}/cuda.cu"));
+    Settings::of(operation, &std::fs::read_to_string(path).unwrap())
+}
+
+#[test]
+fn add_agrees() {
+    for n in [8, 1000, 4096] {
+        let (a, b) = (numbers(n, 1), numbers(n, 2));
+        let y = (tensor(&a, &[n]) + tensor(&b, &[n])).unwrap();
+        for of in [F32, BF16] {
+            let launch = add::cuda::launch(&settings("add"), n, of.dtype).unwrap();
+            emulate("add", &of, &[n], &[launch], &[&a, &b], &[(&y, of.forward)]);
+        }
+    }
+}
+
 #[test]
 fn relu_squared_agrees() {
     for n in [8, 1000, 4096] {
@@ -168,7 +188,8 @@ fn relu_squared_agrees() {
         let y = relu_squared(&tape, &input).unwrap();
         let [grad] = gradients(tape, &y, tensor(&slope, &[n]), [&input]);
         for of in [F32, BF16] {
-            let launch = relu_squared::cuda::launch(n, of.dtype).unwrap();
+            let launch =
+                relu_squared::cuda::launch(&settings("relu_squared"), n, of.dtype).unwrap();
             emulate(
                 "relu_squared",
                 &of,
@@ -192,11 +213,12 @@ fn rms_norm_agrees() {
         let slopes = tensor(&slope, &[rows, width]);
         let [grad_x, grad_weight] = gradients(tape, &y, slopes, [&input, &w]);
         for of in [F32, BF16] {
-            let launch = rms_norm::cuda::rows(rows, width, of.dtype).unwrap();
-            let partial = rms_norm::cuda::weight_partial(rows, width).unwrap();
-            let sum = rms_norm::cuda::weight_sum(width).unwrap();
+            let set = settings("rms_norm");
+            let launch = rms_norm::cuda::rows(&set, rows, width, of.dtype).unwrap();
+            let partial = rms_norm::cuda::weight_partial(&set, rows, width).unwrap();
+            let sum = rms_norm::cuda::weight_sum(&set, width).unwrap();
             let launches = [launch, launch, partial, sum];
-            let sizes = [rows, width, rms_norm::cuda::RMS_NORM_BAND];
+            let sizes = [rows, width, set.get("RMS_NORM_BAND").unwrap()];
             emulate(
                 "rms_norm",
                 &of,
@@ -230,8 +252,9 @@ fn cross_entropy_agrees() {
         );
         let targets: Vec<f64> = targets.into_iter().map(f64::from).collect();
         for of in [F32, BF16] {
-            let launch = cross_entropy::cuda::rows(rows, columns, of.dtype).unwrap();
-            let launches = [launch, cross_entropy::cuda::mean().unwrap(), launch];
+            let set = settings("cross_entropy");
+            let launch = cross_entropy::cuda::rows(&set, rows, columns, of.dtype).unwrap();
+            let launches = [launch, cross_entropy::cuda::mean(&set).unwrap(), launch];
             let sizes = [rows, columns];
             emulate(
                 "cross_entropy",
@@ -263,8 +286,12 @@ fn embedding_agrees() {
         let [grad] = gradients(tape, &y, tensor(&slope, &[tokens, width]), [&input]);
         let ids: Vec<f64> = ids.into_iter().map(f64::from).collect();
         for of in [F32, BF16] {
-            let rows = |rows| embedding::cuda::rows(rows, width, of.dtype).unwrap();
-            let (sizes, launches) = ([symbols, width, tokens], [rows(tokens), rows(symbols)]);
+            let set = settings("embedding");
+            let sizes = [symbols, width, tokens];
+            let launches = [
+                embedding::cuda::gather(&set, tokens, width, of.dtype).unwrap(),
+                embedding::cuda::scatter(&set, tokens, width, of.dtype).unwrap(),
+            ];
             emulate(
                 "embedding",
                 &of,
@@ -313,7 +340,7 @@ fn adamw_agrees() {
     ];
     for of in [F32, BF16] {
         let inputs: [&[f64]; 5] = [&parameter, &m, &v, &grad, &constants];
-        let launch = adamw::cuda::launch(n).unwrap();
+        let launch = adamw::cuda::launch(&settings("adamw"), n).unwrap();
         // Master and moments are in f32 whatever trains.
         let masters = [&updated, &new_m, &new_v].map(|tensor| (tensor, F32.forward));
         let expected = [masters.as_slice(), &[(&updated, of.forward)]].concat();
@@ -360,8 +387,9 @@ fn attention_agrees() {
                 gradient: 5e-2,
             },
         ] {
-            let tiles = attention::cuda::tiles(&shape, batch, of.dtype).unwrap();
-            let means = attention::cuda::means(rows * heads).unwrap();
+            let set = settings("attention");
+            let tiles = attention::cuda::tiles(&set, &shape, batch, of.dtype).unwrap();
+            let means = attention::cuda::means(&set, rows * heads).unwrap();
             let launches = [tiles, means, tiles, tiles];
             let sizes = [batch, sequence, heads, head_dim];
             emulate(

@@ -6,6 +6,7 @@
 #include "tensor_core.cuh"
 
 #include "../adamw/cuda.cu"
+#include "../add/cuda.cu"
 #include "../attention/cuda.cu"
 #include "../cross_entropy/cuda.cu"
 #include "../embedding/cuda.cu"
@@ -115,10 +116,17 @@ template <typename T> void run_embedding(const std::vector<int> &size) {
     int symbols = size[0], width = size[1], tokens = size[2];
     auto table = take<T>(symbols * width), grad = take<T>(tokens * width);
     auto ids = take<u32>(tokens);
-    auto y = unwritten<T>(tokens * width), grad_table = unwritten<T>(symbols * width);
+    auto y = unwritten<T>(tokens * width), grad_table = std::vector<T>(symbols * width);
     launch_next([&] { KERNEL(embedding_forward)(table.data(), ids.data(), y.data(), width); });
     launch_next([&] { KERNEL(embedding_backward)(ids.data(), grad.data(), grad_table.data(), tokens, width); });
     give(y), give(grad_table);
+}
+
+template <typename T> void run_add(const std::vector<int> &size) {
+    u64 n = size[0];
+    auto a = take<T>(n), b = take<T>(n), y = unwritten<T>(n);
+    launch_next([&] { KERNEL(add)(a.data(), b.data(), y.data(), n); });
+    give(y);
 }
 
 template <typename T> void run_adamw(const std::vector<int> &size) {
@@ -154,6 +162,7 @@ template <typename T> void run(const std::string &operation, const std::vector<i
     if (operation == "rms_norm") return run_rms_norm<T>(size);
     if (operation == "cross_entropy") return run_cross_entropy<T>(size);
     if (operation == "embedding") return run_embedding<T>(size);
+    if (operation == "add") return run_add<T>(size);
     if (operation == "adamw") return run_adamw<T>(size);
     if (operation == "attention" && size[3] == 16) return run_attention<T, 16>(size);
     if (operation == "attention" && size[3] == 32) return run_attention<T, 32>(size);

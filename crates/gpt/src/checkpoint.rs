@@ -5,7 +5,7 @@ use crate::config;
 use crate::model::Model;
 use crate::trainer::{Seeds, Trainer};
 use anyhow::{Context as _, Result, bail};
-use candle_core::{Device, Tensor};
+use outpace_kernels::adamw::{self, Moments, State, Stored};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -56,12 +56,19 @@ pub fn save(trainer: &Trainer<'_>, model: &config::Model, path: &Path) -> Result
 /// A file that cannot be read, is no checkpoint, or belongs to another model.
 pub fn resume(trainer: &mut Trainer<'_>, model: &config::Model, path: &Path) -> Result<()> {
     read(path, |tensors, metadata| {
-        restore(&trainer.model, tensors, &metadata, model)?;
-        for (parameter, moments) in trainer.model.parameters().iter().zip(&mut trainer.moments) {
+        same_model(&metadata, model)?;
+        let parameters = trainer.model.parameters().iter();
+        for (parameter, state) in parameters.zip(&mut trainer.states) {
             let n = parameter.value.elem_count();
-            for (prefix, values) in MOMENTS.iter().zip([&mut moments.m, &mut moments.v]) {
-                *values = floats(tensors, &format!("{prefix}{}", parameter.name), n)?;
-            }
+            let [m, v] = MOMENTS.map(|prefix| format!("{prefix}{}", parameter.name));
+            let stored = Stored {
+                value: floats(tensors, &parameter.name, n)?,
+                moments: Moments {
+                    m: floats(tensors, &m, n)?,
+                    v: floats(tensors, &v, n)?,
+                },
+            };
+            *state = State::restore(&parameter.value, stored)?;
         }
         trainer.step = metadata.step;
         trainer.seeds = metadata.seeds;
@@ -75,7 +82,15 @@ pub fn resume(trainer: &mut Trainer<'_>, model: &config::Model, path: &Path) -> 
 /// As [`resume`].
 pub fn load(network: &Model, model: &config::Model, path: &Path) -> Result<()> {
     read(path, |tensors, metadata| {
-        restore(network, tensors, &metadata, model)
+        same_model(&metadata, model)?;
+        for parameter in network.parameters() {
+            let value = &parameter.value;
+            adamw::set(
+                value,
+                &floats(tensors, &parameter.name, value.elem_count())?,
+            )?;
+        }
+        Ok(())
     })
 }
 
@@ -92,22 +107,12 @@ fn read(path: &Path, then: impl FnOnce(&SafeTensors<'_>, Metadata) -> Result<()>
     then(&tensors, metadata).with_context(name)
 }
 
-fn restore(
-    network: &Model,
-    tensors: &SafeTensors<'_>,
-    metadata: &Metadata,
-    model: &config::Model,
-) -> Result<()> {
+fn same_model(metadata: &Metadata, model: &config::Model) -> Result<()> {
     if metadata.model != *model {
         bail!(
             "it holds the model {:?}, the config describes {model:?}",
             metadata.model
         );
-    }
-    for parameter in network.parameters() {
-        let value = &parameter.value;
-        let values = floats(tensors, &parameter.name, value.elem_count())?;
-        value.set(&Tensor::from_vec(values, value.shape(), &Device::Cpu)?)?;
     }
     Ok(())
 }
@@ -127,16 +132,16 @@ fn floats(tensors: &SafeTensors<'_>, name: &str, n: usize) -> Result<Vec<f32>> {
     Ok(words.iter().map(|&word| f32::from_le_bytes(word)).collect())
 }
 
-/// A tensor as it is stored: name, shape, bytes.
-type Stored = (String, Vec<usize>, Vec<u8>);
+/// A tensor as a file holds it: name, shape, bytes.
+type Named = (String, Vec<usize>, Vec<u8>);
 
 /// All tensors of a checkpoint, sorted by name.
-fn collect(trainer: &Trainer<'_>) -> Result<Vec<Stored>> {
+fn collect(trainer: &Trainer<'_>) -> Result<Vec<Named>> {
     let mut tensors = Vec::new();
-    for (parameter, moments) in trainer.model.parameters().iter().zip(&trainer.moments) {
+    for (parameter, state) in trainer.model.parameters().iter().zip(&trainer.states) {
         let dims = parameter.value.dims().to_vec();
-        let values = parameter.value.flatten_all()?.to_vec1::<f32>()?;
-        tensors.push((parameter.name.clone(), dims.clone(), to_bytes(&values)));
+        let Stored { value, moments } = state.store(parameter.value.as_tensor())?;
+        tensors.push((parameter.name.clone(), dims.clone(), to_bytes(&value)));
         for (prefix, values) in MOMENTS.iter().zip([&moments.m, &moments.v]) {
             tensors.push((
                 format!("{prefix}{}", parameter.name),

@@ -1,11 +1,14 @@
 //! Arguments, exit codes, and one function a verb. Results go to stdout, talk to stderr.
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Device, Precision};
 use crate::data::Source;
 use crate::drill::{self, Operation};
+use crate::place::Place;
 use crate::trainer::Seeds;
-use crate::{evaluate, export, figures, profile, sample, session, threads, train};
-use anyhow::Result;
+use crate::{check, evaluate, export, figures, profile, sample, session, threads, train};
+#[cfg(feature = "cuda")]
+use anyhow::Context as _;
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,6 +56,16 @@ enum Verb {
         after_help = "Example:\n  outpace-gpt export --config crates/gpt/configs/gpt-micro.toml --steps 20 --out start.safetensors"
     )]
     Export(Export),
+    /// Holds every operation, the model's gradients and a short training run on a device against the CPU, as JSON
+    #[command(
+        after_help = "Example:\n  outpace-gpt check --config crates/gpt/configs/gpt-micro.toml --device cuda"
+    )]
+    Check(Common),
+    /// Compiles the CUDA kernels ahead, so that no process has to; their sources are kernels/src or in OUTPACE_KERNELS
+    #[command(
+        after_help = "Example:\n  outpace-gpt compile --arch sm_90 --out target/release/kernels"
+    )]
+    Compile(Compile),
     /// Prints the model's size, cost and best possible loss
     #[command(
         after_help = "Example:\n  outpace-gpt info --config crates/gpt/configs/gpt-micro.toml"
@@ -71,6 +84,25 @@ struct Common {
     /// Threads that compute [default: run.threads of the config]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Where to compute [default: run.device of the config]
+    #[arg(long, value_enum)]
+    device: Option<Device>,
+    /// Numbers to multiply in [default: run.precision of the config]
+    #[arg(long, value_enum)]
+    precision: Option<Precision>,
+    /// Folder of CUDA kernels that `compile` has written [default: compile their sources]
+    #[arg(long, value_name = "DIR")]
+    kernels: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct Compile {
+    /// Architecture to compile for [default: that of the GPU here]
+    #[arg(long, value_name = "sm_NN")]
+    arch: Option<String>,
+    /// Folder to write
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -187,10 +219,13 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Evaluate(arguments) => run_evaluate(&arguments),
         Verb::Sample(arguments) => run_sample(&arguments),
         Verb::Profile(arguments) => {
-            let (config, source, _) = prepare(&arguments.common)?;
-            let document = profile::measure(&config, &source, arguments.steps)?;
+            let ready = prepare(&arguments.common)?;
+            let steps = arguments.steps;
+            let document = profile::measure(&ready.config, &ready.source, &ready.place, steps)?;
             print_json(&document)
         }
+        Verb::Check(common) => run_check(&common),
+        Verb::Compile(arguments) => run_compile(&arguments),
         Verb::Drill(arguments) => run_drill(&arguments),
         Verb::Export(arguments) => {
             let config = Config::load(&arguments.common.config)?;
@@ -211,9 +246,10 @@ fn run(verb: Verb) -> Result<()> {
 }
 
 fn run_train(arguments: &Train) -> Result<()> {
-    let (config, source, threads) = prepare(&arguments.common)?;
+    let ready = prepare(&arguments.common)?;
     if let Some(socket) = std::env::var_os(session::SOCKET_VARIABLE) {
-        return session::serve_training(&config, &source, Path::new(&socket));
+        let socket = Path::new(&socket);
+        return session::serve_training(&ready.config, &ready.source, &ready.place, socket);
     }
     let plan = train::Plan {
         steps: arguments.steps,
@@ -223,26 +259,29 @@ fn run_train(arguments: &Train) -> Result<()> {
         },
         checkpoint: arguments.checkpoint.as_deref(),
         save: arguments.save.as_deref(),
-        threads,
+        threads: ready.threads,
     };
-    train::by_hand(&config, &source, &plan)
+    train::by_hand(&ready.config, &ready.source, &ready.place, &plan)
 }
 
 fn run_drill(arguments: &DrillArgs) -> Result<()> {
-    let config = Config::load(&arguments.common.config)?;
-    let threads = threads::settle(arguments.common.threads.unwrap_or(config.run.threads))?;
+    let config = load(&arguments.common)?;
+    let threads = threads::settle(config.run.threads)?;
+    let place = Place::open(&config.run, arguments.common.kernels.as_deref())?;
     if let Some(socket) = std::env::var_os(session::SOCKET_VARIABLE) {
-        return session::serve_drill(&config, arguments.operation, Path::new(&socket));
+        let socket = Path::new(&socket);
+        return session::serve_drill(&config, arguments.operation, &place, socket);
     }
+    let (operation, steps) = (arguments.operation, arguments.steps);
     println!(
         "{}",
-        drill::by_hand(&config, arguments.operation, arguments.steps, threads)?
+        drill::by_hand(&config, operation, steps, &place, threads)?
     );
     Ok(())
 }
 
 fn run_evaluate(arguments: &Evaluate) -> Result<()> {
-    let (config, source, _) = prepare(&arguments.common)?;
+    let ready = prepare(&arguments.common)?;
     if arguments.tokens == 0 {
         return Err(ConfigError("--tokens 0 must be at least 1".to_owned()).into());
     }
@@ -251,11 +290,12 @@ fn run_evaluate(arguments: &Evaluate) -> Result<()> {
         data_seed: arguments.data_seed,
         tokens: arguments.tokens,
     };
-    print_json(&evaluate::evaluate(&config, &source, &plan)?)
+    let evaluation = evaluate::evaluate(&ready.config, &ready.source, &ready.place, &plan)?;
+    print_json(&evaluation)
 }
 
 fn run_sample(arguments: &Sample) -> Result<()> {
-    let (config, source, _) = prepare(&arguments.common)?;
+    let ready = prepare(&arguments.common)?;
     let plan = sample::Plan {
         checkpoint: &arguments.checkpoint,
         prompt: arguments.prompt.as_bytes(),
@@ -263,17 +303,82 @@ fn run_sample(arguments: &Sample) -> Result<()> {
         temperature: arguments.temperature,
         seed: arguments.seed,
     };
-    let symbols = sample::sample(&config, &plan)?;
-    println!("{}", sample::readable(&symbols, source.is_text()));
+    let symbols = sample::sample(&ready.config, &ready.place, &plan)?;
+    println!("{}", sample::readable(&symbols, ready.source.is_text()));
     Ok(())
 }
 
-/// Config, threads, data, in this order: a mistake in the first costs no time, and settling the threads may start the process again.
-fn prepare(common: &Common) -> Result<(Config, Source, usize)> {
-    let config = Config::load(&common.config)?;
-    let threads = threads::settle(common.threads.unwrap_or(config.run.threads))?;
+fn run_check(common: &Common) -> Result<()> {
+    let ready = prepare(common)?;
+    let report = check::check(&ready.config, &ready.source, &ready.place)?;
+    print_json(&report)?;
+    let failed: Vec<_> = report.checks.iter().filter(|c| !c.passed).collect();
+    for check in &failed {
+        eprintln!("{check}");
+    }
+    if !failed.is_empty() {
+        bail!("{} of {} checks failed", failed.len(), report.checks.len());
+    }
+    Ok(())
+}
+
+#[cfg(feature = "cuda")]
+fn run_compile(arguments: &Compile) -> Result<()> {
+    use outpace_kernels::cuda::{compile, device};
+    let architecture = match &arguments.arch {
+        Some(architecture) => architecture.clone(),
+        None => {
+            let hint =
+                "no GPU to compile for. Hint: name its architecture, --arch sm_90 for an H100";
+            let gpu = candle_core::Device::new_cuda(0).context(hint)?;
+            device::about(&gpu)?.architecture
+        }
+    };
+    let operations = compile::compile_all(&architecture, &arguments.out)?;
+    println!(
+        "{operations} operations for {architecture}: {}",
+        arguments.out.display()
+    );
+    Ok(())
+}
+
+#[cfg(not(feature = "cuda"))]
+fn run_compile(_: &Compile) -> Result<()> {
+    let message = "compile: this outpace-gpt was built without CUDA. \
+                   Hint: cargo build --release -p outpace-gpt --features cuda";
+    Err(ConfigError(message.to_owned()).into())
+}
+
+/// What most verbs begin with.
+struct Ready {
+    config: Config,
+    source: Source,
+    place: Place,
+    threads: usize,
+}
+
+/// Config, threads, data, device, in this order: a mistake in the first costs no time, and settling the threads may start the process again.
+fn prepare(common: &Common) -> Result<Ready> {
+    let config = load(common)?;
+    let threads = threads::settle(config.run.threads)?;
     let source = Source::open(&config, common.data.as_deref())?;
-    Ok((config, source, threads))
+    let place = Place::open(&config.run, common.kernels.as_deref())?;
+    Ok(Ready {
+        config,
+        source,
+        place,
+        threads,
+    })
+}
+
+/// The config with what the command line says instead.
+fn load(common: &Common) -> Result<Config, ConfigError> {
+    let mut config = Config::load(&common.config)?;
+    let run = &mut config.run;
+    run.threads = common.threads.unwrap_or(run.threads);
+    run.device = common.device.unwrap_or(run.device);
+    run.precision = common.precision.unwrap_or(run.precision);
+    Ok(config)
 }
 
 fn print_json(document: &impl serde::Serialize) -> Result<()> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Nobody trains wider or longer than this on a CPU; a typo of three zeros should not ask for a terabyte.
+/// Nobody trains wider or longer than this on one device; a typo of three zeros should not ask for a terabyte.
 const LARGEST_SIZE: usize = 65_536;
 /// The largest number of parameters that a config may describe: 1 Gi.
 const MOST_PARAMETERS: usize = 1 << 30;
@@ -121,6 +121,32 @@ pub struct Optimizer {
 pub struct Run {
     /// Threads that compute; 0 means one for each core that the process may use.
     pub threads: usize,
+    /// Where it trains.
+    pub device: Device,
+    /// What it multiplies in.
+    pub precision: Precision,
+}
+
+/// Where a model trains.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// All threads of the process.
+    #[default]
+    Cpu,
+    /// The first GPU that the driver shows.
+    Cuda,
+}
+
+/// Numbers of weights and activations. Master weights, moments and sums are f32 in both.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits with the exponent of f32, on CUDA.
+    Bf16,
 }
 
 impl Default for Optimizer {

@@ -4,13 +4,14 @@
 use crate::checkpoint::to_bytes;
 use crate::config::Config;
 use crate::peaks;
-use crate::random::{Domain, Stream, nudge};
+use crate::place::Place;
+use crate::random::{Domain, Stream, Unit, nudge};
 use crate::session::{Run, Start};
 use crate::trainer::Seeds;
 use anyhow::{Context as _, Result};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use clap::ValueEnum;
-use outpace_kernels::adamw::{self, Moments, Rule};
+use outpace_kernels::adamw::{Rule, State};
 use outpace_kernels::attention::attention;
 use outpace_kernels::cross_entropy::cross_entropy;
 use outpace_kernels::embedding::embedding;
@@ -19,6 +20,7 @@ use outpace_kernels::profile;
 use outpace_kernels::relu_squared::relu_squared;
 use outpace_kernels::rms_norm::rms_norm;
 use outpace_kernels::rotary::{Shape, Table};
+use outpace_kernels::rows;
 use outpace_kernels::tape::Tape;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -29,6 +31,11 @@ use std::time::Instant;
 const SETS: u64 = 4;
 /// A prime: the row that a step changes, and the rows whose mean is its loss, wander over all of them.
 const STRIDE: u64 = 7919;
+
+/// Rows that a step's loss is the mean of: a sixteenth on the CPU. From a GPU no more than these are fetched: the way from there is longer than
+/// most operations.
+const SHARE_OF_ROWS: usize = 16;
+const MOST_ROWS_FROM_GPU: usize = 16;
 
 /// No operation has more inputs.
 const MOST_INPUTS: u64 = 2;
@@ -78,15 +85,17 @@ pub struct Drill<'a> {
     operation: Operation,
     sets: Vec<Set>,
     rotary: Table,
+    on_gpu: bool,
     step: u64,
     /// Output and gradients of the last step.
     last: Vec<(String, Tensor)>,
 }
 
 struct Set {
-    variables: Vec<Tensor>,
+    variables: Vec<Var>,
     symbols: Tensor,
-    moments: Moments,
+    /// Of the first variable, for the optimiser.
+    state: Option<State>,
     /// Gradient of the output; drawn, because one of ones would have shortcuts. None for the optimiser, which has no output.
     slopes: Option<Tensor>,
 }
@@ -96,40 +105,84 @@ impl<'a> Drill<'a> {
     ///
     /// # Errors
     /// Only what candle reports.
-    pub fn new(config: &'a Config, operation: Operation, start: &Start) -> Result<Self> {
-        let sets = (0..SETS).map(|set| Set::draw(config, operation, start, set));
+    pub fn new(
+        config: &'a Config,
+        operation: Operation,
+        start: &Start,
+        place: &Place,
+    ) -> Result<Self> {
+        Self::rounded(config, operation, start, place, place.dtype)
+    }
+
+    /// The same on the CPU in f64 (the optimiser in f32, which it is always in), from the inputs of a place that computes in `rounded`.
+    ///
+    /// # Errors
+    /// Only what candle reports.
+    pub fn reference(
+        config: &'a Config,
+        operation: Operation,
+        start: &Start,
+        rounded: DType,
+    ) -> Result<Self> {
+        let mut place = Place::cpu();
+        if operation != Operation::Adamw {
+            place.dtype = DType::F64;
+        }
+        Self::rounded(config, operation, start, &place, rounded)
+    }
+
+    fn rounded(
+        config: &'a Config,
+        operation: Operation,
+        start: &Start,
+        place: &Place,
+        rounded: DType,
+    ) -> Result<Self> {
+        let sets = (0..SETS).map(|set| Set::draw(config, operation, start, place, rounded, set));
+        let angles = match place.dtype {
+            DType::F64 => DType::F64,
+            _ => DType::F32,
+        };
+        let rotary = Table::new(shape(config), config.model.rotary_base, angles)?;
         let mut drill = Self {
             config,
             operation,
             sets: sets.collect::<Result<_>>()?,
-            rotary: Table::new(shape(config), config.model.rotary_base, DType::F32)?,
+            rotary: rotary.to_device(&place.device)?,
+            on_gpu: place.is_cuda(),
             step: 0,
             last: Vec::new(),
         };
         if operation != Operation::Adamw {
             for set in 0..drill.sets.len() {
-                let slopes = drill.slopes(start.seeds.data_seed, set)?;
+                let slopes = drill.slopes(start.seeds.data_seed, rounded, set)?;
                 drill.sets[set].slopes = Some(slopes);
             }
         }
         Ok(drill)
     }
 
-    fn slopes(&self, seed: u64, set: usize) -> Result<Tensor> {
+    fn slopes(&self, seed: u64, rounded: DType, set: usize) -> Result<Tensor> {
         let output = self.output(&Tape::off(), &self.sets[set])?;
         let mut stream = Stream::new(Domain::Drill, seed, MOST_INPUTS * SETS + set as u64);
         let values: Vec<f64> = (0..output.elem_count()).map(|_| stream.normal()).collect();
         let slopes = Tensor::from_vec(values, output.shape(), &Device::Cpu)?;
-        Ok(slopes.to_dtype(output.dtype())?)
+        // The loss, a scalar, is f64 whatever trains.
+        let slopes = match output.rank() {
+            0 => slopes,
+            _ => slopes.to_dtype(rounded)?.to_dtype(output.dtype())?,
+        };
+        Ok(slopes.to_device(output.device())?)
     }
 
     /// Another row of the first input takes the values of the one behind it, so that no answer can be kept for the next time.
     fn move_on(&self, set: usize) -> Result<()> {
         let x = &self.sets[set].variables[0];
-        let rows = x.dim(0)? as u64;
-        let row = self.step * STRIDE % rows;
-        let next = x.narrow(0, ((row + 1) % rows) as usize, 1)?.copy()?;
-        x.slice_set(&next, 0, row as usize)?;
+        let all = x.dim(0)? as u64;
+        let row = self.step * STRIDE % all;
+        let aside = Tensor::zeros(&[&[1], &x.dims()[1..]].concat()[..], x.dtype(), x.device())?;
+        rows::copy(x, ((row + 1) % all) as usize, &aside, 0, 1)?;
+        rows::copy(&aside, 0, x, row as usize, 1)?;
         Ok(())
     }
 
@@ -148,6 +201,40 @@ impl<'a> Drill<'a> {
         }
     }
 
+    /// One step; returns what its loss is made of.
+    fn advance(&mut self) -> Result<Tensor> {
+        let set = (self.step % SETS) as usize;
+        self.step += 1;
+        self.last.clear();
+        if self.operation == Operation::Adamw {
+            let parameter = self.update(set)?;
+            self.last.push(("parameter".to_owned(), parameter.clone()));
+            return Ok(parameter);
+        }
+        let tape = Tape::new();
+        self.move_on(set)?;
+        let output = self.output(&tape, &self.sets[set])?;
+        let mut gradients = match &self.sets[set].slopes {
+            Some(slopes) => tape.backward_from(&output, slopes.clone())?,
+            None => tape.backward(&output)?,
+        };
+        for (index, variable) in self.sets[set].variables.iter().enumerate() {
+            let gradient = gradients.remove(variable);
+            let gradient =
+                gradient.with_context(|| format!("no gradient reaches input {index}"))?;
+            self.last.push((format!("gradient.{index}"), gradient));
+        }
+        let output = output.detach();
+        self.last.push(("output".to_owned(), output.clone()));
+        Ok(output)
+    }
+
+    /// What the last step has put out, and its gradients.
+    #[must_use]
+    pub fn last(&self) -> &[(String, Tensor)] {
+        &self.last
+    }
+
     fn update(&mut self, set: usize) -> Result<Tensor> {
         let rule = Rule {
             learning_rate: 1e-3,
@@ -158,10 +245,11 @@ impl<'a> Drill<'a> {
             step: self.step,
         };
         let Set {
-            variables, moments, ..
+            variables, state, ..
         } = &mut self.sets[set];
-        adamw::update(&variables[0], &variables[1], moments, rule)?;
-        Ok(variables[0].clone())
+        let state = state.as_mut().context("the optimiser's state")?;
+        state.update(&variables[0], &variables[1], rule)?;
+        Ok(variables[0].as_detached_tensor())
     }
 }
 
@@ -170,7 +258,7 @@ impl<'a> Drill<'a> {
 /// # Errors
 /// Only what candle reports.
 pub fn cost(config: &Config, operation: Operation) -> Result<(f64, f64)> {
-    let mut drill = Drill::new(config, operation, &BY_HAND)?;
+    let mut drill = Drill::new(config, operation, &BY_HAND, &Place::cpu())?;
     profile::enable(true);
     profile::take();
     drill.step()?;
@@ -187,25 +275,24 @@ pub fn by_hand(
     config: &Config,
     operation: Operation,
     steps: u64,
+    place: &Place,
     threads: usize,
 ) -> Result<String> {
-    let mut drill = Drill::new(config, operation, &BY_HAND)?;
-    for _ in 0..2 * SETS {
-        drill.step()?;
-    }
+    let mut drill = Drill::new(config, operation, &BY_HAND, place)?;
+    drill.turn(2 * SETS)?;
     profile::enable(true);
     profile::take();
     let begin = Instant::now();
-    for _ in 0..steps {
-        drill.step()?;
-    }
+    drill.turn(steps)?;
     let step_s = begin.elapsed().as_secs_f64() / steps as f64;
     profile::enable(false);
-    let (peaks, totals) = (peaks::measure(), profile::take());
-    let mut lines = vec![format!(
-        "{:.3} ms a step on {threads} threads",
-        step_s * 1e3
-    )];
+    let (peaks, totals) = (peaks::measure(place)?, profile::take());
+    let on = if place.is_cuda() {
+        format!("the GPU in {:?}", place.dtype)
+    } else {
+        format!("{threads} threads")
+    };
+    let mut lines = vec![format!("{:.3} ms a step on {on}", step_s * 1e3)];
     for (name, total) in totals {
         let calls = total.calls as f64;
         let (flops, bytes) = (total.flops / calls, total.bytes / calls);
@@ -229,31 +316,21 @@ pub fn by_hand(
 
 impl Run for Drill<'_> {
     fn step(&mut self) -> Result<f64> {
-        let set = (self.step % SETS) as usize;
-        self.step += 1;
-        self.last.clear();
-        if self.operation == Operation::Adamw {
-            let parameter = self.update(set)?;
-            let loss = mean(&parameter, self.step)?;
-            self.last.push(("parameter".to_owned(), parameter));
-            return Ok(loss);
+        let output = self.advance()?;
+        if self.on_gpu {
+            return mean(&set_aside(&output, self.step)?);
         }
-        let tape = Tape::new();
-        self.move_on(set)?;
-        let output = self.output(&tape, &self.sets[set])?;
-        let mut gradients = match &self.sets[set].slopes {
-            Some(slopes) => tape.backward_from(&output, slopes.clone())?,
-            None => tape.backward(&output)?,
-        };
-        let loss = mean(&output, self.step)?;
-        for (index, variable) in self.sets[set].variables.iter().enumerate() {
-            let gradient = gradients.remove(variable);
-            let gradient =
-                gradient.with_context(|| format!("no gradient reaches input {index}"))?;
-            self.last.push((format!("gradient.{index}"), gradient));
+        mean_of_some(&output, self.step)
+    }
+
+    /// On a GPU the steps of a turn follow each other without a gap, and what losses are made of is put aside there.
+    fn turn(&mut self, n: u64) -> Result<Vec<f64>> {
+        if !self.on_gpu {
+            return (0..n).map(|_| self.step()).collect();
         }
-        self.last.push(("output".to_owned(), output.detach()));
-        Ok(loss)
+        let aside = (0..n).map(|_| set_aside(&self.advance()?, self.step));
+        let aside = aside.collect::<Result<Vec<_>>>()?;
+        aside.iter().map(mean).collect()
     }
 
     fn steps(&self) -> u64 {
@@ -262,10 +339,8 @@ impl Run for Drill<'_> {
 
     fn save(&self, path: &Path) -> Result<()> {
         let stored = self.last.iter().map(|(name, tensor)| {
-            let values = tensor
-                .to_dtype(DType::F32)?
-                .flatten_all()?
-                .to_vec1::<f32>()?;
+            let tensor = tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
+            let values = tensor.flatten_all()?.to_vec1::<f32>()?;
             Ok((name, tensor.dims().to_vec(), to_bytes(&values)))
         });
         let stored = stored.collect::<Result<Vec<_>>>()?;
@@ -282,7 +357,18 @@ impl Run for Drill<'_> {
 }
 
 impl Set {
-    fn draw(config: &Config, operation: Operation, start: &Start, set: u64) -> Result<Self> {
+    fn draw(
+        config: &Config,
+        operation: Operation,
+        start: &Start,
+        place: &Place,
+        rounded: DType,
+        set: u64,
+    ) -> Result<Self> {
+        let unit = match place.dtype {
+            DType::BF16 => Unit::Bf16,
+            _ => Unit::F32,
+        };
         let shapes = shapes(config, operation);
         let variables = shapes.into_iter().enumerate().map(|(index, dims)| {
             let number = MOST_INPUTS * set + index as u64;
@@ -290,9 +376,12 @@ impl Set {
             let n = dims.iter().product();
             let mut values: Vec<f32> = (0..n).map(|_| stream.normal() as f32).collect();
             if start.perturb_ulps > 0 {
-                nudge(&mut values, start.seeds.model_seed, number);
+                nudge(&mut values, unit, start.seeds.model_seed, number);
             }
-            Ok(Tensor::from_vec(values, dims, &Device::Cpu)?)
+            let tensor = Tensor::from_vec(values, dims, &Device::Cpu)?;
+            let tensor = tensor.to_dtype(rounded)?.to_dtype(place.dtype)?;
+            let tensor = tensor.to_device(&place.device)?;
+            Ok(Var::from_tensor(&tensor)?)
         });
         let variables = variables.collect::<Result<Vec<_>>>()?;
         let mut stream = Stream::new(Domain::Training, start.seeds.data_seed, set);
@@ -301,8 +390,10 @@ impl Set {
         let symbols: Vec<u32> = symbols.collect();
         Ok(Self {
             slopes: None,
-            moments: Moments::zeros(variables[0].elem_count()),
-            symbols: Tensor::new(symbols, &Device::Cpu)?,
+            state: (operation == Operation::Adamw)
+                .then(|| optimiser(&variables[0]))
+                .transpose()?,
+            symbols: Tensor::new(symbols, &place.device)?,
             variables,
         })
     }
@@ -331,15 +422,42 @@ fn shape(config: &Config) -> Shape {
     }
 }
 
-/// The mean over a sixteenth of the rows, in f64, at another place each step: the checkpoint holds the rest, and a second pass over all of it
-/// would be timed.
-fn mean(output: &Tensor, step: u64) -> Result<f64> {
-    if output.rank() == 0 {
-        return Ok(output.to_dtype(DType::F64)?.to_scalar()?);
-    }
+fn optimiser(parameter: &Var) -> candle_core::Result<State> {
+    let value = parameter.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
+    State::new(parameter, value.flatten_all()?.to_vec1()?)
+}
+
+/// Where the rows begin that a step's loss is made of, and how many they are: at another place each step. The checkpoint holds the rest, and a
+/// second pass over all of it would be timed.
+fn chosen(output: &Tensor, step: u64, most: usize) -> Result<(usize, usize)> {
     let all = output.dim(0)?;
-    let rows = all.div_ceil(16);
-    let first = step * STRIDE % (all - rows + 1) as u64;
-    let some = output.narrow(0, first as usize, rows)?;
-    Ok(some.to_dtype(DType::F64)?.mean_all()?.to_scalar()?)
+    let count = all.div_ceil(SHARE_OF_ROWS).min(most);
+    Ok(((step * STRIDE % (all - count + 1) as u64) as usize, count))
+}
+
+/// The mean of those rows, on the CPU.
+fn mean_of_some(output: &Tensor, step: u64) -> Result<f64> {
+    if output.rank() == 0 {
+        return mean(output);
+    }
+    let (first, count) = chosen(output, step, usize::MAX)?;
+    mean(&output.narrow(0, first, count)?)
+}
+
+/// A copy of those rows on the device. A fetch takes a whole storage, so they get one of their own.
+fn set_aside(output: &Tensor, step: u64) -> Result<Tensor> {
+    if output.rank() == 0 {
+        return Ok(output.clone());
+    }
+    let (first, count) = chosen(output, step, MOST_ROWS_FROM_GPU)?;
+    let shape = [&[count], &output.dims()[1..]].concat();
+    let own = Tensor::zeros(&shape[..], output.dtype(), output.device())?;
+    rows::copy(output, first, &own, 0, count)?;
+    Ok(own)
+}
+
+/// In f64.
+fn mean(rows: &Tensor) -> Result<f64> {
+    let rows = rows.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
+    Ok(rows.mean_all()?.to_scalar()?)
 }

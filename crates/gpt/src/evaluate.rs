@@ -5,6 +5,7 @@ use crate::checkpoint;
 use crate::config::Config;
 use crate::data::{Batch, Source, Split};
 use crate::model::Model;
+use crate::place::Place;
 use anyhow::Result;
 use candle_core::DType;
 use outpace_kernels::cross_entropy::row_losses;
@@ -12,8 +13,10 @@ use outpace_kernels::tape::Tape;
 use serde::Serialize;
 use std::path::Path;
 
-/// Rows whose probabilities are summed; each costs one loss a symbol.
+/// Rows whose probabilities are summed, unless there are so many symbols that this would take longer than all else: each row costs one loss
+/// a symbol, and each loss reads all symbols.
 const SUMMED_ROWS: usize = 32;
+const SUMMED_NUMBERS: usize = 1 << 26;
 
 /// What to evaluate.
 #[derive(Debug)]
@@ -47,8 +50,13 @@ pub struct Evaluation {
 ///
 /// # Errors
 /// A checkpoint that cannot be read or belongs to another model.
-pub fn evaluate(config: &Config, source: &Source, plan: &Plan<'_>) -> Result<Evaluation> {
-    let model = Model::new(&config.model, 0, DType::F32)?;
+pub fn evaluate(
+    config: &Config,
+    source: &Source,
+    place: &Place,
+    plan: &Plan<'_>,
+) -> Result<Evaluation> {
+    let model = Model::new(&config.model, 0, DType::F32)?.at(place)?;
     checkpoint::load(&model, &config.model, plan.checkpoint)?;
     let batches = plan.tokens.div_ceil(config.tokens_per_step());
     let batch = |index| source.batch(Split::Validation, plan.data_seed, index);
@@ -79,12 +87,13 @@ fn losses(model: &Model, batch: &Batch) -> Result<Vec<f64>> {
 
 /// Sums exp(-loss) over all symbols as targets: whatever computes the losses must mean a distribution.
 fn probability_sum_error(model: &Model, config: &Config, batch: &Batch) -> Result<f64> {
-    let sequence = config.model.sequence;
-    let rows = SUMMED_ROWS.min(sequence);
+    let (sequence, symbols) = (config.model.sequence, config.model.symbols);
+    let affordable = (SUMMED_NUMBERS / (symbols * symbols)).max(1);
+    let rows = SUMMED_ROWS.min(affordable).min(sequence);
     let logits = model.logits(&Tape::off(), &batch.inputs[..sequence])?;
     let logits = logits.narrow(0, sequence - rows, rows)?.contiguous()?;
     let mut sums = vec![0.0; rows];
-    for symbol in 0..config.model.symbols as u32 {
+    for symbol in 0..symbols as u32 {
         for (sum, loss) in sums
             .iter_mut()
             .zip(row_losses(&logits, &vec![symbol; rows])?)

@@ -8,6 +8,7 @@
 
 use crate::config;
 use crate::random::{Domain, Stream};
+use std::collections::HashMap;
 
 /// Spread of the log-weights of successors: at 1.5 the likeliest of six takes about half.
 const LOG_WEIGHT_SPREAD: f64 = 1.5;
@@ -147,12 +148,17 @@ fn surprise(p: f64) -> f64 {
 
 /// `n` different numbers below `symbols` (the start of a Fisher-Yates shuffle).
 fn distinct(symbols: usize, n: usize, stream: &mut Stream) -> Vec<u32> {
-    let mut all: Vec<u32> = (0..symbols as u32).collect();
-    for i in 0..n {
-        all.swap(i, i + stream.below(symbols - i));
-    }
-    all.truncate(n);
-    all
+    // The beginning of a shuffle of all symbols, of which only those that moved are written down.
+    let mut moved = HashMap::new();
+    let at = |moved: &HashMap<usize, u32>, i| moved.get(&i).copied().unwrap_or(i as u32);
+    (0..n)
+        .map(|i| {
+            let chosen = i + stream.below(symbols - i);
+            let symbol = at(&moved, chosen);
+            moved.insert(chosen, at(&moved, i));
+            symbol
+        })
+        .collect()
 }
 
 fn cumulative_weights(n: usize, stream: &mut Stream) -> Vec<f64> {

@@ -1,8 +1,9 @@
-//! The reference workload of outpace: a GPT trained with candle on CPU.
+//! The reference workload of outpace: a GPT trained with candle, on a CPU or a GPU.
 //!
 //! A program behind a socket: it speaks the step protocol (`session`), and can also be used by hand. It knows nothing of trials,
 //! verdicts or clocks that judge it. The operations are in `outpace-kernels`.
 
+pub mod check;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;
@@ -11,9 +12,11 @@ pub mod drill;
 pub mod evaluate;
 pub mod export;
 pub mod figures;
+pub mod gpu;
 pub mod language;
 pub mod model;
 pub mod peaks;
+pub mod place;
 pub mod profile;
 pub mod random;
 pub mod sample;

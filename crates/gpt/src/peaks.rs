@@ -1,5 +1,8 @@
 //! What this machine can do at most, measured: the yardsticks that a training step and its operations are held against.
 
+use crate::place::Place;
+use anyhow::Result;
+use candle_core::{DType, Tensor};
 use outpace_kernels::linear::cpu::{View, product};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -11,13 +14,17 @@ const SIDE: usize = 1024;
 const FLOATS: usize = 32 << 20;
 /// Floats that one task copies.
 const FLOATS_PER_TASK: usize = 1 << 20;
+/// The same on a GPU, which has more to fill and is timed over several in a row, so that launching them costs nothing.
+const GPU_SIDE: usize = 8192;
+const GPU_FLOATS: usize = 256 << 20;
+const GPU_IN_A_ROW: usize = 8;
 /// The best of so many counts: a peak is a maximum, and everything that disturbs makes it smaller.
 const TRIES: usize = 6;
 
-/// The most that all threads together reach.
+/// The most that all threads together, or a GPU, reach.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Peaks {
-    /// Floating-point operations a second of a large f32 matrix product.
+    /// Floating-point operations a second of a large matrix product, in the numbers that train.
     pub matmul_flops_per_s: f64,
     /// Bytes read and written a second by a copy from memory to memory.
     pub copy_bytes_per_s: f64,
@@ -32,8 +39,51 @@ impl Peaks {
 }
 
 /// Takes about a second.
+///
+/// # Errors
+/// A GPU without 3 GiB of free memory.
+pub fn measure(place: &Place) -> Result<Peaks> {
+    if place.is_cuda() {
+        return of_gpu(place);
+    }
+    Ok(of_cpu())
+}
+
+fn of_gpu(place: &Place) -> Result<Peaks> {
+    let zeros = |side, dtype| Tensor::zeros((side, side), dtype, &place.device);
+    // Of zeros a GPU draws less power and clocks higher: not what training meets.
+    let values: Vec<f32> = (0..GPU_SIDE * GPU_SIDE)
+        .map(|i| (i % 97) as f32 / 97.0 - 0.5)
+        .collect();
+    let matrix = Tensor::from_vec(values, (GPU_SIDE, GPU_SIDE), &candle_core::Device::Cpu)?;
+    let matrix = matrix.to_dtype(place.dtype)?.to_device(&place.device)?;
+    let matmul_s = shortest_on(place, || matrix.matmul(&matrix))?;
+    let bytes = zeros(GPU_FLOATS.isqrt(), DType::F32)?;
+    let copy_s = shortest_on(place, || bytes.copy())?;
+    Ok(Peaks {
+        matmul_flops_per_s: 2.0 * (GPU_SIDE as f64).powi(3) / matmul_s,
+        copy_bytes_per_s: 2.0 * (bytes.elem_count() * size_of::<f32>()) as f64 / copy_s,
+    })
+}
+
+/// Seconds of one piece of work, of which several are queued before anybody waits.
+fn shortest_on(place: &Place, work: impl Fn() -> candle_core::Result<Tensor>) -> Result<f64> {
+    let mut best_s = f64::INFINITY;
+    for _ in 0..TRIES {
+        place.synchronize()?;
+        let start = Instant::now();
+        for _ in 0..GPU_IN_A_ROW {
+            work()?;
+        }
+        place.synchronize()?;
+        best_s = best_s.min(start.elapsed().as_secs_f64() / GPU_IN_A_ROW as f64);
+    }
+    Ok(best_s)
+}
+
+/// What the CPU's threads reach.
 #[must_use]
-pub fn measure() -> Peaks {
+pub fn of_cpu() -> Peaks {
     let values: Vec<f32> = (0..SIDE * SIDE).map(|i| (i % 97) as f32 / 97.0).collect();
     let matrix = View::new(&values, SIDE);
     let matmul_s = shortest(|| {

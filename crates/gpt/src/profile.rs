@@ -2,7 +2,11 @@
 
 use crate::config::Config;
 use crate::data::Source;
+use crate::figures;
+use crate::gpu::Gpu;
 use crate::peaks::{self, Peaks};
+use crate::place::Place;
+use crate::session::Run as _;
 use crate::trainer::{Seeds, Trainer};
 use anyhow::{Context as _, Result};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -22,9 +26,13 @@ pub struct Profile {
     pub step_time_s: f64,
     /// Tokens trained on a second.
     pub tokens_per_s: f64,
+    /// The GPU; none on the CPU.
+    pub device: Option<String>,
+    /// Model FLOPs utilisation, between 0 and 1; none where the peak is unknown.
+    pub utilisation: Option<f64>,
     /// Pages that the system had to find in memory for a step, after the warm-up: memory that is not used again.
     pub page_faults_per_step: f64,
-    /// The most memory that the process held at once, before the machine's peaks are measured.
+    /// The most memory that the process held at once, on the GPU where it trains on one, before the machine's peaks are measured.
     pub peak_memory_bytes: u64,
     /// What the machine can do at most.
     pub peaks: Peaks,
@@ -37,9 +45,9 @@ pub struct Profile {
 pub struct Operation {
     /// For example `attention.forward`.
     pub name: String,
-    /// Wall time.
+    /// Wall time; on a GPU the time of its kernels there.
     pub seconds_per_step: f64,
-    /// Of the step's time, between 0 and 1.
+    /// Of the profiled step's time, between 0 and 1.
     pub share: f64,
     /// Floating-point operations a step, by the textbook count.
     pub flops: f64,
@@ -54,34 +62,51 @@ pub struct Operation {
 ///
 /// # Errors
 /// A failure of the training.
-pub fn measure(config: &Config, source: &Source, steps: u64) -> Result<Profile> {
+pub fn measure(config: &Config, source: &Source, place: &Place, steps: u64) -> Result<Profile> {
     let seeds = Seeds {
         model_seed: 1,
         data_seed: 1,
     };
-    let mut trainer = Trainer::new(config, source, seeds)?;
-    for _ in 0..WARM_UP_STEPS {
-        trainer.step()?;
-    }
+    let mut trainer = Trainer::new(config, source, seeds, place)?;
+    timed(&mut trainer, WARM_UP_STEPS)?;
+    let alone_s = if place.is_cuda() {
+        // Events between the kernels cost time there.
+        Some(timed(&mut trainer, steps)?)
+    } else {
+        None
+    };
     profile::enable(true);
     profile::take();
-    let (start, before) = (Instant::now(), Memory::now()?);
-    for _ in 0..steps {
-        trainer.step()?;
-    }
-    let step_time_s = start.elapsed().as_secs_f64() / steps as f64;
+    let before = Memory::now()?;
+    let profiled_s = timed(&mut trainer, steps)?;
     profile::enable(false);
     let after = Memory::now()?;
-    let peaks = peaks::measure();
+    let gpu = Gpu::of(place)?;
+    let peaks = peaks::measure(place)?;
+    let step_time_s = alone_s.unwrap_or(profiled_s);
+    let tokens_per_s = config.tokens_per_step() as f64 / step_time_s;
+    let flops_per_s = tokens_per_s * figures::flops_per_token(config);
     Ok(Profile {
         schema: "outpace.profile/1",
         step_time_s,
-        tokens_per_s: config.tokens_per_step() as f64 / step_time_s,
+        tokens_per_s,
+        utilisation: gpu.as_ref().and_then(|gpu| gpu.utilisation(flops_per_s)),
         page_faults_per_step: (after.page_faults - before.page_faults) as f64 / steps as f64,
-        peak_memory_bytes: after.peak_bytes,
+        peak_memory_bytes: gpu
+            .as_ref()
+            .map_or(Some(after.peak_bytes), |gpu| gpu.peak_memory_bytes)
+            .unwrap_or(0),
+        device: gpu.map(|gpu| gpu.name),
         peaks,
-        operations: operations(step_time_s, steps as f64, &peaks),
+        operations: operations(profiled_s, steps as f64, &peaks),
     })
+}
+
+/// Mean seconds of a step, the work on the device included.
+fn timed(trainer: &mut Trainer<'_>, steps: u64) -> Result<f64> {
+    let start = Instant::now();
+    trainer.turn(steps)?;
+    Ok(start.elapsed().as_secs_f64() / steps as f64)
 }
 
 /// What the system counts for this process.

@@ -23,16 +23,41 @@ pub enum Domain {
     Drill = 7,
 }
 
+/// The distance to the next number, in units of f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Of f32.
+    F32 = 1,
+    /// Of bf16, which is the upper half of an f32.
+    Bf16 = 1 << 16,
+}
+
 /// Moves every value by one unit in the last place, up or down by coin toss: the innocent disturbance that tells how far two honest runs
 /// may drift apart.
-pub fn nudge(values: &mut [f32], seed: u64, index: u64) {
+pub fn nudge(values: &mut [f32], unit: Unit, seed: u64, index: u64) {
     let mut stream = Stream::new(Domain::Perturbation, seed, index);
     for value in values {
-        *value = if stream.coin() {
-            value.next_up()
-        } else {
-            value.next_down()
-        };
+        *value = moved(*value, unit as u32, stream.coin());
+    }
+}
+
+/// Bits of floats are ordered as their magnitudes are. Zero moves to the smallest number of its unit; what is not finite stays.
+fn moved(value: f32, units: u32, up: bool) -> f32 {
+    if !value.is_finite() {
+        return value;
+    }
+    let magnitude = value.abs().to_bits();
+    let away = up != value.is_sign_negative();
+    let (bits, crosses) = match magnitude.checked_sub(units) {
+        _ if away => (magnitude + units, false),
+        Some(smaller) => (smaller, false),
+        None => (units - magnitude, true),
+    };
+    let magnitude = f32::from_bits(bits);
+    if value.is_sign_negative() == crosses {
+        magnitude
+    } else {
+        -magnitude
     }
 }
 
@@ -88,6 +113,20 @@ mod tests {
         ] {
             assert_ne!(first.to_bits(), other.to_bits());
         }
+    }
+
+    #[test]
+    fn a_unit_up_and_a_unit_down_are_neighbours() {
+        for value in [1.5_f32, -1.5, 1.0, f32::MIN_POSITIVE, -3e-39] {
+            assert_eq!(moved(value, 1, true), value.next_up(), "{value}");
+            assert_eq!(moved(value, 1, false), value.next_down(), "{value}");
+        }
+        // bf16 has 8 bits: the next one above 1 is 1 + 2^-7, the one below 1 - 2^-8.
+        assert_eq!(moved(1.0, Unit::Bf16 as u32, true), 1.0 + 2f32.powi(-7));
+        assert_eq!(moved(-1.0, Unit::Bf16 as u32, true), -(1.0 - 2f32.powi(-8)));
+        assert!(moved(1e-42, Unit::Bf16 as u32, false) < 0.0);
+        assert!(moved(f32::NAN, 1, true).is_nan() && moved(f32::INFINITY, 1, false).is_infinite());
+        assert!(moved(0.0, 1, true) > 0.0 && moved(0.0, 1, false) < 0.0);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use crate::checkpoint;
 use crate::config::{Config, ConfigError};
 use crate::model::Model;
+use crate::place::Place;
 use crate::random::{Domain, Stream};
 use anyhow::Result;
-use candle_core::DType;
+use candle_core::{DType, Device};
 use outpace_kernels::tape::Tape;
 use std::path::Path;
 
@@ -28,9 +29,9 @@ pub struct Plan<'a> {
 ///
 /// # Errors
 /// An empty prompt or one with symbols that the model lacks, a temperature that is no number from 0 up, or a checkpoint that cannot be read.
-pub fn sample(config: &Config, plan: &Plan<'_>) -> Result<Vec<u32>> {
+pub fn sample(config: &Config, place: &Place, plan: &Plan<'_>) -> Result<Vec<u32>> {
     check(config, plan)?;
-    let model = Model::new(&config.model, 0, DType::F32)?;
+    let model = Model::new(&config.model, 0, DType::F32)?.at(place)?;
     checkpoint::load(&model, &config.model, plan.checkpoint)?;
     let mut stream = Stream::new(Domain::Sample, plan.seed, 0);
     let mut text: Vec<u32> = plan.prompt.iter().map(|&byte| byte.into()).collect();
@@ -82,7 +83,9 @@ fn next_logits(model: &Model, sequence: usize, text: &[u32]) -> Result<Vec<f32>>
     let mut window = text[text.len().saturating_sub(sequence)..].to_vec();
     let last = window.len() - 1;
     window.resize(sequence, 0);
-    Ok(model.logits(&Tape::off(), &window)?.get(last)?.to_vec1()?)
+    let logits = model.logits(&Tape::off(), &window)?;
+    let logits = logits.to_device(&Device::Cpu)?.get(last)?;
+    Ok(logits.to_dtype(DType::F32)?.to_vec1()?)
 }
 
 fn choose(logits: &[f32], temperature: f64, stream: &mut Stream) -> u32 {

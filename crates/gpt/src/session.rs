@@ -4,6 +4,7 @@
 use crate::config::Config;
 use crate::data::Source;
 use crate::drill::{Drill, Operation};
+use crate::place::Place;
 use crate::trainer::{Seeds, Trainer};
 use crate::{checkpoint, figures};
 use anyhow::{Context as _, Result, bail};
@@ -62,6 +63,13 @@ pub trait Run {
     /// # Errors
     /// A failure of the training.
     fn step(&mut self) -> Result<f64>;
+    /// `n` steps; returns their losses once all work is done, not queued.
+    ///
+    /// # Errors
+    /// A failure of the training.
+    fn turn(&mut self, n: u64) -> Result<Vec<f64>> {
+        (0..n).map(|_| self.step()).collect()
+    }
     /// Steps since the start.
     fn steps(&self) -> u64;
     /// Writes a checkpoint.
@@ -110,28 +118,39 @@ enum Answer {
 ///
 /// # Errors
 /// A socket that cannot be reached, a message that makes no sense, or a failure of the training; the last two are also sent.
-pub fn serve_training(config: &Config, source: &Source, socket: &Path) -> Result<()> {
+pub fn serve_training(
+    config: &Config,
+    source: &Source,
+    place: &Place,
+    socket: &Path,
+) -> Result<()> {
     let about = About {
         tokens_per_step: config.tokens_per_step(),
         flops_per_token: Some(figures::flops_per_token(config)),
         parameters: Some(config.model.parameters()),
         can: vec!["perturb", "save", "resume"],
     };
-    serve(about, |start| begin(config, source, start), socket)
+    serve(about, |start| begin(config, source, place, start), socket)
 }
 
 /// Serves outpace at `socket` with one operation at the sizes of `config`.
 ///
 /// # Errors
 /// As [`serve_training`].
-pub fn serve_drill(config: &Config, operation: Operation, socket: &Path) -> Result<()> {
+pub fn serve_drill(
+    config: &Config,
+    operation: Operation,
+    place: &Place,
+    socket: &Path,
+) -> Result<()> {
     let about = About {
         tokens_per_step: config.tokens_per_step(),
         flops_per_token: None,
         parameters: None,
         can: vec!["perturb", "save"],
     };
-    serve(about, |start| Drill::new(config, operation, start), socket)
+    let begin = |start: &Start| Drill::new(config, operation, start, place);
+    serve(about, begin, socket)
 }
 
 fn serve<R: Run>(about: About, begin: impl Fn(&Start) -> Result<R>, socket: &Path) -> Result<()> {
@@ -182,13 +201,18 @@ fn converse<R: Run>(
     Ok(())
 }
 
-fn begin<'a>(config: &'a Config, source: &'a Source, start: &Start) -> Result<Trainer<'a>> {
-    let mut trainer = Trainer::new(config, source, start.seeds)?;
+fn begin<'a>(
+    config: &'a Config,
+    source: &'a Source,
+    place: &Place,
+    start: &Start,
+) -> Result<Trainer<'a>> {
+    let mut trainer = Trainer::new(config, source, start.seeds, place)?;
     if let Some(path) = &start.checkpoint {
         checkpoint::resume(&mut trainer, &config.model, path)?;
     }
     if start.perturb_ulps > 0 {
-        trainer.model.perturb(start.seeds.model_seed)?;
+        trainer.perturb(start.seeds.model_seed)?;
     }
     Ok(trainer)
 }
@@ -196,6 +220,14 @@ fn begin<'a>(config: &'a Config, source: &'a Source, start: &Start) -> Result<Tr
 impl Run for Trainer<'_> {
     fn step(&mut self) -> Result<f64> {
         Trainer::step(self)
+    }
+
+    /// Losses are read at the end: on a GPU the steps of a turn follow each other without a gap.
+    fn turn(&mut self, n: u64) -> Result<Vec<f64>> {
+        let losses = (0..n).map(|_| self.queue_step());
+        let losses = losses.collect::<Result<Vec<_>>>()?;
+        let read = |loss: &candle_core::Tensor| Ok(loss.to_scalar()?);
+        losses.iter().map(read).collect()
     }
 
     fn steps(&self) -> u64 {
@@ -216,9 +248,10 @@ fn steps(run: &mut impl Run, n: u64) -> Result<Answer> {
     if n == 0 || n > MOST_STEPS {
         bail!("step: n = {n} must be between 1 and {MOST_STEPS}");
     }
-    let losses = (0..n)
-        .map(|_| Ok(Some(run.step()?).filter(|loss| loss.is_finite())))
-        .collect::<Result<_>>()?;
+    let losses = run.turn(n)?.into_iter();
+    let losses = losses
+        .map(|loss| Some(loss).filter(|loss| loss.is_finite()))
+        .collect();
     Ok(Answer::Done {
         step: run.steps(),
         losses,

@@ -2,6 +2,8 @@
 
 use crate::config::Config;
 use crate::data::Source;
+use crate::gpu::Gpu;
+use crate::place::Place;
 use crate::trainer::{Seeds, Trainer};
 use crate::{checkpoint, figures, peaks};
 use anyhow::Result;
@@ -34,26 +36,33 @@ pub struct Plan<'a> {
 ///
 /// # Errors
 /// A checkpoint that cannot be read or written, or a failure of the training.
-pub fn by_hand(config: &Config, source: &Source, plan: &Plan<'_>) -> Result<()> {
-    let mut trainer = Trainer::new(config, source, plan.seeds)?;
+pub fn by_hand(config: &Config, source: &Source, place: &Place, plan: &Plan<'_>) -> Result<()> {
+    let mut trainer = Trainer::new(config, source, plan.seeds, place)?;
     if let Some(path) = plan.checkpoint {
         checkpoint::resume(&mut trainer, &config.model, path)?;
     }
     let mut progress = Progress::new(config);
-    let mut loss = f64::NAN;
+    let mut loss = None;
     for _ in 0..plan.steps {
-        loss = trainer.step()?;
-        progress.step(trainer.step, loss);
+        let queued = trainer.queue_step()?;
+        if progress.is_due() {
+            progress.show(trainer.step, queued.to_scalar()?);
+        }
+        loss = Some(queued);
     }
+    // Waits for what a GPU has still to do.
+    let loss = loss.map_or(Ok(f64::NAN), |loss| loss.to_scalar())?;
     progress.finish();
-    let summary = progress.summary(trainer.step, loss, plan.threads);
-    let reached = progress.flops_per_s();
+    let (summary, reached) = (progress.summary(trainer.step, loss), progress.flops_per_s());
     if let Some(path) = plan.save {
         checkpoint::save(&trainer, &config.model, path)?;
     }
-    println!("{summary}");
-    if let Some(reached) = reached {
-        let peak = peaks::measure().matmul_flops_per_s;
+    match Gpu::of(place)? {
+        Some(gpu) => println!("{summary} {}", on_gpu(&gpu, reached)),
+        None => println!("{summary} on {} threads", plan.threads),
+    }
+    if progress.is_worth_a_peak() {
+        let peak = peaks::measure(place)?.matmul_flops_per_s;
         println!(
             "{:.0} % of a large matrix product on this machine ({:.0} GFLOP/s)",
             100.0 * reached / peak,
@@ -61,6 +70,18 @@ pub fn by_hand(config: &Config, source: &Source, plan: &Plan<'_>) -> Result<()> 
         );
     }
     Ok(())
+}
+
+/// `on an NVIDIA H100, 41.2 % of its peak (MFU), 12.3 GiB`.
+fn on_gpu(gpu: &Gpu, flops_per_s: f64) -> String {
+    let mut text = format!("on {}", gpu.name);
+    if let Some(share) = gpu.utilisation(flops_per_s) {
+        text += &format!(", {:.1} % of its peak (MFU)", 100.0 * share);
+    }
+    if let Some(bytes) = gpu.peak_memory_bytes {
+        text += &format!(", {:.2} GiB", bytes as f64 / (1_u64 << 30) as f64);
+    }
+    text
 }
 
 struct Progress {
@@ -88,13 +109,15 @@ impl Progress {
         }
     }
 
-    fn step(&mut self, step: u64, loss: f64) {
+    /// Counts a step; says whether it is time to show one. Then its loss is read, which on a GPU waits for it.
+    fn is_due(&mut self) -> bool {
         self.steps += 1;
         self.fresh += 1;
+        self.shown.elapsed() >= if self.live { LIVE } else { LOG }
+    }
+
+    fn show(&mut self, step: u64, loss: f64) {
         let elapsed = self.shown.elapsed();
-        if elapsed < if self.live { LIVE } else { LOG } {
-            return;
-        }
         let line = format!(
             "step {step}  loss {loss:.4}  {}",
             self.speed(self.fresh, elapsed)
@@ -117,20 +140,22 @@ impl Progress {
         }
     }
 
-    fn summary(&self, step: u64, loss: f64, threads: usize) -> String {
+    fn summary(&self, step: u64, loss: f64) -> String {
         let elapsed = self.start.elapsed();
         let step_time_ms = elapsed.as_secs_f64() * 1e3 / self.steps.max(1) as f64;
         format!(
-            "step {step}  loss {loss:.4}  {}  {step_time_ms:.2} ms a step on {threads} threads",
+            "step {step}  loss {loss:.4}  {}  {step_time_ms:.2} ms a step",
             self.speed(self.steps, elapsed)
         )
     }
 
-    /// What a run that is long enough reached.
-    fn flops_per_s(&self) -> Option<f64> {
-        let elapsed = self.start.elapsed();
+    fn flops_per_s(&self) -> f64 {
         let flops = self.steps as f64 * self.tokens_per_step * self.flops_per_token;
-        (elapsed >= WORTH_A_PEAK).then(|| flops / elapsed.as_secs_f64())
+        flops / self.start.elapsed().as_secs_f64()
+    }
+
+    fn is_worth_a_peak(&self) -> bool {
+        self.start.elapsed() >= WORTH_A_PEAK
     }
 
     fn speed(&self, steps: u64, elapsed: Duration) -> String {

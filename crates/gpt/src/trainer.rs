@@ -3,10 +3,12 @@
 
 use crate::config::{Config, Optimizer, Schedule};
 use crate::data::{Source, Split};
-use crate::model::Model;
+use crate::model::{Model, Parameter};
+use crate::place::Place;
+use crate::random::{Unit, nudge};
 use anyhow::{Context as _, Result};
-use candle_core::DType;
-use outpace_kernels::adamw::{self, Moments, Rule};
+use candle_core::{DType, Tensor};
+use outpace_kernels::adamw::{Rule, State};
 use outpace_kernels::tape::Tape;
 
 /// What a run is a function of, besides its config.
@@ -26,7 +28,7 @@ pub struct Trainer<'a> {
     /// The network.
     pub model: Model,
     /// Optimiser state, one a parameter, in the model's order.
-    pub moments: Vec<Moments>,
+    pub states: Vec<State>,
     /// Steps done.
     pub step: u64,
     /// What it started from.
@@ -37,22 +39,48 @@ impl<'a> Trainer<'a> {
     /// A fresh run.
     ///
     /// # Errors
-    /// Only what candle reports.
-    pub fn new(config: &'a Config, source: &'a Source, seeds: Seeds) -> Result<Self> {
-        let model = Model::new(&config.model, seeds.model_seed, DType::F32)?;
-        let moments = model
-            .parameters()
-            .iter()
-            .map(|p| Moments::zeros(p.value.elem_count()))
-            .collect();
+    /// A place without the memory for it.
+    pub fn new(
+        config: &'a Config,
+        source: &'a Source,
+        seeds: Seeds,
+        place: &Place,
+    ) -> Result<Self> {
+        let fresh = Model::new(&config.model, seeds.model_seed, DType::F32)?;
+        let value = |p: &Parameter| p.value.flatten_all()?.to_vec1::<f32>();
+        let values = fresh.parameters().iter().map(value);
+        let values = values.collect::<candle_core::Result<Vec<_>>>()?;
+        let model = fresh.at(place)?;
+        let parameters = model.parameters().iter().zip(values);
+        let states = parameters
+            .map(|(parameter, value)| State::new(&parameter.value, value))
+            .collect::<candle_core::Result<_>>()?;
         Ok(Self {
             config,
             source,
             model,
-            moments,
+            states,
             step: 0,
             seeds,
         })
+    }
+
+    /// Moves every weight by one unit in the last place of the numbers that it trains in, as [`nudge`] does. Moments stay.
+    ///
+    /// # Errors
+    /// Only what candle reports.
+    pub fn perturb(&mut self, seed: u64) -> Result<()> {
+        let parameters = self.model.parameters().iter().zip(&mut self.states);
+        for (index, (parameter, state)) in parameters.enumerate() {
+            let unit = match parameter.value.dtype() {
+                DType::BF16 => Unit::Bf16,
+                _ => Unit::F32,
+            };
+            let mut stored = state.store(parameter.value.as_tensor())?;
+            nudge(&mut stored.value, unit, seed, index as u64);
+            *state = State::restore(&parameter.value, stored)?;
+        }
+        Ok(())
     }
 
     /// One step on the next batch; returns its loss in nats a token, before the update.
@@ -60,6 +88,15 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// A parameter that no gradient reaches, or what candle reports.
     pub fn step(&mut self) -> Result<f64> {
+        Ok(self.queue_step()?.to_scalar()?)
+    }
+
+    /// Queues one step on the next batch; its loss is a scalar in f64 where the model is. On a GPU nothing has been waited for when this
+    /// returns, and reading the loss waits for all of it.
+    ///
+    /// # Errors
+    /// A parameter that no gradient reaches, or what candle reports.
+    pub fn queue_step(&mut self) -> Result<Tensor> {
         let batch = self
             .source
             .batch(Split::Training, self.seeds.data_seed, self.step);
@@ -68,7 +105,7 @@ impl<'a> Trainer<'a> {
         let mut gradients = tape.backward(&loss)?;
         self.step += 1;
         let rule = rule(&self.config.optimizer, self.step);
-        for (parameter, moments) in self.model.parameters().iter().zip(&mut self.moments) {
+        for (parameter, state) in self.model.parameters().iter().zip(&mut self.states) {
             let gradient = gradients
                 .remove(&parameter.value)
                 .with_context(|| format!("no gradient reaches {}", parameter.name))?;
@@ -78,9 +115,9 @@ impl<'a> Trainer<'a> {
                 weight_decay,
                 ..rule
             };
-            adamw::update(parameter.value.as_tensor(), &gradient, moments, rule)?;
+            state.update(parameter.value.as_tensor(), &gradient, rule)?;
         }
-        Ok(loss.to_scalar()?)
+        Ok(loss)
     }
 }
 
@@ -116,6 +153,33 @@ fn learning_rate(optimizer: &Optimizer, step: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_perturbation_moves_every_weight_by_one_unit() {
+        let text = "[model]\nsymbols = 11\nwidth = 8\nlayers = 2\nheads = 2\nsequence = 5\n\
+                    [data]\nbatch = 2\nlanguage = { seed = 1 }\n";
+        let config = Config::parse(text).unwrap();
+        let source = Source::open(&config, None).unwrap();
+        let seeds = Seeds {
+            model_seed: 1,
+            data_seed: 1,
+        };
+        let new = || Trainer::new(&config, &source, seeds, &Place::cpu()).unwrap();
+        let (a, mut b) = (new(), new());
+        b.perturb(9).unwrap();
+        let values = |trainer: &Trainer<'_>| -> Vec<f32> {
+            let flat = |p: &Parameter| p.value.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            trainer.model.parameters().iter().flat_map(flat).collect()
+        };
+        let (a, b) = (values(&a), values(&b));
+        assert!(
+            a.iter()
+                .zip(&b)
+                .all(|(x, y)| x.next_up() == *y || x.next_down() == *y)
+        );
+        let ups = a.iter().zip(&b).filter(|(x, y)| x < y).count();
+        assert!(ups > a.len() / 3 && ups < a.len() * 2 / 3);
+    }
 
     #[test]
     fn the_learning_rate_rises_stays_and_falls() {

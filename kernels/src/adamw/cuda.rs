@@ -2,41 +2,34 @@
 
 use super::NAME;
 use crate::cuda::Launch;
+use crate::cuda::settings::Settings;
 use candle_core::Result;
-
-/// Threads of a block, each with one element.
-pub const ADAMW_THREADS: usize = 256;
 
 /// The update of so many elements.
 ///
 /// # Errors
 /// No elements, or more than a GPU has blocks for.
-pub fn launch(elements: usize) -> Result<Launch> {
-    let blocks = [elements.div_ceil(ADAMW_THREADS), 1, 1];
-    Launch::new(NAME, blocks, ADAMW_THREADS)
+pub fn launch(settings: &Settings, elements: usize) -> Result<Launch> {
+    let threads = settings.get("ADAMW_THREADS")?;
+    Launch::new(NAME, [elements.div_ceil(threads), 1, 1], threads)
 }
 
 #[cfg(feature = "cuda")]
-pub use device::{State, update};
+pub use device::State;
+#[cfg(feature = "cuda")]
+pub(super) use device::update;
 
 #[cfg(feature = "cuda")]
 mod device {
     use super::{NAME, launch};
-    use crate::adamw::Rule;
     use crate::adamw::cpu::Constants;
-    use crate::cuda::device::{CudaReal, Source, for_cuda_real, start, view};
+    use crate::adamw::{Moments, Rule, Stored};
+    use crate::cuda::device::{CudaReal, for_cuda_real, kernels, span, start, view};
     use candle_core::backend::BackendStorage as _;
-    use candle_core::cuda_backend::CudaDevice;
     use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DeviceRepr};
-    use candle_core::{
-        CpuStorage, CudaStorage, DType, Device, InplaceOp2, Layout, Result, Tensor, bail,
-    };
+    use candle_core::cuda_backend::{CudaDevice, WrapErr as _};
+    use candle_core::{CpuStorage, CudaStorage, InplaceOp2, Layout, Result, Tensor, bail};
     use std::sync::{Mutex, PoisonError};
-
-    const SOURCE: Source = Source {
-        operation: NAME,
-        text: include_str!("cuda.cu"),
-    };
 
     // SAFETY: eight f32, laid out as in C.
     #[expect(unsafe_code, reason = "an argument of a kernel")]
@@ -51,25 +44,22 @@ mod device {
     }
 
     impl State {
-        /// The master is `parameter`, the moments are zero.
-        ///
-        /// # Errors
-        /// A parameter that is not on a CUDA device.
-        pub fn of(parameter: &Tensor) -> Result<Self> {
-            let Device::Cuda(device) = parameter.device() else {
-                bail!("{NAME}: the parameter must be on a CUDA device");
-            };
-            let values = parameter
-                .flatten_all()?
-                .to_dtype(DType::F32)?
-                .to_vec1::<f32>()?;
-            let mut master = device.alloc_zeros::<f32>(values.len())?;
-            device.memcpy_htod(&values, &mut master)?;
-            let zeros = |device: &CudaDevice| device.alloc_zeros::<f32>(values.len());
+        pub(crate) fn on(device: &CudaDevice, stored: &Stored) -> Result<Self> {
             Ok(Self {
-                master,
-                m: zeros(device)?,
-                v: zeros(device)?,
+                master: device.clone_htod(&stored.value)?,
+                m: device.clone_htod(&stored.moments.m)?,
+                v: device.clone_htod(&stored.moments.v)?,
+            })
+        }
+
+        pub(crate) fn store(&self) -> Result<Stored> {
+            let read = |values: &CudaSlice<f32>| values.stream().clone_dtoh(values).w();
+            Ok(Stored {
+                value: read(&self.master)?,
+                moments: Moments {
+                    m: read(&self.m)?,
+                    v: read(&self.v)?,
+                },
             })
         }
     }
@@ -84,7 +74,12 @@ mod device {
     ///
     /// # Errors
     /// A dtype other than f32 and bf16, a layout that is not contiguous, lengths that differ.
-    pub fn update(parameter: &Tensor, grad: &Tensor, state: &mut State, rule: Rule) -> Result<()> {
+    pub(crate) fn update(
+        parameter: &Tensor,
+        grad: &Tensor,
+        state: &mut State,
+        rule: Rule,
+    ) -> Result<()> {
         let state = Mutex::new(state);
         parameter.inplace_op2(&grad.contiguous()?, &Update { rule, state })
     }
@@ -111,19 +106,12 @@ mod device {
                 );
             }
             let mut copy = parameter.0.as_cuda_slice_mut::<T>()?.slice_mut(first..end);
-            let kernel = SOURCE.kernel::<T>(device, "adamw")?;
+            let kernels = kernels(NAME, device)?;
+            let (kernel, launch) = (kernels.of::<T>("adamw")?, launch(&kernels.settings, n)?);
+            let _span = span(device, NAME, 14 * n, n * (24 + 2 * size_of::<T>()))?;
             let (elements, constants) = (n as u64, Constants::<f32>::of(&self.rule));
             start!(
-                device,
-                kernel,
-                launch(n)?,
-                master,
-                &mut copy,
-                &grad,
-                m,
-                v,
-                &elements,
-                &constants
+                device, kernel, launch, master, &mut copy, &grad, m, v, &elements, &constants
             )
         }
     }

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | reference | `reference.rs` | f64, one parameter at a time |
 //! | cpu | `cpu.rs` | in place, one pass, pieces in parallel; f32 and f64 |
-//! | cuda | `cuda.cu` | f32 and bf16; compiled and run on a CPU in the tests, not yet called by the trainer |
+//! | cuda | `cuda.cu` | f32 and bf16, with masters and moments in f32; run on a CPU in the tests |
 //!
 //! Shapes: parameter, gradient, m and v of one shape, any. Layout: contiguous.
 //! Tolerance against the reference: 1e-5 in f32 and 1e-12 in f64 after several steps. It is the optimiser, so it has no backward.
@@ -12,6 +12,9 @@
 pub mod cpu;
 pub mod cuda;
 pub mod reference;
+mod state;
+
+pub use state::{State, Stored, set};
 
 use crate::host::slice;
 use crate::profile;

@@ -3,14 +3,19 @@
 // tiles come, with the largest score so far. The backward is two kernels and computes probabilities twice, because adding up gradients of
 // queries from many blocks would need atomic additions, whose order changes from run to run.
 //
-// Launch: (ceil(sequence / TILE), heads, batch) blocks of TILE x 2 threads: a warp for each 16 rows. TILE is 64 in bf16 and 32 in f32.
+// Launch: (ceil(sequence / TILE), heads, batch) blocks of TILE x 2 threads: a warp for each 16 rows.
 // D, the width of a head, is 16, 32 or 64. qkv as everywhere: (batch x sequence, 3, heads, D); cos and sin (sequence, D / 2) in f32.
 // FLOP of the lower triangle, for each of batch x heads: forward 2 x 2 x D x sequence^2 / 2, backward 7 products of that size where 5 would
 // do with atomic additions. Bound by the tensor cores.
 // Tolerance: f32 1e-5, gradients 1e-4; bf16 2e-2 and 5e-2, since P and dS are rounded before their second product. A number that is not finite
 // may spoil all tokens of its tile, earlier ones too (0 times infinity), where the CPU version spoils later ones only.
 
-#define TILE_OF(T) (sizeof(T) == 2 ? 64 : 32)
+// Rows of a tile. Tiles of keys and values have to fit into 48 KiB.
+constexpr int ATTENTION_TILE_BF16 = 64;
+constexpr int ATTENTION_TILE_F32 = 32;
+#define TILE_OF(T) (sizeof(T) == 2 ? ATTENTION_TILE_BF16 : ATTENTION_TILE_F32)
+// Queries of a block of `means`, one a warp.
+constexpr int ATTENTION_MEANS_WARPS = 4;
 // Rows of a tile in shared memory lie 16 bytes further apart than they are long, so that the eight rows that ldmatrix reads are in
 // different banks.
 #define STRIDE_OF(T, D) (D + 16 / (int)sizeof(T))

@@ -1,6 +1,7 @@
 //! Launches of `cuda.cu`.
 
 use super::NAME;
+use crate::cuda::settings::Settings;
 use crate::cuda::{Launch, WARP};
 use crate::rotary::Shape;
 use candle_core::{DType, Result, bail};
@@ -9,17 +10,12 @@ use candle_core::{DType, Result, bail};
 const HEAD_DIMS: [usize; 3] = [16, 32, 64];
 /// Rows of a tile that one warp holds.
 const ROWS_PER_WARP: usize = 16;
-/// Queries of a block of `means`, one a warp.
-const MEANS_WARPS: usize = 4;
 
-/// Rows of a tile: TILE_OF in `cuda.cu`. Tiles of keys and values have to fit into 48 KiB.
-///
-/// # Errors
-/// A dtype other than f32 and bf16.
-pub fn tile(dtype: DType) -> Result<usize> {
+/// Rows of a tile: TILE_OF in `cuda.cu`.
+fn tile(settings: &Settings, dtype: DType) -> Result<usize> {
     match dtype {
-        DType::F32 => Ok(32),
-        DType::BF16 => Ok(64),
+        DType::F32 => settings.get("ATTENTION_TILE_F32"),
+        DType::BF16 => settings.get("ATTENTION_TILE_BF16"),
         other => bail!("{NAME}: no CUDA version for {other:?}, only for f32 and bf16"),
     }
 }
@@ -28,14 +24,14 @@ pub fn tile(dtype: DType) -> Result<usize> {
 ///
 /// # Errors
 /// A width of a head that there is no kernel for.
-pub fn tiles(shape: &Shape, batch: usize, dtype: DType) -> Result<Launch> {
+pub fn tiles(settings: &Settings, shape: &Shape, batch: usize, dtype: DType) -> Result<Launch> {
     if !HEAD_DIMS.contains(&shape.head_dim) {
         bail!(
             "{NAME}: heads of width {} have no CUDA version, only {HEAD_DIMS:?}",
             shape.head_dim
         );
     }
-    let tile = tile(dtype)?;
+    let tile = tile(settings, dtype)?;
     let blocks = [shape.sequence.div_ceil(tile), shape.heads, batch];
     Launch::new(NAME, blocks, tile / ROWS_PER_WARP * WARP)
 }
@@ -44,9 +40,9 @@ pub fn tiles(shape: &Shape, batch: usize, dtype: DType) -> Result<Launch> {
 ///
 /// # Errors
 /// None of them, or more than a GPU has blocks for.
-pub fn means(rows: usize) -> Result<Launch> {
-    let blocks = [rows.div_ceil(MEANS_WARPS), 1, 1];
-    Launch::new(NAME, blocks, MEANS_WARPS * WARP)
+pub fn means(settings: &Settings, rows: usize) -> Result<Launch> {
+    let warps = settings.get("ATTENTION_MEANS_WARPS")?;
+    Launch::new(NAME, [rows.div_ceil(warps), 1, 1], warps * WARP)
 }
 
 #[cfg(feature = "cuda")]
@@ -55,20 +51,15 @@ pub(super) use device::{LogSums, backward, forward};
 #[cfg(feature = "cuda")]
 mod device {
     use super::{NAME, means, tiles};
-    use crate::cuda::device::{CudaReal, Source, start, tensor, unwritten, view};
+    use crate::cuda::device::{CudaReal, kernels, span, start, tensor, unwritten, view};
     use crate::host::Open;
     use crate::rotary::{Shape, Table};
     use candle_core::backend::BackendStorage as _;
-    use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DeviceRepr};
+    use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DeviceRepr, DeviceSlice as _};
     use candle_core::{CudaStorage, Layout, Result, Tensor, bail};
 
     /// ln of the sum of the exponentials of each query's scores, which the forward leaves for the backward.
     pub(crate) type LogSums = CudaSlice<f32>;
-
-    const SOURCE: Source = Source {
-        operation: NAME,
-        text: include_str!("cuda.cu"),
-    };
 
     /// As `cuda.cu` has it.
     #[repr(C)]
@@ -105,9 +96,15 @@ mod device {
         let (cos, sin) = (cos_device.view::<f32>(NAME)?, sin_device.view::<f32>(NAME)?);
         let mut y = unwritten::<T>(device, elements)?;
         let mut log_sums = unwritten::<f32>(device, elements / shape.head_dim)?;
-        let launch = tiles(&shape, batch, T::DTYPE)?;
-        let kernel = named::<T>("attention_forward", &shape);
-        let kernel = SOURCE.function(device, &kernel)?;
+        let kernels = kernels(NAME, device)?;
+        let launch = tiles(&kernels.settings, &shape, batch, T::DTYPE)?;
+        let kernel = kernels.named(&named::<T>("attention_forward", &shape))?;
+        let _span = span(
+            device,
+            "attention.forward",
+            2 * elements * (shape.sequence + 1),
+            4 * elements * size_of::<T>(),
+        )?;
         let sizes = AttentionShape::from(&shape);
         start!(
             device,
@@ -144,15 +141,21 @@ mod device {
         let batch = rows / (shape.sequence * shape.heads);
         let mut products = unwritten::<f32>(device, rows)?;
         let mut out = unwritten::<T>(device, data.len())?;
-        let (launch, sizes) = (
-            tiles(&shape, batch, T::DTYPE)?,
-            AttentionShape::from(&shape),
-        );
-        let kernel = SOURCE.function(device, &named::<T>("attention_means", &shape))?;
+        let kernels = kernels(NAME, device)?;
+        let launch = tiles(&kernels.settings, &shape, batch, T::DTYPE)?;
+        let sizes = AttentionShape::from(&shape);
+        // As many products as it takes with what the forward left; these kernels do seven.
+        let _span = span(
+            device,
+            "attention.backward",
+            5 * y.len() * (shape.sequence + 1),
+            8 * y.num_bytes(),
+        )?;
+        let kernel = kernels.named(&named::<T>("attention_means", &shape))?;
         start!(
             device,
             kernel,
-            means(rows)?,
+            means(&kernels.settings, rows)?,
             &y,
             &grad,
             &mut products,
@@ -160,7 +163,7 @@ mod device {
             &sizes
         )?;
         for name in ["attention_backward_queries", "attention_backward_keys"] {
-            let kernel = SOURCE.function(device, &named::<T>(name, &shape))?;
+            let kernel = kernels.named(&named::<T>(name, &shape))?;
             start!(
                 device, kernel, launch, &data, &grad, &cos, &sin, log_sums, &products, &mut out,
                 &sizes

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | reference | `reference.rs` | f64 |
 //! | cpu | `cpu.rs` | rows in parallel; row losses are added in f64 and in order; f32 and f64 |
-//! | cuda | `cuda.cu` | f32 and bf16; compiled and run on a CPU in the tests, not yet called by the trainer |
+//! | cuda | `cuda.cu` | f32 and bf16; run on a CPU in the tests |
 //!
 //! Shapes: logits (rows, symbols), targets (rows) as u32, loss: a scalar **in f64**, whatever the logits are: two runs that differ by one
 //! unit in the last place of a weight have equal losses in f32 for many steps, and how far they drift is a measure. Layout: contiguous.
@@ -41,6 +41,10 @@ pub fn cross_entropy(tape: &Tape, logits: &Tensor, targets: &Tensor) -> Result<T
 /// As [`cross_entropy`].
 pub fn row_losses(logits: &Tensor, targets: &[u32]) -> Result<Vec<f64>> {
     let (_, symbols) = check_shapes(logits.shape(), targets)?;
+    #[cfg(feature = "cuda")]
+    if logits.device().is_cuda() {
+        return for_cuda_real!(NAME, logits.dtype(), T => cuda::row_losses::<T>(logits, targets));
+    }
     let host = Open::of(logits);
     for_real!(NAME, logits.dtype(), T => Ok(cpu::forward(host.slice::<T>(NAME)?, symbols, targets)))
 }

@@ -1,36 +1,24 @@
-//! Kernels on a device: compiled by NVRTC when they are first asked for, and found again by the hash of their source.
-//!
-//! The source is what was compiled into the program, or, where `OUTPACE_KERNELS` names a folder like `kernels/src`, what lies there: then an
-//! edited kernel needs no build.
+//! Kernels on a device: loaded once a process, launched on candle's stream, timed by its events when a profile is asked for.
 
+use super::compile::{self, OPERATIONS};
+use super::settings::Settings;
 use super::{Launch, PACK_BYTES};
 use crate::host::Open;
+use crate::profile;
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaFunction, CudaModule, CudaSlice, CudaView, DeviceRepr, LaunchConfig,
+    CudaEvent, CudaFunction, CudaModule, CudaSlice, CudaView, DeviceRepr, LaunchConfig,
+    ValidAsZeroBits, result, sys,
 };
-use candle_core::cuda_backend::cudarc::nvrtc::{self, CompileOptions, Ptx, compile_ptx_with_opts};
+use candle_core::cuda_backend::cudarc::nvrtc::Ptx;
 use candle_core::cuda_backend::{CudaDType, CudaDevice, DeviceId, WrapErr as _};
 use candle_core::op::BackpropOp;
-use candle_core::{CudaStorage, Error, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
-use sha2::{Digest as _, Sha256};
+use candle_core::{CudaStorage, Device, Layout, Result, Shape, Storage, Tensor, WithDType, bail};
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-
-/// Folder with the sources of kernels, laid out like `kernels/src`.
-pub const SOURCES_VARIABLE: &str = "OUTPACE_KERNELS";
-
-const STANDARD: &str = "--std=c++17";
-
-/// What every kernel's source begins with.
-const SHARED: [(&str, &str); 2] = [
-    ("cuda/common.cuh", include_str!("common.cuh")),
-    ("cuda/tensor_core.cuh", include_str!("tensor_core.cuh")),
-];
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 /// What the CUDA kernels compute in.
-pub trait CudaReal: WithDType + CudaDType + DeviceRepr {
+pub trait CudaReal: WithDType + CudaDType + DeviceRepr + ValidAsZeroBits {
     /// What the names of its kernels end in.
     const SUFFIX: &'static str;
 }
@@ -43,129 +31,205 @@ impl CudaReal for half::bf16 {
     const SUFFIX: &'static str = "bf16";
 }
 
-/// An operation's kernels.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Source {
-    /// `rms_norm`: the folder of `cuda.cu`.
-    pub(crate) operation: &'static str,
-    /// What is in it.
-    pub(crate) text: &'static str,
+/// An operation's kernels on one device.
+pub(crate) struct Kernels {
+    operation: &'static str,
+    module: Arc<CudaModule>,
+    pub(crate) settings: Settings,
+    functions: Mutex<HashMap<String, CudaFunction>>,
 }
 
-impl Source {
+/// The kernels of `operation`, loaded once a process and device; every launch asks for them.
+pub(crate) fn kernels(operation: &'static str, device: &CudaDevice) -> Result<Arc<Kernels>> {
+    type Loaded = HashMap<(DeviceId, &'static str), Arc<Kernels>>;
+    static LOADED: LazyLock<Mutex<Loaded>> = LazyLock::new(Mutex::default);
+    let mut loaded = open(&LOADED);
+    let key = (device.id(), operation);
+    if let Some(kernels) = loaded.get(&key) {
+        return Ok(kernels.clone());
+    }
+    let stream = device.cuda_stream();
+    let compiled = compile::compiled(operation, stream.context().compute_capability().w()?)?;
+    let kernels = Arc::new(Kernels {
+        operation,
+        module: stream
+            .context()
+            .load_module(Ptx::from_binary(compiled.code))
+            .w()?,
+        settings: compiled.settings,
+        functions: Mutex::default(),
+    });
+    loaded.insert(key, kernels.clone());
+    Ok(kernels)
+}
+
+impl Kernels {
     /// The kernel `name` for `T`: `rms_norm_forward` for bf16 is called `rms_norm_forward_bf16`.
-    pub(crate) fn kernel<T: CudaReal>(
-        &self,
-        device: &CudaDevice,
-        name: &str,
-    ) -> Result<CudaFunction> {
-        self.function(device, &format!("{name}_{}", T::SUFFIX))
+    pub(crate) fn of<T: CudaReal>(&self, name: &str) -> Result<CudaFunction> {
+        self.named(&format!("{name}_{}", T::SUFFIX))
     }
 
     /// The kernel of just that name.
-    pub(crate) fn function(&self, device: &CudaDevice, name: &str) -> Result<CudaFunction> {
-        self.module(device)?.load_function(name).w()
-    }
-
-    /// Compiled once a process and device; every launch asks for it.
-    fn module(&self, device: &CudaDevice) -> Result<Arc<CudaModule>> {
-        type Loaded = HashMap<(DeviceId, &'static str), Arc<CudaModule>>;
-        static LOADED: LazyLock<Mutex<Loaded>> = LazyLock::new(Mutex::default);
-        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (device.id(), self.operation);
-        if let Some(module) = loaded.get(&key) {
-            return Ok(module.clone());
+    pub(crate) fn named(&self, name: &str) -> Result<CudaFunction> {
+        let mut functions = open(&self.functions);
+        if let Some(function) = functions.get(name) {
+            return Ok(function.clone());
         }
-        let stream = device.cuda_stream();
-        let capability = stream.context().compute_capability().w()?;
-        let ptx = compiled(&whole_text(self)?, self.operation, capability)?;
-        let module = stream.context().load_module(Ptx::from_src(ptx)).w()?;
-        loaded.insert(key, module.clone());
-        Ok(module)
-    }
-}
-
-/// The shared parts and the operation's own, as one text: the machine that trains needs no include folder.
-fn whole_text(source: &Source) -> Result<String> {
-    let own = format!("{}/cuda.cu", source.operation);
-    let parts = SHARED.into_iter().chain([(own.as_str(), source.text)]);
-    let folder = std::env::var_os(SOURCES_VARIABLE);
-    let texts = parts.map(|(name, built_in)| {
-        let text = match &folder {
-            None => built_in.to_owned(),
-            Some(folder) => {
-                let path = Path::new(folder).join(name);
-                std::fs::read_to_string(&path).map_err(|error| {
-                    Error::Msg(format!("{SOURCES_VARIABLE}: {}: {error}", path.display()))
-                })?
-            }
+        let Ok(function) = self.module.load_function(name) else {
+            bail!("{}: its cuda.cu has no kernel {name}", self.operation);
         };
-        Ok(format!(
-            "#line 1 \"{name}\"\n{}\n",
-            text.replace("#pragma once", "")
-        ))
-    });
-    texts.collect()
+        functions.insert(name.to_owned(), function.clone());
+        Ok(function)
+    }
 }
 
-/// PTX for a compute capability, from the disk where the same text was compiled before.
-fn compiled(text: &str, operation: &str, (major, minor): (i32, i32)) -> Result<String> {
-    let architecture = format!("--gpu-architecture=compute_{major}{minor}");
-    // Another compiler makes other code of the same text.
-    let compiler = nvrtc_version()?;
-    let hash = Sha256::digest(format!("{compiler:?}\n{architecture}\n{STANDARD}\n{text}"));
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    let kept = cache_folder().map(|folder| folder.join(format!("{operation}-{hash}.ptx")));
-    if let Some(ptx) = kept
-        .as_ref()
-        .and_then(|path| std::fs::read_to_string(path).ok())
-    {
-        return Ok(ptx);
+/// What a panic leaves behind is still a map.
+fn open<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes a device ready to train: loads every kernel, and has its memory pool keep what is freed. By default a pool gives memory back
+/// whenever somebody waits for the device, and the next step has to get it again.
+///
+/// # Errors
+/// Kernels that do not compile, or what the driver reports.
+pub fn prepare(device: &Device) -> Result<()> {
+    let device = device.as_cuda_device()?;
+    if let Some(pool) = pool(device)? {
+        let mut keep_all = u64::MAX;
+        let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+        #[expect(unsafe_code, reason = "cudarc has no safe call for it")]
+        // SAFETY: the attribute is a 64-bit number, and the pool is the device's own.
+        unsafe {
+            result::mem_pool::set_attribute(pool, attribute, (&raw mut keep_all).cast()).w()?;
+        }
     }
-    let options = CompileOptions {
-        options: vec![architecture, STANDARD.to_owned()],
-        name: Some(format!("{operation}.cu")),
-        ..CompileOptions::default()
+    for operation in OPERATIONS {
+        kernels(operation, device)?;
+    }
+    Ok(())
+}
+
+/// What a device is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct About {
+    /// As its driver calls it.
+    pub name: String,
+    /// `sm_90`.
+    pub architecture: String,
+    /// Bytes of memory.
+    pub memory_bytes: usize,
+}
+
+/// Asks the driver.
+///
+/// # Errors
+/// What the driver reports, or a device that is none of CUDA's.
+pub fn about(device: &Device) -> Result<About> {
+    let stream = device.as_cuda_device()?.cuda_stream();
+    let context = stream.context();
+    let (major, minor) = context.compute_capability().w()?;
+    Ok(About {
+        name: context.name().w()?,
+        architecture: format!("sm_{major}{minor}"),
+        memory_bytes: context.total_mem().w()?,
+    })
+}
+
+/// The most memory, in bytes, that tensors of this process have used at once; none where the device has no pool.
+///
+/// # Errors
+/// What the driver reports.
+pub fn peak_memory_bytes(device: &Device) -> Result<Option<u64>> {
+    let Some(pool) = pool(device.as_cuda_device()?)? else {
+        return Ok(None);
     };
-    let ptx = compile_ptx_with_opts(text, options).map_err(|error| {
-        Error::Msg(format!(
-            "{operation}: its CUDA kernels do not compile: {error}"
-        ))
-    })?;
-    let ptx = ptx.to_src();
-    if let Some(path) = kept {
-        keep(&path, &ptx);
-    }
-    Ok(ptx)
-}
-
-fn nvrtc_version() -> Result<(i32, i32)> {
-    let (mut major, mut minor) = (0, 0);
+    let mut bytes = 0_u64;
+    let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH;
     #[expect(unsafe_code, reason = "cudarc has no safe call for it")]
-    // SAFETY: two pointers to integers, which it writes.
-    let code = unsafe { nvrtc::sys::nvrtcVersion(&raw mut major, &raw mut minor) };
-    match code {
-        nvrtc::sys::nvrtcResult::NVRTC_SUCCESS => Ok((major, minor)),
-        error => bail!("NVRTC does not say its version: {error:?}"),
+    // SAFETY: the attribute is a 64-bit number, and the pool is the device's own.
+    unsafe {
+        result::mem_pool::get_attribute(pool, attribute, (&raw mut bytes).cast()).w()?;
+    }
+    Ok(Some(bytes))
+}
+
+/// The pool that tensors come from.
+fn pool(device: &CudaDevice) -> Result<Option<sys::CUmemoryPool>> {
+    let stream = device.cuda_stream();
+    let context = stream.context();
+    if !context.has_async_alloc() {
+        return Ok(None);
+    }
+    context.bind_to_thread().w()?;
+    #[expect(unsafe_code, reason = "cudarc has no safe call for it")]
+    // SAFETY: the device is the context's own.
+    let pool = unsafe { result::device::get_default_mem_pool(context.cu_device()).w()? };
+    Ok(Some(pool))
+}
+
+/// Measures what is queued between its beginning and its end, on the device; nothing waits for it.
+pub(crate) struct Span(Option<Queued>);
+
+struct Queued {
+    name: &'static str,
+    flops: usize,
+    bytes: usize,
+    device: CudaDevice,
+    start: CudaEvent,
+    end: Option<CudaEvent>,
+}
+
+static QUEUED: Mutex<Vec<Queued>> = Mutex::new(Vec::new());
+
+/// Opens a measurement of `name`, which does `flops` operations on `bytes` bytes.
+pub(crate) fn span(
+    device: &CudaDevice,
+    name: &'static str,
+    flops: usize,
+    bytes: usize,
+) -> Result<Span> {
+    if !profile::is_enabled() {
+        return Ok(Span(None));
+    }
+    Ok(Span(Some(Queued {
+        name,
+        flops,
+        bytes,
+        device: device.clone(),
+        start: now(device)?,
+        end: None,
+    })))
+}
+
+fn now(device: &CudaDevice) -> Result<CudaEvent> {
+    let timed = Some(sys::CUevent_flags::CU_EVENT_DEFAULT);
+    device.cuda_stream().record_event(timed).w()
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        if let Some(mut queued) = self.0.take() {
+            // A device that cannot record an event reports that with the next launch.
+            queued.end = now(&queued.device).ok();
+            open(&QUEUED).push(queued);
+        }
     }
 }
 
-fn cache_folder() -> Option<PathBuf> {
-    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let base = base.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")))?;
-    Some(base.join("outpace/kernels"))
-}
-
-/// A cache that cannot be written costs a compilation, and is no error. Renamed into place, so that nobody reads half of it.
-fn keep(path: &Path, ptx: &str) {
-    let written = path.with_extension(format!("{}.part", std::process::id()));
-    let attempt = || {
-        std::fs::create_dir_all(path.parent()?).ok()?;
-        std::fs::write(&written, ptx).ok()?;
-        std::fs::rename(&written, path).ok()
-    };
-    if attempt().is_none() {
-        let _ = std::fs::remove_file(&written);
+/// Waits for all measurements that were queued and hands them over: name, seconds, FLOPs, bytes.
+pub(crate) fn settle(mut add: impl FnMut(&'static str, f64, f64, f64)) {
+    for queued in std::mem::take(&mut *open(&QUEUED)) {
+        let Some(Ok(milliseconds)) = queued.end.map(|end| queued.start.elapsed_ms(&end)) else {
+            continue;
+        };
+        let seconds = f64::from(milliseconds) / 1e3;
+        add(
+            queued.name,
+            seconds,
+            queued.flops as f64,
+            queued.bytes as f64,
+        );
     }
 }
 

@@ -2,7 +2,10 @@
 //! the kernels with these numbers, thread by thread, on a CPU.
 
 #[cfg(feature = "cuda")]
+pub mod compile;
+#[cfg(feature = "cuda")]
 pub mod device;
+pub mod settings;
 
 use candle_core::{DType, Result, bail};
 
@@ -25,15 +28,13 @@ pub struct Launch {
 
 impl Launch {
     /// # Errors
-    /// More blocks than a GPU takes, or none.
-    ///
-    /// # Panics
-    /// When `threads` is not a whole number of warps up to 1,024: a constant of the caller.
+    /// More blocks than a GPU takes, or none; threads that are no whole number of warps up to 1,024.
     pub fn new(operation: &'static str, blocks: [usize; 3], threads: usize) -> Result<Self> {
-        assert!(
-            threads.is_multiple_of(WARP) && (WARP..=MOST_THREADS).contains(&threads),
-            "{operation}: {threads} threads"
-        );
+        if !threads.is_multiple_of(WARP) || !(WARP..=MOST_THREADS).contains(&threads) {
+            bail!(
+                "{operation}: blocks of {threads} threads, not a whole number of warps up to {MOST_THREADS}"
+            );
+        }
         for (&blocks, most) in blocks.iter().zip(MOST_BLOCKS) {
             if blocks == 0 || blocks > most {
                 bail!(
@@ -82,6 +83,8 @@ mod tests {
         let message = |result: Result<Launch>| result.unwrap_err().to_string();
         assert!(message(Launch::new("x", [1, 70_000, 1], 32)).contains("70000 blocks"));
         assert!(message(Launch::new("x", [0, 1, 1], 32)).contains("0 blocks"));
+        assert!(message(Launch::new("x", [1; 3], 40)).contains("40 threads"));
+        assert!(message(Launch::new("x", [1; 3], 2048)).contains("2048 threads"));
         let odd = packs("x", 12, DType::BF16).unwrap_err().to_string();
         assert!(odd.contains("multiple of 8"), "{odd}");
         let double = packs("x", 12, DType::F64).unwrap_err().to_string();

@@ -1,19 +1,27 @@
 //! Launches of `cuda.cu`.
 
 use super::NAME;
+use crate::cuda::settings::Settings;
 use crate::cuda::{Launch, WARP, packs};
 use candle_core::{DType, Result};
 
-/// A block has a thread for each pack of a row, up to so many.
-pub const EMBEDDING_THREADS: usize = 256;
-
-/// A block a row: `rows` are tokens in the forward and symbols in the backward.
+/// The forward: a block a token, with a thread for each pack of a row up to EMBEDDING_THREADS.
 ///
 /// # Errors
 /// A width that is no whole number of packs.
-pub fn rows(rows: usize, width: usize, dtype: DType) -> Result<Launch> {
+pub fn gather(settings: &Settings, tokens: usize, width: usize, dtype: DType) -> Result<Launch> {
     let threads = packs(NAME, width, dtype)?.next_multiple_of(WARP);
-    Launch::new(NAME, [rows, 1, 1], threads.min(EMBEDDING_THREADS))
+    let most = settings.get("EMBEDDING_THREADS")?;
+    Launch::new(NAME, [tokens, 1, 1], threads.min(most))
+}
+
+/// The backward: a block a token, all of whose threads look for other tokens of its symbol.
+///
+/// # Errors
+/// As [`gather`].
+pub fn scatter(settings: &Settings, tokens: usize, width: usize, dtype: DType) -> Result<Launch> {
+    packs(NAME, width, dtype)?;
+    Launch::new(NAME, [tokens, 1, 1], settings.get("EMBEDDING_THREADS")?)
 }
 
 #[cfg(feature = "cuda")]
@@ -21,16 +29,11 @@ pub(super) use device::{backward, forward};
 
 #[cfg(feature = "cuda")]
 mod device {
-    use super::{NAME, rows};
-    use crate::cuda::device::{CudaReal, Source, start, tensor, unwritten, view};
+    use super::{NAME, gather, scatter};
+    use crate::cuda::device::{CudaReal, kernels, span, start, tensor, unwritten, view};
     use crate::host::Open;
     use candle_core::backend::BackendStorage as _;
     use candle_core::{CudaStorage, Layout, Result, Tensor};
-
-    const SOURCE: Source = Source {
-        operation: NAME,
-        text: include_str!("cuda.cu"),
-    };
 
     /// Ids are taken as they are: to look at them would be to wait for the device. Whoever makes the batch has checked them.
     pub(crate) fn forward<T: CudaReal>(
@@ -44,8 +47,11 @@ mod device {
             view::<u32>(NAME, ids.0, ids.1)?,
         );
         let mut y = unwritten::<T>(device, ids.len() * width)?;
-        let launch = rows(ids.len(), width, T::DTYPE)?;
-        let kernel = SOURCE.kernel::<T>(device, "embedding_forward")?;
+        let kernels = kernels(NAME, device)?;
+        let kernel = kernels.of::<T>("embedding_forward")?;
+        let launch = gather(&kernels.settings, ids.len(), width, T::DTYPE)?;
+        let bytes = 2 * ids.len() * width * size_of::<T>();
+        let _span = span(device, "embedding.forward", 0, bytes)?;
         start!(
             device,
             kernel,
@@ -67,9 +73,13 @@ mod device {
         let (ids_device, grad_device) = (Open::of(ids), Open::of(grad));
         let device = ids_device.storage(NAME)?.device();
         let (ids, grad) = (ids_device.view::<u32>(NAME)?, grad_device.view::<T>(NAME)?);
-        let mut grad_table = unwritten::<T>(device, symbols * width)?;
-        let launch = rows(symbols, width, T::DTYPE)?;
-        let kernel = SOURCE.kernel::<T>(device, "embedding_backward")?;
+        let kernels = kernels(NAME, device)?;
+        let kernel = kernels.of::<T>("embedding_backward")?;
+        let launch = scatter(&kernels.settings, ids.len(), width, T::DTYPE)?;
+        let bytes = (grad.len() + symbols * width) * size_of::<T>();
+        let _span = span(device, "embedding.backward", grad.len(), bytes)?;
+        // The kernel writes the rows of symbols that the text has.
+        let mut grad_table = device.alloc_zeros::<T>(symbols * width)?;
         let (tokens, width) = (ids.len() as i32, width as i32);
         start!(
             device,

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | reference | `reference.rs` | f64 |
 //! | cpu | `cpu.rs` | plain loops in one thread; f32 and f64 |
-//! | cuda | `cuda.cu` | f32 and bf16; compiled and run on a CPU in the tests, not yet called by the trainer |
+//! | cuda | `cuda.cu` | f32 and bf16; run on a CPU in the tests |
 //!
 //! Shapes: table (symbols, width), ids (tokens) as u32, y (tokens, width). Layout: contiguous, row-major.
 //! Tolerance against the reference: exact forward; gradients 1e-3 in f32, 1e-6 in f64.

@@ -1,10 +1,16 @@
 // RMSNorm. A warp handles a row, which stays in the first cache between its two readings.
 //
-// Launch: forward and backward ceil(rows / WARPS) blocks of WARPS x 32 threads; `weight_partial` and `weight_sum` below.
+// Launch: forward and backward ceil(rows / RMS_NORM_WARPS) blocks of RMS_NORM_WARPS x 32 threads, a row a warp; `weight_partial` and `weight_sum` below.
 // width is a multiple of a pack.
 // Forward: 4 FLOP and 2 numbers of traffic an element. Backward: 9 FLOP and 5 numbers, because the gradient of the weight is a second pass,
 // column by column: sums in a fixed order, and no atomic additions whose order would change from run to run. Bound by memory.
 // Tolerance: 1e-5 in f32, 1e-2 in bf16; gradients 1e-4 and 2e-2.
+
+constexpr int RMS_NORM_WARPS = 4;
+// Threads of a block of the weight's gradient, one a column.
+constexpr int RMS_NORM_COLUMNS = 128;
+// Rows whose part of the weight's gradient one thread adds up. Fewer: more blocks to fill the GPU, and more parts to add up at the end.
+constexpr int RMS_NORM_BAND = 64;
 
 template <typename T> __device__ float row_sum_of_squares(const T *row, int width, int lane) {
     float sum = 0.0f;

@@ -1,48 +1,45 @@
 //! Launches of `cuda.cu`.
 
 use super::NAME;
+use crate::cuda::settings::Settings;
 use crate::cuda::{Launch, WARP, packs};
 use candle_core::{DType, Result};
-
-/// Rows that a block normalises, one a warp.
-pub const RMS_NORM_WARPS: usize = 4;
-
-/// Threads of a block of the weight's gradient, one a column.
-pub const RMS_NORM_COLUMNS: usize = 128;
-
-/// Rows whose part of the weight's gradient one thread adds up. Fewer: more blocks to fill the GPU, and more parts to add up at the end.
-pub const RMS_NORM_BAND: usize = 64;
 
 /// Forward, or the gradient of the rows.
 ///
 /// # Errors
 /// A width that is no whole number of packs.
-pub fn rows(rows: usize, width: usize, dtype: DType) -> Result<Launch> {
+pub fn rows(settings: &Settings, rows: usize, width: usize, dtype: DType) -> Result<Launch> {
     packs(NAME, width, dtype)?;
-    Launch::new(
-        NAME,
-        [rows.div_ceil(RMS_NORM_WARPS), 1, 1],
-        RMS_NORM_WARPS * WARP,
-    )
+    let warps = settings.get("RMS_NORM_WARPS")?;
+    Launch::new(NAME, [rows.div_ceil(warps), 1, 1], warps * WARP)
+}
+
+/// Bands of rows, each of which has one part of the weight's gradient.
+///
+/// # Errors
+/// Settings without RMS_NORM_BAND.
+pub fn bands(settings: &Settings, rows: usize) -> Result<usize> {
+    Ok(rows.div_ceil(settings.get("RMS_NORM_BAND")?))
 }
 
 /// The parts of the weight's gradient, one a band.
 ///
 /// # Errors
 /// More rows than fit into the bands of one launch.
-pub fn weight_partial(rows: usize, width: usize) -> Result<Launch> {
-    let bands = rows.div_ceil(RMS_NORM_BAND);
-    let blocks = [width.div_ceil(RMS_NORM_COLUMNS), bands, 1];
-    Launch::new(NAME, blocks, RMS_NORM_COLUMNS)
+pub fn weight_partial(settings: &Settings, rows: usize, width: usize) -> Result<Launch> {
+    let threads = settings.get("RMS_NORM_COLUMNS")?;
+    let blocks = [width.div_ceil(threads), bands(settings, rows)?, 1];
+    Launch::new(NAME, blocks, threads)
 }
 
 /// The sum of those parts.
 ///
 /// # Errors
 /// No columns.
-pub fn weight_sum(width: usize) -> Result<Launch> {
-    let blocks = [width.div_ceil(RMS_NORM_COLUMNS), 1, 1];
-    Launch::new(NAME, blocks, RMS_NORM_COLUMNS)
+pub fn weight_sum(settings: &Settings, width: usize) -> Result<Launch> {
+    let threads = settings.get("RMS_NORM_COLUMNS")?;
+    Launch::new(NAME, [width.div_ceil(threads), 1, 1], threads)
 }
 
 #[cfg(feature = "cuda")]
@@ -50,16 +47,11 @@ pub(super) use device::{backward, forward};
 
 #[cfg(feature = "cuda")]
 mod device {
-    use super::{NAME, RMS_NORM_BAND, rows, weight_partial, weight_sum};
-    use crate::cuda::device::{CudaReal, Source, start, tensor, unwritten, view};
+    use super::{NAME, bands, rows, weight_partial, weight_sum};
+    use crate::cuda::device::{CudaReal, kernels, span, start, tensor, unwritten, view};
     use crate::host::Open;
     use candle_core::backend::BackendStorage as _;
     use candle_core::{CudaStorage, Layout, Result, Tensor};
-
-    const SOURCE: Source = Source {
-        operation: NAME,
-        text: include_str!("cuda.cu"),
-    };
 
     pub(crate) fn forward<T: CudaReal>(
         x: (&CudaStorage, &Layout),
@@ -73,8 +65,12 @@ mod device {
         );
         let (width, count) = (weight.len(), x.len() / weight.len());
         let mut y = unwritten::<T>(device, x.len())?;
-        let kernel = SOURCE.kernel::<T>(device, "rms_norm_forward")?;
-        let (launch, epsilon) = (rows(count, width, T::DTYPE)?, epsilon as f32);
+        let kernels = kernels(NAME, device)?;
+        let kernel = kernels.of::<T>("rms_norm_forward")?;
+        let launch = rows(&kernels.settings, count, width, T::DTYPE)?;
+        let bytes = (2 * x.len() + width) * size_of::<T>();
+        let _span = span(device, "rms_norm.forward", 4 * x.len(), bytes)?;
+        let epsilon = epsilon as f32;
         let (count, width) = (count as i32, width as i32);
         start!(
             device, kernel, launch, &x, &weight, &mut y, &count, &width, &epsilon
@@ -93,15 +89,23 @@ mod device {
         let data = x_device.view::<T>(NAME)?;
         let (scale, grad) = (weight_device.view::<T>(NAME)?, grad_device.view::<T>(NAME)?);
         let (width, count) = (scale.len(), data.len() / scale.len());
-        let bands = count.div_ceil(RMS_NORM_BAND);
+        let kernels = kernels(NAME, device)?;
+        let settings = &kernels.settings;
+        let (bands, band) = (bands(settings, count)?, settings.get("RMS_NORM_BAND")?);
         let mut grad_x = unwritten::<T>(device, data.len())?;
         let mut grad_weight = unwritten::<T>(device, width)?;
         let mut scales = unwritten::<f32>(device, count)?;
         let mut partial = unwritten::<f32>(device, bands * width)?;
-        let (launch, epsilon) = (rows(count, width, T::DTYPE)?, epsilon as f32);
-        let (partial_launch, sum_launch) = (weight_partial(count, width)?, weight_sum(width)?);
-        let [count, width, bands, band] = [count, width, bands, RMS_NORM_BAND].map(|n| n as i32);
-        let kernel = SOURCE.kernel::<T>(device, "rms_norm_backward")?;
+        let launch = rows(settings, count, width, T::DTYPE)?;
+        let (partial_launch, sum_launch) = (
+            weight_partial(settings, count, width)?,
+            weight_sum(settings, width)?,
+        );
+        let bytes = (3 * data.len() + 2 * width) * size_of::<T>();
+        let _span = span(device, "rms_norm.backward", 9 * data.len(), bytes)?;
+        let epsilon = epsilon as f32;
+        let [count, width, bands, band] = [count, width, bands, band].map(|n| n as i32);
+        let kernel = kernels.of::<T>("rms_norm_backward")?;
         start!(
             device,
             kernel,
@@ -115,7 +119,7 @@ mod device {
             &width,
             &epsilon
         )?;
-        let kernel = SOURCE.kernel::<T>(device, "rms_norm_weight_partial")?;
+        let kernel = kernels.of::<T>("rms_norm_weight_partial")?;
         start!(
             device,
             kernel,
@@ -128,7 +132,7 @@ mod device {
             &width,
             &band
         )?;
-        let kernel = SOURCE.kernel::<T>(device, "rms_norm_weight_sum")?;
+        let kernel = kernels.of::<T>("rms_norm_weight_sum")?;
         start!(
             device,
             kernel,

@@ -180,6 +180,9 @@ pub struct Tunable {
     pub constant: Option<String>,
     /// Values to try, in their natural order.
     pub values: Vec<toml::Value>,
+    /// Workloads whose campaigns try it; empty means all.
+    #[serde(default)]
+    pub workloads: Vec<String>,
 }
 
 impl Tunable {
@@ -189,6 +192,11 @@ impl Tunable {
             .as_deref()
             .or(self.constant.as_deref())
             .unwrap_or_default()
+    }
+
+    /// Whether a campaign that judges by `workloads` tries it.
+    pub fn is_for(&self, workloads: &[String]) -> bool {
+        self.workloads.is_empty() || self.workloads.iter().any(|name| workloads.contains(name))
     }
 
     /// Its values as they are written in the file. For a constant, a string is the expression itself.

@@ -52,7 +52,8 @@ impl Agent for Tune {
 
     fn propose(&mut self, view: &View<'_>) -> Result<Idea, ResearchError> {
         let mut all = Vec::new();
-        for tunable in &view.config.tunable {
+        let tunables = view.config.tunable.iter();
+        for tunable in tunables.filter(|tunable| tunable.is_for(view.workloads)) {
             all.extend(changes(view.repo, &view.base.tree, tunable)?);
         }
         let Some(chosen) = choose(&all, view.attempts) else {
@@ -224,7 +225,18 @@ mod tests {
             key: None,
             constant: Some(name.into()),
             values,
+            workloads: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_campaign_tries_what_its_workloads_read() {
+        let of = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        let (cpu, gpu) = (of(&["cpu"]), of(&["gpu", "other"]));
+        let mut tunable = tunable("TILE");
+        assert!(tunable.is_for(&cpu) && tunable.is_for(&gpu));
+        tunable.workloads = of(&["gpu"]);
+        assert!(!tunable.is_for(&cpu) && tunable.is_for(&gpu));
     }
 
     fn next(all: &[Change<'_>], attempts: &[Attempt]) -> Option<String> {

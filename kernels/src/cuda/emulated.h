@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <ucontext.h>
 #include <vector>
 
@@ -36,9 +37,12 @@ struct float2 {
 inline float2 make_float2(float x, float y) { return {x, y}; }
 using std::min;
 
+constexpr std::size_t STACK = 64 << 10;
+
 struct Fiber {
     ucontext_t context;
-    std::vector<char> stack;
+    // As it is: most of it is never touched.
+    std::unique_ptr<char[]> stack{new char[STACK]};
     bool ended = false;
     u64 block_meetings = 0, warp_meetings = 0;
     // What the lane shows to its warp.
@@ -163,12 +167,13 @@ inline void launch(dim3 grid, unsigned threads, std::function<void()> work) {
     for (blockIdx.z = 0; blockIdx.z < grid.z; blockIdx.z++)
         for (blockIdx.y = 0; blockIdx.y < grid.y; blockIdx.y++)
             for (blockIdx.x = 0; blockIdx.x < grid.x; blockIdx.x++) {
-                fibers = std::vector<Fiber>(threads);
+                if (fibers.size() != threads) fibers = std::vector<Fiber>(threads);
                 for (Fiber &fiber : fibers) {
-                    fiber.stack.resize(64 << 10);
+                    fiber.ended = false;
+                    fiber.block_meetings = fiber.warp_meetings = 0;
                     getcontext(&fiber.context);
-                    fiber.context.uc_stack.ss_sp = fiber.stack.data();
-                    fiber.context.uc_stack.ss_size = fiber.stack.size();
+                    fiber.context.uc_stack.ss_sp = fiber.stack.get();
+                    fiber.context.uc_stack.ss_size = STACK;
                     makecontext(&fiber.context, run_fiber, 0);
                 }
                 for (bool running = true; running;) {

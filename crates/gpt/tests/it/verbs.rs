@@ -175,7 +175,7 @@ fn info_counts() {
 
 #[test]
 fn the_committed_configs_are_good() {
-    for name in ["gpt-nano", "gpt-micro"] {
+    for name in ["gpt-nano", "gpt-micro", "gpt-small", "gpt-124m"] {
         let path = format!("{}/configs/{name}.toml", env!("CARGO_MANIFEST_DIR"));
         let place = Place::with_config(&std::fs::read_to_string(path).unwrap());
         assert!(place.succeed("info", "").contains("nats a token"));

@@ -166,7 +166,14 @@ fn validate(config: &Config) -> Result<(), Fault> {
     if config.policy.max_patch_kib == 0 {
         return fault("policy.max_patch_kib", "must be at least 1");
     }
-    config.tunable.iter().try_for_each(validate_tunable)?;
+    config.tunable.iter().try_for_each(|tunable| {
+        validate_tunable(tunable)?;
+        known(
+            config,
+            &format!("tunable ({} {}).workloads", tunable.file, tunable.name()),
+            &tunable.workloads,
+        )
+    })?;
     validate_gate(config)
 }
 
@@ -202,17 +209,17 @@ fn validate_gate(config: &Config) -> Result<(), Fault> {
             ));
         }
     }
-    match gate
-        .workloads
+    known(config, "gate.workloads", &gate.workloads)
+}
+
+/// Whether there are workloads of these names.
+fn known(config: &Config, key: &str, names: &[String]) -> Result<(), Fault> {
+    let unknown = names
         .iter()
-        .find(|name| !config.workload.contains_key(*name))
-    {
-        Some(name) => Err((
-            "gate.workloads".into(),
-            format!("there is no [workload.{name}]"),
-        )),
-        None => Ok(()),
-    }
+        .find(|name| !config.workload.contains_key(*name));
+    unknown.map_or(Ok(()), |name| {
+        Err((key.to_owned(), format!("there is no [workload.{name}]")))
+    })
 }
 
 fn validate_workload(name: &str, workload: &WorkloadConfig) -> Result<(), Fault> {

@@ -13,6 +13,10 @@ CUDA_HOME=$(ci/cuda-toolkit.sh)
 export CUDA_HOME
 ci/cuda_kernels.py
 ci/cuda-build.sh
+ci/cuda-build.sh clippy --release --locked -p outpace-gpt --features cuda -- -D warnings
+
+echo "== the CUDA build on a device that is emulated on the CPU"
+ci/cuda-emulated.sh | tee "$out/cuda-emulated.txt"
 
 echo "== noise of gpt-nano, three times 30 blocks: at most 0.015"
 for n in 1 2 3; do

@@ -207,6 +207,11 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
+            if format!("{error:#}").contains("CUDA_ERROR_OUT_OF_MEMORY") {
+                eprintln!(
+                    "Hint: `outpace-gpt info` says what a config needs; data.batch is the first thing to make smaller"
+                );
+            }
             let is_usage = error.is::<ConfigError>();
             ExitCode::from(if is_usage { USAGE } else { 1 })
         }

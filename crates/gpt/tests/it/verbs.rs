@@ -203,6 +203,18 @@ fn mistakes_of_the_user_exit_2_and_name_what_is_wrong() {
         (
             ("", ""),
             "train",
+            "--precision bf16",
+            "run.precision = \"bf16\" needs run.device = \"cuda\"",
+        ),
+        (
+            ("", ""),
+            "train",
+            "--device gpu",
+            "invalid value 'gpu' for '--device <DEVICE>'",
+        ),
+        (
+            ("", ""),
+            "train",
             "--steps x",
             "invalid value 'x' for '--steps <N>'",
         ),
@@ -272,4 +284,37 @@ fn help_of_every_verb_shows_an_example() {
             "{verb}"
         );
     }
+}
+
+#[test]
+fn the_cpu_holds_what_a_gpu_is_held_to() {
+    let place = Place::new();
+    let report = place.succeed("check", "");
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["schema"], "outpace.check/1");
+    assert_eq!(report["passed"], true, "{report}");
+    let names: Vec<&str> = report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|check| check["name"].as_str())
+        .collect();
+    for expected in [
+        "attention.gradient.0",
+        "adamw.parameter",
+        "model.gradient.head",
+        "training.losses of 20 steps",
+    ] {
+        assert!(names.contains(&expected), "{expected}: {names:?}");
+    }
+}
+
+#[test]
+#[cfg(not(feature = "cuda"))]
+fn a_program_without_cuda_says_how_to_get_it() {
+    let place = Place::new();
+    let output = place.run("train", "--device cuda");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("--features cuda"), "{stderr}");
+    assert_eq!(output.status.code(), Some(2));
 }

@@ -290,7 +290,7 @@ fn help_of_every_verb_shows_an_example() {
 fn the_cpu_holds_what_a_gpu_is_held_to() {
     let place = Place::new();
     let report = place.succeed("check", "");
-    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["schema"], "outpace.check/1");
     assert_eq!(report["passed"], true, "{report}");
     let names: Vec<&str> = report["checks"]

@@ -6,6 +6,7 @@
 use crate::config::{self, Config};
 use crate::data::{Source, Split};
 use crate::drill::{Drill, Operation};
+use crate::evaluate::largest;
 use crate::model::Model;
 use crate::place::Place;
 use crate::session::{Run as _, Start};
@@ -279,17 +280,6 @@ fn difference(actual: &[f64], expected: &[f64]) -> f64 {
     let scale = largest(expected.iter().map(|e| e.abs()));
     let gaps = largest(actual.iter().zip(expected).map(|(a, e)| (a - e).abs()));
     if gaps == 0.0 { 0.0 } else { gaps / scale }
-}
-
-/// The largest, except that NaN stays NaN.
-fn largest(values: impl Iterator<Item = f64>) -> f64 {
-    values.fold(0.0, |most, value| {
-        if value.is_nan() || value > most {
-            value
-        } else {
-            most
-        }
-    })
 }
 
 #[cfg(test)]

@@ -365,10 +365,7 @@ impl Set {
         rounded: DType,
         set: u64,
     ) -> Result<Self> {
-        let unit = match place.dtype {
-            DType::BF16 => Unit::Bf16,
-            _ => Unit::F32,
-        };
+        let unit = Unit::of(place.dtype);
         let shapes = shapes(config, operation);
         let variables = shapes.into_iter().enumerate().map(|(index, dims)| {
             let number = MOST_INPUTS * set + index as u64;

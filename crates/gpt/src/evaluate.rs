@@ -125,7 +125,7 @@ fn causality_error(model: &Model, config: &Config, batch: &Batch) -> Result<f64>
 }
 
 /// The largest, except that a NaN stays one.
-fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
+pub(crate) fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
     let keep = |best: f64, value: f64| {
         if best.is_nan() || value <= best {
             best

@@ -50,7 +50,6 @@ pub fn measure(place: &Place) -> Result<Peaks> {
 }
 
 fn of_gpu(place: &Place) -> Result<Peaks> {
-    let zeros = |side, dtype| Tensor::zeros((side, side), dtype, &place.device);
     // Of zeros a GPU draws less power and clocks higher: not what training meets.
     let values: Vec<f32> = (0..GPU_SIDE * GPU_SIDE)
         .map(|i| (i % 97) as f32 / 97.0 - 0.5)
@@ -58,7 +57,7 @@ fn of_gpu(place: &Place) -> Result<Peaks> {
     let matrix = Tensor::from_vec(values, (GPU_SIDE, GPU_SIDE), &candle_core::Device::Cpu)?;
     let matrix = matrix.to_dtype(place.dtype)?.to_device(&place.device)?;
     let matmul_s = shortest_on(place, || matrix.matmul(&matrix))?;
-    let bytes = zeros(GPU_FLOATS.isqrt(), DType::F32)?;
+    let bytes = Tensor::zeros(GPU_FLOATS, DType::F32, &place.device)?;
     let copy_s = shortest_on(place, || bytes.copy())?;
     Ok(Peaks {
         matmul_flops_per_s: 2.0 * (GPU_SIDE as f64).powi(3) / matmul_s,

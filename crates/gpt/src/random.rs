@@ -1,6 +1,7 @@
 //! Random numbers that are a function of what they are for: a domain, a seed and an index. A step's batch can be drawn again without
 //! drawing those before it, so that a resumed run continues with the same text.
 
+use candle_core::DType;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -30,6 +31,17 @@ pub enum Unit {
     F32 = 1,
     /// Of bf16, which is the upper half of an f32.
     Bf16 = 1 << 16,
+}
+
+impl Unit {
+    /// Of the numbers that train.
+    #[must_use]
+    pub fn of(dtype: DType) -> Self {
+        match dtype {
+            DType::BF16 => Self::Bf16,
+            _ => Self::F32,
+        }
+    }
 }
 
 /// Moves every value by one unit in the last place, up or down by coin toss: the innocent disturbance that tells how far two honest runs

@@ -72,10 +72,7 @@ impl<'a> Trainer<'a> {
     pub fn perturb(&mut self, seed: u64) -> Result<()> {
         let parameters = self.model.parameters().iter().zip(&mut self.states);
         for (index, (parameter, state)) in parameters.enumerate() {
-            let unit = match parameter.value.dtype() {
-                DType::BF16 => Unit::Bf16,
-                _ => Unit::F32,
-            };
+            let unit = Unit::of(parameter.value.dtype());
             let mut stored = state.store(parameter.value.as_tensor())?;
             nudge(&mut stored.value, unit, seed, index as u64);
             *state = State::restore(&parameter.value, stored)?;

@@ -117,8 +117,6 @@ pub struct About {
     pub name: String,
     /// `sm_90`.
     pub architecture: String,
-    /// Bytes of memory.
-    pub memory_bytes: usize,
 }
 
 /// Asks the driver.
@@ -132,7 +130,6 @@ pub fn about(device: &Device) -> Result<About> {
     Ok(About {
         name: context.name().w()?,
         architecture: format!("sm_{major}{minor}"),
-        memory_bytes: context.total_mem().w()?,
     })
 }
 

@@ -456,12 +456,18 @@ fn introduce(screen: &mut Screen, campaign: &Campaign, base: &Commit, config: &C
         ),
     );
     if campaign.agent == "tune" {
+        let tried = || {
+            config
+                .tunable
+                .iter()
+                .filter(|t| t.is_for(&campaign.workloads))
+        };
         screen.say(
             "tune",
             &format!(
                 "{} values of {} tunables",
-                config.tunable.iter().map(|t| t.values.len()).sum::<usize>(),
-                config.tunable.len()
+                tried().map(|t| t.values.len()).sum::<usize>(),
+                tried().count()
             ),
         );
     }

@@ -2,12 +2,13 @@
 //! misbehaves on demand. `toy_workload train SETTINGS`, `toy_workload evaluate SETTINGS --checkpoint FILE --data-seed N`.
 //!
 //! Settings are lines of `key = value`: `spin` (thousands of iterations a step), `rate` (how fast the loss falls; another
-//! rate is another model), `mode` (what goes wrong, `good` by default).
+//! rate is another model), `mode` (what goes wrong, `good` by default), `gpu_mib` (memory that it pretends to hold on a GPU).
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,10 @@ fn main() {
         .unwrap_or("good")
         .trim_matches('"');
     match verb.as_str() {
-        "train" => train(mode, number("spin", 500.0), number("rate", 0.01)),
+        "train" => {
+            let gpu = Gpu::new(mode, number("gpu_mib", 0.0));
+            train(mode, number("spin", 500.0), number("rate", 0.01), &gpu);
+        }
         "evaluate" => evaluate(rest),
         "whole" => {
             spin(number("spin", 500.0));
@@ -54,7 +58,7 @@ fn spin(thousands: f64) {
     black_box(x);
 }
 
-fn train(mode: &str, thousands: f64, rate: f64) {
+fn train(mode: &str, thousands: f64, rate: f64, gpu: &Gpu) {
     match mode {
         "exit" => {
             eprintln!("toy: the data set is not there");
@@ -95,10 +99,12 @@ fn train(mode: &str, thousands: f64, rate: f64) {
             }
             Some("step") => {
                 let mut losses = Vec::new();
+                gpu.use_it(90);
                 for _ in 0..request["n"].as_u64().unwrap_or(0) {
                     spin(thousands);
                     step += 1;
                     misbehave(mode, step, &mut stream);
+                    gpu.misbehave(mode, step, &mut stream);
                     let loss = loss(step, seed, rate) + nudge * step as f64;
                     losses.push(if mode == "nan" && step > 3 {
                         Value::Null
@@ -106,6 +112,7 @@ fn train(mode: &str, thousands: f64, rate: f64) {
                         json!(loss)
                     });
                 }
+                gpu.use_it(if mode == "gpu_busy" { 40 } else { 0 });
                 say(
                     &mut stream,
                     &json!({"type": "done", "step": step, "losses": losses}),
@@ -175,6 +182,77 @@ fn misbehave(mode: &str, step: u64, stream: &mut UnixStream) {
             &json!({"type": "error", "message": "the tokenizer is missing"}),
         ),
         _ => {}
+    }
+}
+
+/// A GPU that this program pretends to use: the driver that stands in NVIDIA's place reads it from a folder.
+struct Gpu {
+    folder: Option<PathBuf>,
+    number: u32,
+    mib: f64,
+}
+
+impl Gpu {
+    fn new(mode: &str, mib: f64) -> Self {
+        let visible = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
+        let gpu = Self {
+            folder: std::env::var_os("FAKE_GPU").map(|folder| PathBuf::from(folder).join("pids")),
+            // `GPU-fake-1-0`
+            number: visible
+                .split('-')
+                .nth(2)
+                .map_or(0, |n| n.parse().expect("the number of a GPU")),
+            mib,
+        };
+        assert!(
+            mode != "gpu_alone" || gpu.others() == 0,
+            "somebody else is on the GPU"
+        );
+        gpu.use_it(0);
+        gpu
+    }
+
+    fn use_it(&self, per_cent: u32) {
+        if let Some(folder) = &self.folder {
+            // Its reader shall never see half of it.
+            let (number, mib, pid) = (self.number, self.mib, std::process::id());
+            let new = folder.join(format!("new-{pid}"));
+            std::fs::write(&new, format!("{number} {mib} {per_cent}\n"))
+                .expect("the folder is there");
+            std::fs::rename(new, folder.join(pid.to_string())).expect("the folder is there");
+        }
+    }
+
+    /// Living programs on the same GPU.
+    fn others(&self) -> usize {
+        let Some(folder) = &self.folder else { return 0 };
+        let on_it = |entry: &std::fs::DirEntry| {
+            let pid = entry.file_name().into_string().unwrap_or_default();
+            let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+            pid != std::process::id().to_string()
+                && Path::new("/proc").join(&pid).exists()
+                && text.starts_with(&format!("{} ", self.number))
+        };
+        let entries = std::fs::read_dir(folder).expect("the folder is there");
+        entries.flatten().filter(on_it).count()
+    }
+
+    fn misbehave(&self, mode: &str, step: u64, stream: &mut UnixStream) {
+        if step != 5 || self.others() == 0 {
+            return;
+        }
+        match mode {
+            "gpu_full" => say(
+                stream,
+                &json!({"type": "error", "message": "CUDA_ERROR_OUT_OF_MEMORY: out of memory"}),
+            ),
+            "gpu_lost" => {
+                let folder = self.folder.as_ref().expect("there are others on it");
+                std::fs::write(folder.with_file_name("lost"), "").expect("the folder is there");
+                exit(3);
+            }
+            _ => {}
+        }
     }
 }
 

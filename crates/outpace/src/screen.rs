@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
-use outpace_record::{Attempt, Check, Kind, Verdict, plain};
+use outpace_record::{Attempt, Check, GPU_CHECK, Kind, Verdict, plain};
 use outpace_repo::Commit;
 use outpace_report::format::{count, duration, gain};
 use outpace_research::CampaignObserver;
@@ -186,6 +186,9 @@ impl Screen {
             parts.push(reason(&verdict.reason));
         }
         self.result(&parts.join("   "));
+        if let Some(gpu) = verdict.checks.iter().find(|c| c.name == GPU_CHECK) {
+            self.say("gpu", &plain(&gpu.detail, 160));
+        }
     }
 
     fn checked(&mut self, steps: u32, checks: &[Check]) {
@@ -279,7 +282,10 @@ impl Observer for Screen {
                 self.checked(*steps, checks);
             }
             Event::Checked { .. } => {}
-            Event::Planned { workload, .. } => {
+            Event::Planned { workload, gpus, .. } => {
+                if let Some(line) = gpus.filter(|_| prefix.is_empty()) {
+                    self.say("gpu", line);
+                }
                 self.live(&format!("{prefix}{workload:<10} warming up"));
             }
             Event::Waiting { pid, does } => self.say(

@@ -53,6 +53,46 @@ pub enum Protocol {
     Process,
 }
 
+/// Where the two processes of a trial live when they train on GPUs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GpuMode {
+    /// No GPU is looked at.
+    None,
+    /// What the pilot shows: nothing if it used no GPU, else `shared` if both fit, else `apart` if there are two equal GPUs, else
+    /// `alternating`.
+    #[default]
+    Auto,
+    /// Both on the same GPUs at once.
+    Shared,
+    /// One GPU each, drawn anew for every block.
+    Apart,
+    /// On the same GPUs, one process after the other.
+    Alternating,
+}
+
+impl GpuMode {
+    /// All, as `outpace.toml` lists them.
+    pub const ALL: [Self; 5] = [
+        Self::None,
+        Self::Auto,
+        Self::Shared,
+        Self::Apart,
+        Self::Alternating,
+    ];
+
+    /// The word that `outpace.toml` uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Auto => "auto",
+            Self::Shared => "shared",
+            Self::Apart => "apart",
+            Self::Alternating => "alternating",
+        }
+    }
+}
+
 /// `[workload.NAME]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,6 +141,9 @@ pub struct WorkloadConfig {
     /// Most memory that one process may map, in MiB.
     #[serde(default)]
     pub memory_mib: Option<u64>,
+    /// Where its processes live when it trains on GPUs.
+    #[serde(default)]
+    pub gpu: GpuMode,
 }
 
 /// `[policy]`.

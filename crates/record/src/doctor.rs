@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Document, Machine, SandboxTier};
+use crate::{Document, GpuConditions, Machine, SandboxTier};
 
 /// `outpace.doctor/1`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +16,9 @@ pub struct Doctor {
     pub machine: Machine,
     /// How programs are confined here.
     pub sandbox_tier: SandboxTier,
+    /// The GPUs that programs see, at the moment of asking: one sample each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<GpuConditions>,
     /// Workload that the noise was measured with.
     #[serde(default)]
     pub workload: Option<String>,

@@ -21,8 +21,8 @@ mod verdict;
 pub use baseline::{Anchor, Baseline};
 pub use campaign::{Attempt, Campaign, CampaignState};
 pub use config::{
-    AgentConfig, Config, ConfigError, GateConfig, OWN_AGENTS, PolicyConfig, Protocol, Track,
-    Tunable, WorkloadConfig, parse_config, parse_duration,
+    AgentConfig, Config, ConfigError, GateConfig, GpuMode, OWN_AGENTS, PolicyConfig, Protocol,
+    Track, Tunable, WorkloadConfig, parse_config, parse_duration,
 };
 pub use doctor::{Doctor, Forecast};
 pub use document::{Document, ReadError, Timestamp, ended_at, record_id};
@@ -33,5 +33,6 @@ pub use run::Run;
 pub use schema::{SCHEMAS, json_schema};
 pub use text::plain;
 pub use verdict::{
-    ANCHOR_CHECK, Block, Check, Judgement, Kind, PatchStat, Seeds, TokensPerS, Verdict,
+    ANCHOR_CHECK, Block, Check, GPU_CHECK, GpuConditions, Judgement, Kind, PatchStat, Seeds,
+    TokensPerS, Verdict,
 };

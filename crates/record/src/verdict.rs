@@ -1,5 +1,7 @@
 //! The verdict of a trial, with the raw samples that it can be recomputed from.
 
+use std::collections::BTreeMap;
+
 use outpace_stats::{Outcome, Rule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,6 +75,45 @@ pub struct Block {
     /// Peak resident memory in MiB, base and candidate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_mib: Option<[f64; 2]>,
+    /// Share of the GPU's time that base and candidate used while neither was asked for anything, where this block was listened to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_gpu: Option<[f64; 2]>,
+    /// How each GPU in use was during the pairs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<GpuConditions>,
+}
+
+/// How a GPU was while a block's pairs were measured: lowest, median and highest of what its driver said, many times a second. A figure
+/// that the driver does not give is absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct GpuConditions {
+    /// UUID of the GPU, or of the MIG instance.
+    pub device: String,
+    /// The side whose process was alone on it; absent where both were, at once or one after the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub side: Option<String>,
+    /// How often the driver was asked.
+    pub samples: usize,
+    /// Clock of the multiprocessors in MHz.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sm_mhz: Option<[f64; 3]>,
+    /// Clock of the memory in MHz.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_mhz: Option<[f64; 3]>,
+    /// Power in watts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power_w: Option<[f64; 3]>,
+    /// Temperature in degrees Celsius.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature_c: Option<[f64; 3]>,
+    /// Memory in use in MiB, by everybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_mib: Option<[f64; 3]>,
+    /// What held its clocks down (`power cap`, `heat`, `hardware slowdown`, `power brake`), as a share of the samples; empty for a block that was
+    /// not throttled.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub throttled: BTreeMap<String, f64>,
 }
 
 impl AsRef<[[f64; 2]]> for Block {
@@ -84,6 +125,9 @@ impl AsRef<[[f64; 2]]> for Block {
 /// Name of the check against the revision that a baseline counts from. One that passed without an allowance says that the
 /// base is the new anchor.
 pub const ANCHOR_CHECK: &str = "anchor";
+
+/// Name of the line that tells how the GPUs were. It always passes: a throttled GPU slows both sides.
+pub const GPU_CHECK: &str = "GPU";
 
 /// One correctness check with its figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

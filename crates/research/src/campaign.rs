@@ -195,6 +195,8 @@ fn judge(
                 keep(bench, order, observer, attempt, begin, used_s)?;
                 return Err(ResearchError::Interrupted(Vec::new()));
             }
+            // The next patch may have better luck with the machine.
+            Err(ResearchError::NoVerdict(reason)) => no_verdict(&reason),
             answer => answer?,
         };
         note_answer(&mut attempt, order, &answer);
@@ -272,6 +274,18 @@ fn judge_interrupted(
         Instant::now(),
         used_s,
     )
+}
+
+/// It may have been timed, so its ticket is used.
+fn no_verdict(reason: &str) -> Answer {
+    Answer {
+        kind: Kind::NotProven,
+        reason: cut(&format!("no verdict: {reason}")),
+        timed: true,
+        verdicts: Vec::new(),
+        build_s: 0.0,
+        check_s: 0.0,
+    }
 }
 
 fn interrupted(verdicts: Vec<Verdict>) -> Answer {

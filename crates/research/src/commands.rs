@@ -2,12 +2,9 @@
 
 use std::time::SystemTime;
 
-use outpace_record::{GateConfig, Timestamp, Track, Verdict};
+use outpace_record::{GateConfig, GpuMode, Protocol, Timestamp, Track, Verdict};
 use outpace_stats::Rule;
-use outpace_trial::{
-    Arena, CommandArena, Context, Lock, Observer, PAIRS_OF_COMMANDS, ProcessArena, Settings,
-    Subject, run_trial,
-};
+use outpace_trial::{Context, Lock, Observer, Settings, Subject, arena, pairs_of, run_trial};
 
 use crate::ResearchError;
 use crate::error::lock;
@@ -25,6 +22,8 @@ pub struct Commands<'a> {
     pub texts: [&'a str; 2],
     /// They are whole runs and do not speak the step protocol.
     pub whole: bool,
+    /// Where they live on GPUs.
+    pub gpu: GpuMode,
 }
 
 /// One trial between two commands.
@@ -40,7 +39,6 @@ pub fn compare_commands(
     surroundings: Surroundings<'_>,
     observer: &mut dyn Observer,
 ) -> Result<Verdict, ResearchError> {
-    let [base, candidate] = commands.subjects;
     let now = Timestamp::from_system(SystemTime::now());
     let mut verdict = empty_verdict(
         NAME,
@@ -54,19 +52,16 @@ pub fn compare_commands(
     verdict.candidate = Some(commands.texts[1].to_owned());
     verdict.title = outpace_record::plain(commands.texts[1], 100);
     let _lock = Lock::machine(observer, &|| context.launcher.cancelled()).map_err(lock)?;
-    let mut arena: Box<dyn Arena> = if commands.whole {
-        Box::new(CommandArena::new(context, base, candidate))
-    } else {
-        Box::new(ProcessArena::new(context, base, candidate))
+    let protocol = match commands.whole {
+        true => Protocol::Process,
+        false => Protocol::Steps,
     };
+    let mut arena = arena(context, protocol, commands.gpu, commands.subjects)
+        .map_err(|error| ResearchError::Environment(error.to_string()))?;
     let settings = Settings {
         workload: NAME.into(),
         rule: *rule,
-        pairs: if commands.whole {
-            PAIRS_OF_COMMANDS
-        } else {
-            gate.pairs
-        },
+        pairs: pairs_of(protocol, gate.pairs),
         min_turn_s: gate.min_turn_ms * 1e-3,
         seed,
     };

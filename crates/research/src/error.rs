@@ -12,6 +12,9 @@ pub enum ResearchError {
     /// Base, machine or disk cannot be trusted.
     #[error("{0}")]
     Environment(String),
+    /// A trial ended without a verdict and nothing is wrong with base or machine: a GPU was full, or busy with something else.
+    #[error("{0}")]
+    NoVerdict(String),
     /// What the user asked for is not possible.
     #[error("{0}")]
     Usage(String),
@@ -52,7 +55,11 @@ impl ResearchError {
             Self::Merge(MergeError::Moved { .. }) => 5,
             Self::Usage(_) | Self::Repo(_) | Self::Merge(_) => 2,
             Self::History(HistoryError::Unknown { .. } | HistoryError::Ambiguous { .. }) => 2,
-            Self::Environment(_) | Self::History(_) | Self::Stored { .. } | Self::Disk { .. } => 5,
+            Self::Environment(_)
+            | Self::NoVerdict(_)
+            | Self::History(_)
+            | Self::Stored { .. }
+            | Self::Disk { .. } => 5,
         }
     }
 }

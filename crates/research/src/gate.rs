@@ -10,9 +10,9 @@ use outpace_record::{
 use outpace_repo::{Commit, ExportOptions, Patch, Repo};
 use outpace_stats::Rule;
 use outpace_trial::{
-    Arena, BuildError, Builder, Built, CheckOutcome, CommandArena, Context, Event, LaunchError,
-    Lock, Observer, PAIRS_OF_COMMANDS, ProcessArena, Settings, Side, SideError, Sources, Trainees,
-    Trial, check_same_model, plausible, run_trial,
+    BuildError, Builder, Built, CheckOutcome, Context, Event, LaunchError, Lock, Observer,
+    PeerError, Settings, Side, SideError, Sources, Trainees, Trial, arena, check_same_model,
+    pairs_of, plausible, run_trial,
 };
 
 use crate::ResearchError;
@@ -265,12 +265,19 @@ fn compare(
     } = builds;
     let launcher = &bench.context.launcher;
     let _lock = Lock::machine(observer, &|| launcher.cancelled()).map_err(lock)?;
+    let mut arena = arena(
+        bench.context,
+        config.protocol,
+        config.gpu,
+        [&base.run, &candidate.run],
+    )
+    .map_err(|error| ResearchError::Environment(format!("{name}: {error}")))?;
     let begin = SystemTime::now();
     let checked = correctness(bench, question, name, builds, observer);
     answer.check_s += begin.elapsed().map_or(0.0, |d| d.as_secs_f64());
     let outcome = match checked {
         Ok(outcome) => outcome,
-        Err(error) => return side_failed(verdict, &error),
+        Err(error) => return side_failed(verdict, &error.blamed(&mut *arena)),
     };
     verdict.checks.clone_from(&outcome.checks);
     verdict.seeds.model.clone_from(&outcome.model_seeds);
@@ -285,10 +292,6 @@ fn compare(
         return Ok(settled(verdict, Kind::Rejected, &reason));
     }
     answer.timed = true;
-    let mut arena: Box<dyn Arena> = match config.protocol {
-        Protocol::Steps => Box::new(ProcessArena::new(bench.context, &base.run, &candidate.run)),
-        Protocol::Process => Box::new(CommandArena::new(bench.context, &base.run, &candidate.run)),
-    };
     let settings = settings(bench.config, config, question, name);
     match run_trial(&mut *arena, &settings, observer) {
         Ok(mut trial) => {
@@ -311,15 +314,10 @@ fn settings(
     question: &Question,
     name: &str,
 ) -> Settings {
-    let pairs = if workload.protocol == Protocol::Process {
-        PAIRS_OF_COMMANDS
-    } else {
-        config.gate.pairs
-    };
     Settings {
         workload: name.to_owned(),
         rule: rule_of(question),
-        pairs,
+        pairs: pairs_of(workload.protocol, config.gate.pairs),
         min_turn_s: config.gate.min_turn_ms * 1e-3,
         seed: question.seed,
     }
@@ -414,12 +412,12 @@ fn anchor(
 }
 
 fn run_verify(context: &Context, verify: &outpace_trial::Subject) -> Result<Check, SideError> {
-    let failed = |error: outpace_trial::PeerError| SideError::Side {
+    let failed = |error: PeerError| SideError::Side {
         side: Side::Candidate,
         error,
     };
     let scratch = context.fresh_scratch().map_err(|source| {
-        failed(outpace_trial::PeerError::System {
+        failed(PeerError::System {
             what: "cannot make a scratch folder",
             source,
         })
@@ -462,10 +460,17 @@ pub(crate) fn side_failed(verdict: Verdict, error: &SideError) -> Result<Verdict
     if error.is_candidate() {
         return Ok(settled(verdict, Kind::Rejected, &cut(&error.to_string())));
     }
-    Err(ResearchError::Environment(format!(
-        "{}: {error}\nHint: the base itself must run before anything can be compared with it",
-        verdict.workload
-    )))
+    let name = &verdict.workload;
+    Err(match error.machine() {
+        Some(PeerError::Gpu {
+            message,
+            lost: false,
+        }) => ResearchError::NoVerdict(format!("{name}: {message}")),
+        Some(error) => ResearchError::Environment(format!("{name}: {error}")),
+        None => ResearchError::Environment(format!(
+            "{name}: {error}\nHint: the base itself must run before anything can be compared with it"
+        )),
+    })
 }
 
 pub(crate) fn conclude(mut verdict: Verdict, trial: Trial) -> Result<Verdict, ResearchError> {

@@ -1,10 +1,9 @@
 //! What this machine can see: the base against itself, labels hidden, nothing stopped early.
 
-use outpace_record::{Config, Protocol};
+use outpace_record::Config;
 use outpace_stats::{Rule, block_log_ratio, standard_deviation};
 use outpace_trial::{
-    Arena, BlockPlan, Built, CommandArena, Context, Lock, Observer, PAIRS_OF_COMMANDS,
-    ProcessArena, Side, pilot, run_block,
+    BlockPlan, Built, Context, Lock, Observer, PeerError, Side, arena, pairs_of, pilot, run_block,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
@@ -57,21 +56,14 @@ pub fn measure_noise(
         seed,
     } = sample;
     let _lock = Lock::machine(observer, &|| context.launcher.cancelled()).map_err(lock)?;
-    let process = config.workload[workload].protocol == Protocol::Process;
-    let mut arena: Box<dyn Arena> = if process {
-        Box::new(CommandArena::new(context, &built.run, &built.run))
-    } else {
-        Box::new(ProcessArena::new(context, &built.run, &built.run))
-    };
-    let pairs = if process {
-        PAIRS_OF_COMMANDS
-    } else {
-        config.gate.pairs
-    };
-    let failed = |(_, error): (Side, outpace_trial::PeerError)| match error.is_cancelled() {
+    let of = &config.workload[workload];
+    let failed = |(_, error): (Side, PeerError)| match error.is_cancelled() {
         true => ResearchError::Interrupted(Vec::new()),
         false => ResearchError::Environment(format!("{workload}: {error}")),
     };
+    let mut arena = arena(context, of.protocol, of.gpu, [&built.run; 2])
+        .map_err(|error| failed((Side::Base, error)))?;
+    let pairs = pairs_of(of.protocol, config.gate.pairs);
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut draw = move || rng.random::<u64>() >> 11;
     let plan = pilot(
@@ -81,7 +73,8 @@ pub fn measure_noise(
         pairs,
         [draw(), draw()],
     )
-    .map_err(failed)?;
+    .map_err(failed)?
+    .plan;
     let mut order = ChaCha20Rng::seed_from_u64(seed ^ 0xAA);
     let (mut log_ratios, mut turns_s) = (Vec::new(), 0.0);
     let begin = Instant::now();
@@ -90,6 +83,7 @@ pub fn measure_noise(
             plan,
             model_seed: draw(),
             data_seed: draw(),
+            listen_before: None,
         };
         let measured = run_block(&mut *arena, &block, &mut order).map_err(failed)?;
         turns_s += measured.pairs.iter().flatten().sum::<f64>();

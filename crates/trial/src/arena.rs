@@ -1,6 +1,10 @@
 //! The narrow view of programs that scheduling needs, so that it is tested with a fake clock and fake programs.
 
-use crate::PeerError;
+use outpace_record::{GpuMode, Protocol};
+
+use crate::process_mode::CommandArena;
+use crate::session::ProcessArena;
+use crate::{Context, Gpus, PeerError, Subject};
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +69,10 @@ pub trait Session {
     fn turn(&mut self, steps: u32) -> Result<Turn, PeerError>;
     /// CPU seconds that it has used, where the system says so.
     fn cpu_s(&mut self) -> Option<f64>;
+    /// Its processes.
+    fn processes(&self) -> Vec<u32> {
+        Vec::new()
+    }
     /// Ends it in good order.
     ///
     /// # Errors
@@ -90,4 +98,43 @@ pub trait Arena {
     }
     /// The clock that blocks are timed with.
     fn clock(&self) -> &dyn Clock;
+    /// The GPUs that its programs may use, where there are any and somebody shall look.
+    fn gpus(&mut self) -> Option<&mut Gpus> {
+        None
+    }
+}
+
+/// Whether the two processes of a block live at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Residence {
+    /// Both are there for the whole block and take their turns beside each other.
+    #[default]
+    Together,
+    /// One after the other, in random order: together they do not fit on the GPU. Their turns are paired by number.
+    Alternating,
+}
+
+/// The arena of real programs.
+///
+/// # Errors
+/// `gpu` demands GPUs that are not there.
+pub fn arena<'a>(
+    context: &'a Context,
+    protocol: Protocol,
+    gpu: GpuMode,
+    subjects: [&'a Subject; 2],
+) -> Result<Box<dyn Arena + 'a>, PeerError> {
+    let gpus = Gpus::find(gpu, &context.launcher)?;
+    Ok(match protocol {
+        Protocol::Steps => Box::new(ProcessArena::new(context, subjects, gpus)),
+        Protocol::Process => Box::new(CommandArena::new(context, subjects, gpus)),
+    })
+}
+
+/// Pairs in a block where `steps` are wanted of a program that speaks the step protocol: of whole commands each pair is evidence by itself.
+pub fn pairs_of(protocol: Protocol, steps: usize) -> usize {
+    match protocol {
+        Protocol::Steps => steps,
+        Protocol::Process => 1,
+    }
 }

@@ -4,18 +4,21 @@ use outpace_record::Block;
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 
+use crate::plan::blame;
 use crate::session::rounded;
-use crate::{Arena, PeerError, Plan, Session, Side};
+use crate::{Arena, Closed, PeerError, Plan, Residence, Session, Side, Turn};
 
 /// What a block is made of.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BlockPlan {
-    /// Turn length, warm-up and pairs.
+    /// Turn length, warm-up, pairs, and whether both processes live at once.
     pub plan: Plan,
     /// Seed of both sides' initial weights.
     pub model_seed: u64,
     /// Seed of both sides' data.
     pub data_seed: u64,
+    /// The pair before which both are left alone for a while, to hear whether one of them works on a GPU all the same.
+    pub listen_before: Option<usize>,
 }
 
 /// A measured block and what was noticed.
@@ -41,6 +44,37 @@ struct Seat {
     idle_cpu_s: Option<f64>,
 }
 
+/// A process that was there.
+struct Ended {
+    ready_s: f64,
+    idle_cpu_s: Option<f64>,
+    tokens_per_step: Option<u64>,
+    closed: Closed,
+}
+
+/// The measured part of a block.
+#[derive(Default)]
+struct Timed {
+    pairs: Vec<[f64; 2]>,
+    loss_gap: f64,
+    idle_gpu: Option<[f64; 2]>,
+}
+
+impl Timed {
+    fn push(&mut self, [base, candidate]: &[Turn; 2]) {
+        self.pairs.push([base.seconds, candidate.seconds]);
+        self.see(base, candidate);
+    }
+
+    /// Losses count in every turn, those of the warm-up too.
+    fn see(&mut self, base: &Turn, candidate: &Turn) {
+        let losses = base.losses.iter().zip(&candidate.losses);
+        self.loss_gap = losses
+            .map(|(b, c)| relative(*b, *c))
+            .fold(self.loss_gap, f64::max);
+    }
+}
+
 /// Runs one block. Every draw comes from `rng`.
 ///
 /// # Errors
@@ -59,47 +93,129 @@ pub(crate) fn measure(
     rng: &mut ChaCha20Rng,
 ) -> Result<BlockResult, (Side, PeerError)> {
     let begin_s = arena.clock().now_s();
+    if let Some(gpus) = arena.gpus() {
+        gpus.place(rng);
+    }
+    let ran = match block.plan.residence {
+        Residence::Together => together(arena, block, rng),
+        Residence::Alternating => alternating(arena, block, rng),
+    };
+    let (timed, ended) = ran.map_err(|(side, error)| (side, blame(arena, error)))?;
+    let both = |f: fn(&Ended) -> Option<f64>| Some([f(&ended[0])?, f(&ended[1])?]);
+    Ok(BlockResult {
+        turns_s: timed.pairs.iter().flatten().sum(),
+        block: Block {
+            pairs: timed.pairs,
+            ready_s: both(|e| Some(rounded(e.ready_s))),
+            wall_s: both(|e| Some(rounded(e.closed.wall_s))),
+            idle_cpu_s: both(|e| e.idle_cpu_s.map(rounded)),
+            peak_mib: both(|e| e.closed.peak_mib.map(f64::round)),
+            idle_gpu: timed.idle_gpu,
+            gpus: arena.gpus().map_or_else(Vec::new, |g| g.conditions()),
+        },
+        loss_gap: timed.loss_gap,
+        wall_s: arena.clock().now_s() - begin_s,
+        exit_s: [ended[0].closed.exit_s, ended[1].closed.exit_s],
+        tokens_per_step: [ended[0].tokens_per_step, ended[1].tokens_per_step],
+    })
+}
+
+/// Both processes live for the whole block and take their turns beside each other.
+fn together(
+    arena: &mut dyn Arena,
+    block: &BlockPlan,
+    rng: &mut ChaCha20Rng,
+) -> Result<(Timed, [Ended; 2]), (Side, PeerError)> {
     let mut seats = open_both(arena, block, rng)?;
     let steps = block.plan.steps_per_turn;
-    let mut loss_gap = 0.0_f64;
-    let mut pairs = Vec::with_capacity(block.plan.pairs);
-    for n in 0..block.plan.warmup_turns as usize + block.plan.pairs {
-        let (pair, gap) = run_pair(&mut seats, steps, rng)?;
-        loss_gap = loss_gap.max(gap);
-        if n >= block.plan.warmup_turns as usize {
-            pairs.push(pair);
+    let mut timed = Timed::default();
+    for _ in 0..block.plan.warmup_turns {
+        let [base, candidate] = run_pair(&mut seats, steps, rng)?;
+        timed.see(&base, &candidate);
+    }
+    watch(arena, true);
+    for n in 0..block.plan.pairs {
+        if block.listen_before == Some(n) {
+            watch(arena, false);
+            timed.idle_gpu = listen(arena, &seats)?;
+            if timed.idle_gpu.is_some() {
+                // The clocks of a GPU that had nothing to do have sunk.
+                let [base, candidate] = run_pair(&mut seats, steps, rng)?;
+                timed.see(&base, &candidate);
+            }
+            watch(arena, true);
+        }
+        timed.push(&run_pair(&mut seats, steps, rng)?);
+    }
+    watch(arena, false);
+    let [base, candidate] = seats;
+    let base = end(base.session, base.idle_cpu_s).map_err(|e| (Side::Base, e))?;
+    let candidate =
+        end(candidate.session, candidate.idle_cpu_s).map_err(|e| (Side::Candidate, e))?;
+    Ok((timed, [base, candidate]))
+}
+
+/// One process after the other, in random order; their turns are paired by number.
+fn alternating(
+    arena: &mut dyn Arena,
+    block: &BlockPlan,
+    rng: &mut ChaCha20Rng,
+) -> Result<(Timed, [Ended; 2]), (Side, PeerError)> {
+    let mut all = [None, None];
+    for side in random_order(rng) {
+        let lives = live(arena, side, block).map_err(|error| (side, error))?;
+        all[side.index()] = Some(lives);
+    }
+    let [(base, b), (candidate, c)] = all.map(|one| one.expect("both sides had their time"));
+    let mut timed = Timed::default();
+    for (n, pair) in base.into_iter().zip(candidate).enumerate() {
+        if n < block.plan.warmup_turns as usize {
+            timed.see(&pair.0, &pair.1);
+        } else {
+            timed.push(&pair.into());
         }
     }
-    let [base, candidate] = seats;
-    let both = |f: fn(&Seat) -> Option<f64>| Some([f(&base)?, f(&candidate)?]);
-    let ready_s = both(|seat| Some(rounded(seat.session.ready_s())));
-    let idle_cpu_s = both(|seat| seat.idle_cpu_s.map(rounded));
-    let tokens_per_step = [
-        base.session.tokens_per_step(),
-        candidate.session.tokens_per_step(),
-    ];
-    let closed = [
-        base.session.close().map_err(|e| (Side::Base, e))?,
-        candidate
-            .session
-            .close()
-            .map_err(|e| (Side::Candidate, e))?,
-    ];
-    let peak = |i: usize| closed[i].peak_mib.map(f64::round);
-    Ok(BlockResult {
-        turns_s: pairs.iter().flatten().sum(),
-        block: Block {
-            pairs,
-            ready_s,
-            wall_s: Some(closed.map(|c| rounded(c.wall_s))),
-            idle_cpu_s,
-            peak_mib: peak(0).zip(peak(1)).map(|(b, c)| [b, c]),
-        },
-        loss_gap,
-        wall_s: arena.clock().now_s() - begin_s,
-        exit_s: closed.map(|c| c.exit_s),
-        tokens_per_step,
+    Ok((timed, [b, c]))
+}
+
+/// A process from its start to its end, alone: all its turns.
+fn live(
+    arena: &mut dyn Arena,
+    side: Side,
+    block: &BlockPlan,
+) -> Result<(Vec<Turn>, Ended), PeerError> {
+    let mut session = arena.open(side, block.model_seed, block.data_seed)?;
+    let mut turns = Vec::new();
+    for n in 0..block.plan.warmup_turns as usize + block.plan.pairs {
+        watch(arena, n >= block.plan.warmup_turns as usize);
+        turns.push(session.turn(block.plan.steps_per_turn)?);
+    }
+    watch(arena, false);
+    Ok((turns, end(session, None)?))
+}
+
+fn end(session: Box<dyn Session>, idle_cpu_s: Option<f64>) -> Result<Ended, PeerError> {
+    Ok(Ended {
+        ready_s: session.ready_s(),
+        idle_cpu_s,
+        tokens_per_step: session.tokens_per_step(),
+        closed: session.close()?,
     })
+}
+
+fn watch(arena: &mut dyn Arena, on: bool) {
+    if let Some(gpus) = arena.gpus() {
+        gpus.record(on);
+    }
+}
+
+fn listen(arena: &mut dyn Arena, seats: &[Seat; 2]) -> Result<Option<[f64; 2]>, (Side, PeerError)> {
+    let Some(gpus) = arena.gpus() else {
+        return Ok(None);
+    };
+    let [base, candidate] = seats;
+    let heard = gpus.listen(&[base.session.processes(), candidate.session.processes()]);
+    heard.map_err(|error| (Side::Candidate, error))
 }
 
 fn random_order(rng: &mut ChaCha20Rng) -> [Side; 2] {
@@ -135,7 +251,7 @@ fn run_pair(
     seats: &mut [Seat; 2],
     steps: u32,
     rng: &mut ChaCha20Rng,
-) -> Result<([f64; 2], f64), (Side, PeerError)> {
+) -> Result<[Turn; 2], (Side, PeerError)> {
     let mut turns = [None, None];
     for side in random_order(rng) {
         let seat = &mut seats[side.index()];
@@ -147,10 +263,7 @@ fn run_pair(
         turns[side.index()] = Some(seat.session.turn(steps).map_err(|e| (side, e))?);
         seat.cpu_s = seat.session.cpu_s();
     }
-    let [base, candidate] = turns.map(|turn| turn.expect("both sides took their turn"));
-    let losses = base.losses.iter().zip(&candidate.losses);
-    let gap = losses.map(|(b, c)| relative(*b, *c)).fold(0.0, f64::max);
-    Ok(([base.seconds, candidate.seconds], gap))
+    Ok(turns.map(|turn| turn.expect("both sides took their turn")))
 }
 
 /// A loss that is no number is infinitely far from any other.

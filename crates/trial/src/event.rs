@@ -50,6 +50,8 @@ pub enum Event<'a> {
         pairs: usize,
         /// Expected seconds of one block.
         block_s: f64,
+        /// Where the processes live on the GPUs; absent where none is used.
+        gpus: Option<&'a str>,
     },
     /// A block was timed.
     Block {

@@ -335,11 +335,18 @@ fn clean_environment(home: &Path, temp: &Path) -> BTreeMap<&'static str, OsStrin
         "LD_LIBRARY_PATH",
         "VIRTUAL_ENV",
         "RUSTUP_TOOLCHAIN",
+        // Which GPUs are ours says who runs this machine, not the workload.
+        "CUDA_VISIBLE_DEVICES",
+        "CUDA_DEVICE_ORDER",
+        "CUDA_MPS_PIPE_DIRECTORY",
     ] {
         if let Some(value) = std::env::var_os(name) {
             env.insert(name, value);
         }
     }
+    // GPUs have the numbers that the driver and `nvidia-smi` give them, unless somebody wants CUDA's own order.
+    env.entry("CUDA_DEVICE_ORDER")
+        .or_insert_with(|| "PCI_BUS_ID".into());
     // Compilers that live in the user's home are found although HOME is a scratch folder.
     let user_home = std::env::var_os("HOME")
         .map(PathBuf::from)

@@ -2,14 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use outpace_record::{Machine, SandboxTier, plain};
 
-/// A driver that does not answer in this time has no GPUs for us.
-const GPU_PATIENCE: Duration = Duration::from_secs(20);
 /// Instruction sets that kernels choose by; others do not make a machine class.
 const SIMD: [&str; 9] = [
     "avx",
@@ -58,7 +53,7 @@ pub fn machine() -> Machine {
             .then(|| line("/sys/hypervisor/type").unwrap_or_else(|| "yes".into())),
         governor: line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         huge_pages: huge_pages(),
-        gpus: gpus(),
+        gpus: crate::gpu::describe(),
     }
 }
 
@@ -98,46 +93,4 @@ fn memory_mib() -> u64 {
 fn huge_pages() -> Option<String> {
     let text = line("/sys/kernel/mm/transparent_hugepage/enabled")?;
     Some(text.split_once('[')?.1.split_once(']')?.0.to_owned())
-}
-
-fn gpus() -> Vec<String> {
-    let query = [
-        "--query-gpu=name,driver_version,power.limit,memory.total",
-        "--format=csv,noheader",
-    ];
-    let child = Command::new("nvidia-smi")
-        .args(query)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn();
-    let Some(text) = child
-        .ok()
-        .and_then(|child| output_within(child, GPU_PATIENCE))
-    else {
-        return Vec::new();
-    };
-    text.lines()
-        .map(|l| plain(l, 120))
-        .filter(|l| !l.is_empty())
-        .collect()
-}
-
-/// What a program of few lines printed, if it ended well and in time.
-fn output_within(mut child: Child, patience: Duration) -> Option<String> {
-    let begin = Instant::now();
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if begin.elapsed() < patience => std::thread::sleep(Duration::from_millis(5)),
-            _ => {
-                // A driver that hangs may not even let it be ended: it is left behind.
-                let _ = child.kill();
-                return None;
-            }
-        }
-    };
-    let mut text = String::new();
-    child.stdout.take()?.read_to_string(&mut text).ok()?;
-    status.success().then_some(text)
 }

@@ -80,6 +80,14 @@ pub enum PeerError {
     /// It could not be started at all.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// A GPU is gone, full, or not ours: no verdict follows.
+    #[error("{message}")]
+    Gpu {
+        /// What happened and what to do.
+        message: String,
+        /// It is of no use for anybody any more.
+        lost: bool,
+    },
     /// The user asked to stop.
     #[error("interrupted")]
     Cancelled,
@@ -98,7 +106,7 @@ impl PeerError {
     pub fn is_machine(&self) -> bool {
         matches!(
             self,
-            Self::System { .. } | Self::Launch(LaunchError::System { .. })
+            Self::System { .. } | Self::Gpu { .. } | Self::Launch(LaunchError::System { .. })
         )
     }
 

@@ -2,7 +2,7 @@
 
 use outpace_stats::median;
 
-use crate::{Arena, PeerError, Side};
+use crate::{Arena, PeerError, Residence, Side};
 
 /// The pilot looks at single steps for this long, ...
 const PILOT_S: f64 = 1.0;
@@ -35,6 +35,17 @@ pub struct Plan {
     pub turn_s: f64,
     /// Expected seconds of one block.
     pub block_s: f64,
+    /// Whether both processes live at once.
+    pub residence: Residence,
+}
+
+/// What the pilot found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pilot {
+    /// How blocks are laid out.
+    pub plan: Plan,
+    /// Where their processes live on the GPUs, in a line; absent where none is used.
+    pub gpus: Option<String>,
 }
 
 /// Looks at a base process for about a second and plans; starts the candidate once too, so that neither side is cold.
@@ -47,17 +58,31 @@ pub fn pilot(
     min_turn_s: f64,
     pairs: usize,
     seeds: [u64; 2],
-) -> Result<Plan, (Side, PeerError)> {
+) -> Result<Pilot, (Side, PeerError)> {
     let mut plan = None;
     let whole = arena.whole_commands();
     for &side in sides {
-        let (times, ready_s) = look(arena, side, seeds).map_err(|error| (side, error))?;
+        let looked = look(arena, side, seeds);
+        let (times, ready_s) = looked.map_err(|error| (side, blame(arena, error)))?;
         if side == Side::Base {
             let warm = lay_out(&times, ready_s, min_turn_s, pairs);
             plan = Some(if whole { cold(warm, pairs) } else { warm });
         }
     }
-    Ok(plan.expect("the base is among the sides of every trial"))
+    let mut plan = plan.expect("the base is among the sides of every trial");
+    let mut gpus = None;
+    if let Some(watched) = arena.gpus() {
+        (plan.residence, gpus) = watched.settle(whole).map_err(|error| (Side::Base, error))?;
+    }
+    Ok(Pilot { plan, gpus })
+}
+
+/// A failure is the GPU's where it is one of the GPU.
+pub(crate) fn blame(arena: &mut dyn Arena, error: PeerError) -> PeerError {
+    match arena.gpus() {
+        Some(gpus) => gpus.blame(error),
+        None => error,
+    }
 }
 
 fn look(
@@ -65,6 +90,9 @@ fn look(
     side: Side,
     [model, data]: [u64; 2],
 ) -> Result<(Vec<f64>, f64), PeerError> {
+    if let Some(gpus) = arena.gpus() {
+        gpus.look()?;
+    }
     let mut session = arena.open(side, model, data)?;
     let mut times = Vec::new();
     loop {
@@ -80,6 +108,9 @@ fn look(
         }
     }
     let ready_s = session.ready_s();
+    if let Some(gpus) = arena.gpus() {
+        gpus.looked(side)?;
+    }
     session.close()?;
     Ok((times, ready_s))
 }
@@ -92,6 +123,7 @@ fn cold(plan: Plan, pairs: usize) -> Plan {
         pairs,
         turn_s: plan.turn_s / f64::from(plan.steps_per_turn),
         block_s: 2.0 * plan.turn_s / f64::from(plan.steps_per_turn) * pairs as f64,
+        residence: Residence::Together,
     }
 }
 
@@ -116,6 +148,7 @@ fn lay_out(times: &[f64], ready_s: f64, min_turn_s: f64, pairs: usize) -> Plan {
         pairs,
         turn_s,
         block_s,
+        residence: Residence::Together,
     }
 }
 

@@ -2,27 +2,30 @@
 
 use std::time::Instant;
 
-use crate::session::{SystemClock, rounded};
-use crate::{Arena, Clock, Closed, Context, PeerError, Session, Side, Subject, Turn};
-
-/// Pairs in a block of whole commands: each pair is already independent evidence.
-pub const PAIRS_OF_COMMANDS: usize = 1;
+use crate::session::{SystemClock, placed, rounded};
+use crate::{Arena, Clock, Closed, Context, Gpus, PeerError, Session, Side, Subject, Turn};
 
 /// Runs whole commands.
 #[derive(Debug)]
-pub struct CommandArena<'a> {
+pub(crate) struct CommandArena<'a> {
     context: &'a Context,
     subjects: [&'a Subject; 2],
     clock: SystemClock,
+    gpus: Option<Gpus>,
 }
 
 impl<'a> CommandArena<'a> {
-    /// `base` and `candidate` are commands that run to their end.
-    pub fn new(context: &'a Context, base: &'a Subject, candidate: &'a Subject) -> Self {
+    /// Base and candidate are commands that run to their end.
+    pub(crate) fn new(
+        context: &'a Context,
+        subjects: [&'a Subject; 2],
+        gpus: Option<Gpus>,
+    ) -> Self {
         Self {
             context,
-            subjects: [base, candidate],
+            subjects,
             clock: SystemClock(Instant::now()),
+            gpus,
         }
     }
 }
@@ -36,7 +39,7 @@ impl Arena for CommandArena<'_> {
     ) -> Result<Box<dyn Session>, PeerError> {
         Ok(Box::new(Command {
             context: self.context.clone(),
-            subject: self.subjects[side.index()].clone(),
+            subject: placed(self.subjects[side.index()], side, self.gpus.as_ref()),
         }))
     }
 
@@ -46,6 +49,10 @@ impl Arena for CommandArena<'_> {
 
     fn clock(&self) -> &dyn Clock {
         &self.clock
+    }
+
+    fn gpus(&mut self) -> Option<&mut Gpus> {
+        self.gpus.as_mut()
     }
 }
 

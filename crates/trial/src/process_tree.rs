@@ -47,7 +47,8 @@ impl ProcessTree {
         (!peaks.is_empty()).then(|| peaks.iter().sum())
     }
 
-    fn processes(&self) -> Vec<u32> {
+    /// Without the supervisor.
+    pub(crate) fn processes(&self) -> Vec<u32> {
         if let Some(first) = &self.first {
             return first.clone();
         }

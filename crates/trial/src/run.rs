@@ -4,6 +4,7 @@ use outpace_stats::{median, standard_deviation};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
+use crate::plan::blame;
 use crate::session::rounded;
 use crate::trial::seed;
 use crate::{Arena, PeerError, Plan, Side, pilot};
@@ -47,11 +48,25 @@ pub fn measure_run(
     pairs: usize,
     min_turn_s: f64,
     seed_of_run: u64,
+    progress: impl FnMut(usize, f64),
+) -> Result<Measured, PeerError> {
+    let ran = run_all(arena, processes, pairs, min_turn_s, seed_of_run, progress);
+    ran.map_err(|error| blame(arena, error))
+}
+
+fn run_all(
+    arena: &mut dyn Arena,
+    processes: usize,
+    pairs: usize,
+    min_turn_s: f64,
+    seed_of_run: u64,
     mut progress: impl FnMut(usize, f64),
 ) -> Result<Measured, PeerError> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed_of_run);
     let seeds = [seed(&mut rng), seed(&mut rng)];
-    let plan = pilot(arena, &[Side::Base], min_turn_s, pairs, seeds).map_err(|(_, error)| error)?;
+    let plan = pilot(arena, &[Side::Base], min_turn_s, pairs, seeds)
+        .map_err(|(_, error)| error)?
+        .plan;
     let (mut turns_s, mut ready, mut peak_mib, mut loss, mut tokens) =
         (Vec::new(), Vec::new(), 0.0_f64, None, None);
     for n in 0..processes {

@@ -4,23 +4,29 @@ use std::time::Instant;
 
 use crate::peer::Peer;
 use crate::process_tree::ProcessTree;
-use crate::{Arena, Clock, Closed, Context, PeerError, Session, Side, Subject, Turn};
+use crate::{Arena, Clock, Closed, Context, Gpus, PeerError, Session, Side, Subject, Turn};
 
 /// Starts the workload processes of both sides.
 #[derive(Debug)]
-pub struct ProcessArena<'a> {
+pub(crate) struct ProcessArena<'a> {
     context: &'a Context,
     subjects: [&'a Subject; 2],
     clock: SystemClock,
+    gpus: Option<Gpus>,
 }
 
 impl<'a> ProcessArena<'a> {
-    /// `base` and `candidate` speak the step protocol.
-    pub fn new(context: &'a Context, base: &'a Subject, candidate: &'a Subject) -> Self {
+    /// Base and candidate speak the step protocol.
+    pub(crate) fn new(
+        context: &'a Context,
+        subjects: [&'a Subject; 2],
+        gpus: Option<Gpus>,
+    ) -> Self {
         Self {
             context,
-            subjects: [base, candidate],
+            subjects,
             clock: SystemClock(Instant::now()),
+            gpus,
         }
     }
 }
@@ -37,7 +43,7 @@ impl Arena for ProcessArena<'_> {
             what: "cannot copy the program",
             source,
         })?;
-        let mut peer = Peer::start(self.context, subject)?;
+        let mut peer = Peer::start(self.context, &placed(subject, side, self.gpus.as_ref()))?;
         peer.begin(model_seed, data_seed, None)?;
         let ready_s = peer.running.age_s();
         let tree = ProcessTree::of(&peer.running);
@@ -51,6 +57,19 @@ impl Arena for ProcessArena<'_> {
     fn clock(&self) -> &dyn Clock {
         &self.clock
     }
+
+    fn gpus(&mut self) -> Option<&mut Gpus> {
+        self.gpus.as_mut()
+    }
+}
+
+/// A subject with the variables that say where on the GPUs it goes.
+pub(crate) fn placed(subject: &Subject, side: Side, gpus: Option<&Gpus>) -> Subject {
+    let mut subject = subject.clone();
+    subject
+        .env
+        .extend(gpus.map(|gpus| gpus.environment(side)).unwrap_or_default());
+    subject
 }
 
 #[derive(Debug)]
@@ -88,6 +107,10 @@ impl Session for Process {
 
     fn cpu_s(&mut self) -> Option<f64> {
         self.tree.cpu_s()
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        self.tree.processes()
     }
 
     fn close(self: Box<Self>) -> Result<Closed, PeerError> {

@@ -6,7 +6,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use crate::block::{BlockPlan, BlockResult, measure};
-use crate::{Arena, Event, Observer, PeerError, Plan, Side, pilot};
+use crate::gpu::{WAITING_GPU, conditions_of};
+use crate::plan::blame;
+use crate::{Arena, Event, Observer, PeerError, Pilot, Plan, Side, pilot};
 
 /// Losses of the same timed step may differ by 1 %, the most that the correctness check ever allows (docs/statistics.md).
 const TIMED_LOSS_GAP: f64 = 0.01;
@@ -17,6 +19,10 @@ const EDGE_FACTOR: f64 = 1.5;
 const EDGE_SLACK_S: f64 = 0.25;
 /// Blocks from which on start-up and exit are judged.
 const EDGE_BLOCKS: usize = 3;
+/// After the first, so large a share of the blocks is listened to: it takes seconds, and nobody knows when.
+const LISTENED: f64 = 0.25;
+/// Sets the draws of listening apart from those that a recorded seed replays.
+const LISTENING_SEED: u64 = 0x11_57E4;
 
 /// What a trial is run with.
 #[derive(Debug, Clone)]
@@ -72,6 +78,26 @@ impl SideError {
         matches!(self, Self::Side { error, .. } if error.is_cancelled())
     }
 
+    /// What failed, if it is the machine and neither side.
+    pub fn machine(&self) -> Option<&PeerError> {
+        match self {
+            Self::Side { error, .. } if error.is_machine() => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The GPU's failure where it is one of the GPU.
+    #[must_use]
+    pub fn blamed(self, arena: &mut dyn Arena) -> Self {
+        match self {
+            Self::Side { side, error } => Self::Side {
+                side,
+                error: blame(arena, error),
+            },
+            other => other,
+        }
+    }
+
     /// Whether the candidate is to blame.
     pub fn is_candidate(&self) -> bool {
         matches!(self, Self::Side { side: Side::Candidate, error } if !error.is_cancelled() && !error.is_machine())
@@ -116,8 +142,9 @@ pub fn run_trial(
     observer: &mut dyn Observer,
 ) -> Result<Trial, SideError> {
     let mut rng = ChaCha20Rng::seed_from_u64(settings.seed);
+    let mut ears = ChaCha20Rng::seed_from_u64(settings.seed ^ LISTENING_SEED);
     let begin_s = arena.clock().now_s();
-    let plan = pilot(
+    let Pilot { plan, gpus } = pilot(
         arena,
         &Side::BOTH,
         settings.min_turn_s,
@@ -130,6 +157,7 @@ pub fn run_trial(
         warmup_turns: plan.warmup_turns,
         pairs: plan.pairs,
         block_s: plan.block_s,
+        gpus: gpus.as_deref(),
     });
     let mut evidence = Evidence::new(&settings.rule)?;
     let mut results: Vec<BlockResult> = Vec::new();
@@ -139,6 +167,7 @@ pub fn run_trial(
             plan,
             model_seed: seed(&mut rng),
             data_seed: seed(&mut rng),
+            listen_before: listen_before(results.len(), plan.pairs, &mut ears),
         };
         let result = match measure(arena, &block, &mut rng) {
             Ok(result) => result,
@@ -160,6 +189,11 @@ pub fn run_trial(
 /// Seeds stay below 2^53, so that every JSON reader keeps them exactly.
 pub(crate) fn seed(rng: &mut ChaCha20Rng) -> u64 {
     rng.random::<u64>() >> 11
+}
+
+fn listen_before(blocks: usize, pairs: usize, rng: &mut ChaCha20Rng) -> Option<usize> {
+    let (pair, chance) = (rng.random_range(0..pairs.max(1)), rng.random::<f64>());
+    (blocks == 0 || chance < LISTENED).then_some(pair)
 }
 
 fn tell(
@@ -272,6 +306,15 @@ fn watch(results: &[BlockResult]) -> Vec<Check> {
             what,
         ));
     }
+    let blocks = || results.iter().map(|r| &r.block);
+    let heard: Vec<[f64; 2]> = blocks().filter_map(|b| b.idle_gpu).collect();
+    if !heard.is_empty() {
+        let most = |side: usize| heard.iter().map(|h| h[side]).fold(0.0, f64::max);
+        let what = "most of a GPU that the candidate used while both waited";
+        let allowed = WAITING_GPU.max(1.5 * most(0));
+        checks.push(at_most("waiting on the GPU", most(1), allowed, what));
+    }
+    checks.extend(conditions_of(blocks().map(|b| &b.gpus[..])));
     let ready: Vec<[f64; 2]> = results.iter().filter_map(|r| r.block.ready_s).collect();
     let exit: Vec<[f64; 2]> = results.iter().map(|r| r.exit_s).collect();
     checks.extend(edge(

@@ -1,13 +1,12 @@
 //! `outpace bench`: measures a revision and appends the run to the history.
 
 use anyhow::Result;
-use outpace_record::{Baseline, Document, Protocol, Run, Timestamp};
+use outpace_record::{Baseline, Document, Run, Timestamp};
 use outpace_repo::{Commit, Repo};
 use outpace_report::format::{count, gain};
 use outpace_research::{Bench, RepoSources, ResearchError};
 use outpace_trial::{
-    Arena, CommandArena, Event, Lock, Measured, Observer, PAIRS_OF_COMMANDS, PeerError,
-    ProcessArena, Side, measure_run,
+    Event, Lock, Measured, Observer, PeerError, Side, arena, measure_run, pairs_of,
 };
 
 use crate::exit::{OK, environment, usage};
@@ -77,17 +76,9 @@ fn measure(
         })?;
     let launcher = &bench.context.launcher;
     let _lock = Lock::machine(screen, &|| launcher.cancelled())?;
-    let whole = config.protocol == Protocol::Process;
-    let mut arena: Box<dyn Arena> = if whole {
-        Box::new(CommandArena::new(bench.context, &built.run, &built.run))
-    } else {
-        Box::new(ProcessArena::new(bench.context, &built.run, &built.run))
-    };
-    let pairs = if whole {
-        PAIRS_OF_COMMANDS
-    } else {
-        bench.config.gate.pairs
-    };
+    let mut arena = arena(bench.context, config.protocol, config.gpu, [&built.run; 2])
+        .map_err(|error| failed(name, &error))?;
+    let pairs = pairs_of(config.protocol, bench.config.gate.pairs);
     let (started, seed, all) = (now(), args.measuring.seed(), args.processes);
     let min_turn_s = bench.config.gate.min_turn_ms * 1e-3;
     let measured = measure_run(&mut *arena, all, pairs, min_turn_s, seed, |n, step_s| {

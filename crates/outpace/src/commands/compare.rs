@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
-use outpace_record::{Document, Kind, Verdict};
+use outpace_record::{Document, GpuMode, Kind, Verdict};
 use outpace_research::{
     Answer, Commands, Question, RepoSources, ResearchError, compare_commands, gate,
 };
@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// The commands are whole runs to be timed from start to end; they do not speak the step protocol.
     #[arg(long, requires = "base_cmd")]
     whole_commands: bool,
+    /// Where the two commands live on GPUs: none, auto, shared, apart or alternating (the key `gpu` of a workload).
+    #[arg(long, value_name = "MODE", requires = "base_cmd", default_value = "auto", value_parser = gpu_mode, hide_default_value = true)]
+    gpu: GpuMode,
     /// Time equal artefacts too.
     #[arg(long)]
     aa: bool,
@@ -124,6 +127,14 @@ fn rule(args: &Args, gate: &outpace_record::GateConfig) -> Rule {
     }
 }
 
+fn gpu_mode(text: &str) -> Result<GpuMode, String> {
+    let known = GpuMode::ALL.iter().find(|mode| mode.as_str() == text);
+    known.copied().ok_or_else(|| {
+        let words = GpuMode::ALL.map(GpuMode::as_str).join(", ");
+        format!("known here: {words}")
+    })
+}
+
 fn commands(args: &Args, commands: [&String; 2], screen: &mut Screen) -> Result<Outcome> {
     if !args.measuring.workloads.is_empty() {
         return Err(usage(
@@ -141,6 +152,7 @@ fn commands(args: &Args, commands: [&String; 2], screen: &mut Screen) -> Result<
         subjects: [&subjects[0], &subjects[1]],
         texts: [commands[0], commands[1]],
         whole: args.whole_commands,
+        gpu: args.gpu,
     };
     let (seed, surroundings) = (args.measuring.seed(), (&machine, tier, VERSION));
     let verdict = compare_commands(

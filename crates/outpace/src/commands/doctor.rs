@@ -5,7 +5,7 @@ use outpace_record::{Doctor, Document, Forecast, Machine};
 use outpace_report::format::{duration, gain};
 use outpace_research::{Noise, RepoSources, Sample, measure_noise};
 use outpace_stats::Rule;
-use outpace_trial::{Event, Observer, Side};
+use outpace_trial::{Event, GpuNow, Observer, Side, gpus_now};
 
 use crate::exit::{OK, environment, usage};
 use crate::options::{Measuring, Options};
@@ -18,6 +18,8 @@ use crate::setting::{
 const GAINS: [f64; 5] = [0.005, 0.01, 0.02, 0.03, 0.05];
 /// A machine with more running processes than this beside us is not idle.
 const IDLE_LOAD: f64 = 0.5;
+/// A program's context on a GPU takes more than this; a driver without programs less.
+const GPU_IN_USE_MIB: f64 = 1024.0;
 /// Above this the noise is called high.
 const HIGH_NOISE: f64 = 0.03;
 
@@ -52,7 +54,14 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         ));
         screen.result(&format!("sandbox    {}", tier.as_str()));
     }
+    let gpus = gpus_now();
+    if !args.measuring.json {
+        for gpu in &gpus {
+            screen.result(&format!("gpu        {}", gpu_line(gpu)));
+        }
+    }
     let mut advice = advice(&machine);
+    advice.extend(gpus.iter().flat_map(gpu_advice));
     let measured = if args.no_measure {
         None
     } else {
@@ -70,6 +79,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         machine_class: machine.class(),
         machine,
         sandbox_tier: tier,
+        gpus: gpus.into_iter().map(|gpu| gpu.conditions).collect(),
         workload: measured.as_ref().map(|(name, _, _)| name.clone()),
         aa_sd: noise.map(|n| n.sd),
         aa_blocks: noise.map_or(0, |n| n.log_ratios.len()),
@@ -205,6 +215,54 @@ fn show(screen: &mut Screen, doctor: &Doctor) {
     for line in &doctor.advice {
         screen.result(&format!("advice     {line}"));
     }
+}
+
+/// Name, clock, temperature, power and memory of a GPU, as far as its driver tells.
+fn gpu_line(gpu: &GpuNow) -> String {
+    let now = &gpu.conditions;
+    let of = |most: Option<f64>, unit: &str| {
+        most.map_or(String::new(), |m| format!(" of {m:.0}")) + " " + unit
+    };
+    let mut parts = vec![gpu.name.clone()];
+    if let Some([mhz, ..]) = now.sm_mhz {
+        parts.push(format!("{mhz:.0}{}", of(gpu.highest_sm_mhz, "MHz")));
+    }
+    if let Some([celsius, ..]) = now.temperature_c {
+        parts.push(format!("{celsius:.0} °C"));
+    }
+    if let Some([watts, ..]) = now.power_w {
+        parts.push(format!("{watts:.0}{}", of(gpu.power_limit_w, "W")));
+    }
+    if let Some([mib, ..]) = now.memory_mib {
+        parts.push(format!(
+            "{mib:.0}{} in use",
+            of(Some(gpu.memory_mib), "MiB")
+        ));
+    }
+    let held: Vec<&str> = now.throttled.keys().map(String::as_str).collect();
+    parts.push(match held.is_empty() {
+        true => "not throttled".into(),
+        false => format!("throttled: {}", held.join(", ")),
+    });
+    parts.join("   ")
+}
+
+fn gpu_advice(gpu: &GpuNow) -> Vec<String> {
+    let mut advice = Vec::new();
+    let used = gpu.conditions.memory_mib.map_or(0.0, |[mib, ..]| mib);
+    if used > GPU_IN_USE_MIB {
+        advice.push(format!(
+            "{} is in use ({used:.0} MiB): `nvidia-smi` says by whom; nothing else may run on it while it is measured",
+            gpu.name
+        ));
+    }
+    if gpu.shared {
+        advice.push(format!(
+            "{} is shared by MPS: other programs can slow it unseen. `echo quit | nvidia-cuda-mps-control` ends it",
+            gpu.name
+        ));
+    }
+    advice
 }
 
 fn advice(machine: &Machine) -> Vec<String> {

@@ -46,13 +46,14 @@ const ARROWS: [(&str, &[&str]); 10] = [
 ];
 
 /// Where a heavy dependency may live.
-const HOMES: [(&str, &[&str]); 9] = [
+const HOMES: [(&str, &[&str]); 10] = [
     ("git2", &["outpace-repo"]),
     ("plotters", &["outpace-report"]),
     ("resvg", &["outpace-report"]),
     ("candle-core", &["outpace-gpt", "outpace-kernels"]),
     ("candle-nn", &["outpace-gpt", "outpace-kernels"]),
     ("cudarc", &["outpace-kernels"]),
+    ("nvml-wrapper", &["outpace-trial"]),
     ("clap", &["outpace", "outpace-gpt"]),
     ("toml_edit", &["outpace-research"]),
     ("proptest", &[]),

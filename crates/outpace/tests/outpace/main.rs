@@ -8,6 +8,7 @@ mod arrows;
 mod bad_input;
 mod campaign;
 mod gate;
+mod gpus;
 mod kill;
 mod sample;
 mod surface;

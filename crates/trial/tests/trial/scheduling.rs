@@ -1,7 +1,12 @@
 //! What a trial does, in which order, and what it makes of it.
 
 use outpace_stats::{Outcome, Rule};
-use outpace_trial::{Event, NoObserver, Observer, Settings, Side, Trial, run_trial};
+use outpace_trial::{
+    BlockPlan, Event, NoObserver, Observer, Plan, Residence, Settings, Side, Trial, run_block,
+    run_trial,
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
 
 use crate::fake::{FakeArena, Manner, Note};
 
@@ -246,5 +251,53 @@ fn progress_is_told_block_by_block() {
         trial.overhead > 0.0 && trial.overhead < 0.5,
         "{}",
         trial.overhead
+    );
+}
+
+#[test]
+fn where_both_do_not_fit_one_lives_after_the_other() {
+    let plan = Plan {
+        steps_per_turn: 2,
+        warmup_turns: 3,
+        pairs: 4,
+        turn_s: 0.04,
+        block_s: 1.0,
+        residence: Residence::Alternating,
+    };
+    let block = BlockPlan {
+        plan,
+        model_seed: 1,
+        data_seed: 2,
+        listen_before: Some(1),
+    };
+    let quiet = |step_s| Manner {
+        step_s,
+        noise: 0.0,
+        launch_noise: 0.0,
+        ..Manner::default()
+    };
+    let mut firsts = Vec::new();
+    for seed in 0..20 {
+        let mut arena = FakeArena::new(quiet(0.020), quiet(0.010), seed);
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let measured = run_block(&mut arena, &block, &mut rng).unwrap();
+        assert_eq!(measured.pairs, vec![[0.040, 0.020]; 4]);
+        assert_eq!(measured.idle_cpu_s, None, "nobody waits");
+        let notes = arena.shared.notes.borrow();
+        let Note::Open(first) = notes[0] else {
+            panic!("{notes:?}")
+        };
+        let life = |side| {
+            let turns = vec![Note::Turn(side, 2); 7];
+            [vec![Note::Open(side)], turns, vec![Note::Close(side)]].concat()
+        };
+        let second = Side::BOTH[1 - first.index()];
+        assert_eq!(*notes, [life(first), life(second)].concat());
+        firsts.push(first);
+    }
+    let base_first = firsts.iter().filter(|side| **side == Side::Base).count();
+    assert!(
+        (4..=16).contains(&base_first),
+        "the order is drawn: {firsts:?}"
     );
 }

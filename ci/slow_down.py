@@ -1,21 +1,37 @@
 #!/usr/bin/env python3
-"""Makes RMSNorm of this checkout slower by so many needless sums a row. Taking them back is a gain of known cause.
+"""Makes RMSNorm slower by so many needless sums a row. Taking them back is a gain of known cause.
 
-Usage: ci/slow_down.py SUMS
-25 are worth about 3 % of a step of gpt-nano on 2 cores; a processor hides the first ten between its other work.
+Usage: ci/slow_down.py [--cuda] SUMS [CHECKOUT]
+On the CPU 25 are worth about 3 % of a step of gpt-nano on 2 cores; a processor hides the first ten between its other work.
 """
 
+import argparse
 import pathlib
 import sys
 
-SOURCE = pathlib.Path("kernels/src/rms_norm/cpu.rs")
-BEFORE = "    let mean_square = dot(row, row)"
-
-text = SOURCE.read_text()
-if text.count(BEFORE) != 1:
-    sys.exit(f"{SOURCE} does not hold the line `{BEFORE.strip()}` once")
-needless = f"""    for _ in 0..{int(sys.argv[1])} {{
+CPU = ("cpu.rs", "    let mean_square = dot(row, row)", """\
+    for _ in 0..{sums} {{
         std::hint::black_box(dot(std::hint::black_box(row), row));
     }}
-"""
-SOURCE.write_text(text.replace(BEFORE, needless + BEFORE))
+""")
+# The compiler knows neither that memory is what it was nor that nothing is added.
+CUDA = ("cuda.cu", "    float scale = 1.0f / sqrtf(row_sum_of_squares(x, width, lane) / width + epsilon);\n    for (int i", """\
+    for (int n = 0; n < {sums}; n++) {{
+        asm volatile("" ::: "memory");
+        float sum = row_sum_of_squares(x, width, lane);
+        if (sum == 1e38f) epsilon += 1.0f;
+    }}
+""")
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--cuda", action="store_true", help="the CUDA kernel")
+parser.add_argument("sums", type=int)
+parser.add_argument("checkout", nargs="?", default=".", type=pathlib.Path)
+options = parser.parse_args()
+
+name, before, needless = CUDA if options.cuda else CPU
+source = options.checkout / "kernels/src/rms_norm" / name
+text = source.read_text()
+if text.count(before) != 1:
+    sys.exit(f"{source} does not hold the line `{before.strip()}` once")
+source.write_text(text.replace(before, needless.format(sums=options.sums) + before))

@@ -117,6 +117,7 @@ extern "C" {
 int cuInit(unsigned) { return SUCCESS; }
 int cuDeviceGet(int *device, int ordinal) { return *device = 0, ordinal == 0 ? SUCCESS : 101; }
 int cuDeviceGetName(char *name, int length, int) { return std::snprintf(name, length, "Emulated H100"), SUCCESS; }
+int cuMemGetInfo_v2(std::size_t *free, std::size_t *total) { return *free = CAPACITY - used, *total = CAPACITY, SUCCESS; }
 int cuDeviceTotalMem_v2(std::size_t *bytes, int) { return *bytes = CAPACITY, SUCCESS; }
 int cuDeviceGetAttribute(int *value, int attribute, int) {
     // Compute capability 9.0, memory pools.

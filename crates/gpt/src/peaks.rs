@@ -14,7 +14,8 @@ const SIDE: usize = 1024;
 const FLOATS: usize = 32 << 20;
 /// Floats that one task copies.
 const FLOATS_PER_TASK: usize = 1 << 20;
-/// The same on a GPU, which has more to fill and is timed over several in a row, so that launching them costs nothing.
+/// The same on a GPU, which has more to fill and is timed over several in a row, so that launching them costs nothing. One with little free
+/// memory gets less.
 const GPU_SIDE: usize = 8192;
 const GPU_FLOATS: usize = 256 << 20;
 const GPU_IN_A_ROW: usize = 8;
@@ -41,7 +42,7 @@ impl Peaks {
 /// Takes about a second.
 ///
 /// # Errors
-/// A GPU without 3 GiB of free memory.
+/// What a GPU's driver reports.
 pub fn measure(place: &Place) -> Result<Peaks> {
     if place.is_cuda() {
         return of_gpu(place);
@@ -51,18 +52,40 @@ pub fn measure(place: &Place) -> Result<Peaks> {
 
 fn of_gpu(place: &Place) -> Result<Peaks> {
     // Of zeros a GPU draws less power and clocks higher: not what training meets.
-    let values: Vec<f32> = (0..GPU_SIDE * GPU_SIDE)
+    let (side, floats) = gpu_sizes(free_bytes(place)?);
+    let values: Vec<f32> = (0..side * side)
         .map(|i| (i % 97) as f32 / 97.0 - 0.5)
         .collect();
-    let matrix = Tensor::from_vec(values, (GPU_SIDE, GPU_SIDE), &candle_core::Device::Cpu)?;
+    let matrix = Tensor::from_vec(values, (side, side), &candle_core::Device::Cpu)?;
     let matrix = matrix.to_dtype(place.dtype)?.to_device(&place.device)?;
     let matmul_s = shortest_on(place, || matrix.matmul(&matrix))?;
-    let bytes = Tensor::zeros(GPU_FLOATS, DType::F32, &place.device)?;
+    let bytes = Tensor::zeros(floats, DType::F32, &place.device)?;
     let copy_s = shortest_on(place, || bytes.copy())?;
     Ok(Peaks {
-        matmul_flops_per_s: 2.0 * (GPU_SIDE as f64).powi(3) / matmul_s,
+        matmul_flops_per_s: 2.0 * (side as f64).powi(3) / matmul_s,
         copy_bytes_per_s: 2.0 * (bytes.elem_count() * size_of::<f32>()) as f64 / copy_s,
     })
+}
+
+/// Sides of the matrices and floats to copy: at most a quarter of the free memory for either, products and copies in flight included.
+fn gpu_sizes(free_bytes: u64) -> (usize, usize) {
+    let quarter = usize::try_from(free_bytes / 4).unwrap_or(usize::MAX);
+    // In the f32 that they are made in: two factors that are one, and products that wait to be freed.
+    let most = (quarter / (4 * size_of::<f32>())).isqrt();
+    let side = (most + 1).next_power_of_two() / 2;
+    (side.clamp(64, GPU_SIDE), (quarter / 8).clamp(1, GPU_FLOATS))
+}
+
+#[cfg(feature = "cuda")]
+fn free_bytes(place: &Place) -> Result<u64> {
+    Ok(outpace_kernels::cuda::device::free_memory_bytes(
+        &place.device,
+    )?)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn free_bytes(_: &Place) -> Result<u64> {
+    anyhow::bail!("this outpace-gpt was built without CUDA")
 }
 
 /// Seconds of one piece of work, of which several are queued before anybody waits.
@@ -115,6 +138,15 @@ fn shortest(mut work: impl FnMut()) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gpu_with_little_memory_gets_smaller_work() {
+        let gib = 1_u64 << 30;
+        assert_eq!(gpu_sizes(60 * gib), (GPU_SIDE, GPU_FLOATS));
+        assert_eq!(gpu_sizes(gib), (4096, 32 << 20));
+        assert_eq!(gpu_sizes(32 << 20), (512, 1 << 20));
+        assert_eq!(gpu_sizes(0), (64, 1));
+    }
 
     #[test]
     fn the_limit_is_the_slower_of_arithmetic_and_memory() {

@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -36,7 +36,7 @@ fn main() {
         .trim_matches('"');
     match verb.as_str() {
         "train" => {
-            let gpu = Gpu::new(mode, number("gpu_mib", 0.0));
+            let gpu = Gpu::new(mode, number("gpu_mib", 0.0), number("gpu_ms", 0.0));
             train(mode, number("spin", 500.0), number("rate", 0.01), &gpu);
         }
         "evaluate" => evaluate(rest),
@@ -102,6 +102,7 @@ fn train(mode: &str, thousands: f64, rate: f64, gpu: &Gpu) {
                 gpu.use_it(90);
                 for _ in 0..request["n"].as_u64().unwrap_or(0) {
                     spin(thousands);
+                    gpu.work(mode == "gpu_late");
                     step += 1;
                     misbehave(mode, step, &mut stream);
                     gpu.misbehave(mode, step, &mut stream);
@@ -190,10 +191,12 @@ struct Gpu {
     folder: Option<PathBuf>,
     number: u32,
     mib: f64,
+    /// Milliseconds that a step takes there.
+    step_ms: f64,
 }
 
 impl Gpu {
-    fn new(mode: &str, mib: f64) -> Self {
+    fn new(mode: &str, mib: f64, step_ms: f64) -> Self {
         let visible = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
         let gpu = Self {
             folder: std::env::var_os("FAKE_GPU").map(|folder| PathBuf::from(folder).join("pids")),
@@ -203,6 +206,7 @@ impl Gpu {
                 .nth(2)
                 .map_or(0, |n| n.parse().expect("the number of a GPU")),
             mib,
+            step_ms,
         };
         assert!(
             mode != "gpu_alone" || gpu.others() == 0,
@@ -221,6 +225,30 @@ impl Gpu {
                 .expect("the folder is there");
             std::fs::rename(new, folder.join(pid.to_string())).expect("the folder is there");
         }
+    }
+
+    /// A step, behind what is queued already. If `late`, a third of it is queued and not waited for.
+    fn work(&self, late: bool) {
+        let Some(folder) = self.folder.as_ref().filter(|_| self.step_ms > 0.0) else {
+            return;
+        };
+        let queue = folder.with_file_name("queued");
+        let queued: Option<u64> = std::fs::read_to_string(&queue)
+            .ok()
+            .and_then(|n| n.parse().ok());
+        let until = queued.map_or(UNIX_EPOCH, |micros| {
+            UNIX_EPOCH + Duration::from_micros(micros)
+        });
+        let begin = SystemTime::now().max(until);
+        let work = Duration::from_secs_f64(self.step_ms * 1e-3);
+        let end = begin + work;
+        let done = if late { end - work / 3 } else { end };
+        std::thread::sleep(done.duration_since(SystemTime::now()).unwrap_or_default());
+        let micros = end
+            .duration_since(UNIX_EPOCH)
+            .expect("after 1970")
+            .as_micros();
+        std::fs::write(queue, micros.to_string()).expect("the folder is there");
     }
 
     /// Living programs on the same GPU.

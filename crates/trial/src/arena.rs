@@ -124,7 +124,7 @@ pub fn arena<'a>(
     gpu: GpuMode,
     subjects: [&'a Subject; 2],
 ) -> Result<Box<dyn Arena + 'a>, PeerError> {
-    let gpus = Gpus::find(gpu, &context.launcher)?;
+    let gpus = Gpus::find(gpu, subjects[0], &context.launcher)?;
     Ok(match protocol {
         Protocol::Steps => Box::new(ProcessArena::new(context, subjects, gpus)),
         Protocol::Process => Box::new(CommandArena::new(context, subjects, gpus)),

@@ -4,6 +4,7 @@ use outpace_record::Block;
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 
+use crate::leftover::Turns;
 use crate::plan::blame;
 use crate::session::rounded;
 use crate::{Arena, Closed, PeerError, Plan, Residence, Session, Side, Turn};
@@ -35,6 +36,8 @@ pub(crate) struct BlockResult {
     pub(crate) exit_s: [f64; 2],
     /// Tokens a step, as the sides say.
     pub(crate) tokens_per_step: [Option<u64>; 2],
+    /// Its measured turns in the order in which they ran, where both processes shared a GPU.
+    pub(crate) turns_on_gpu: Turns,
 }
 
 struct Seat {
@@ -58,10 +61,14 @@ struct Timed {
     pairs: Vec<[f64; 2]>,
     loss_gap: f64,
     idle_gpu: Option<[f64; 2]>,
+    in_order: Turns,
 }
 
 impl Timed {
-    fn push(&mut self, [base, candidate]: &[Turn; 2]) {
+    fn push(&mut self, order: [Side; 2], turns: &[Turn; 2]) {
+        let [base, candidate] = turns;
+        let in_order = order.map(|side| (side, turns[side.index()].seconds));
+        self.in_order.extend(in_order);
         self.pairs.push([base.seconds, candidate.seconds]);
         self.see(base, candidate);
     }
@@ -117,6 +124,10 @@ pub(crate) fn measure(
         wall_s: arena.clock().now_s() - begin_s,
         exit_s: [ended[0].closed.exit_s, ended[1].closed.exit_s],
         tokens_per_step: [ended[0].tokens_per_step, ended[1].tokens_per_step],
+        turns_on_gpu: match arena.gpus() {
+            Some(gpus) if gpus.are_shared() => timed.in_order,
+            _ => Turns::new(),
+        },
     })
 }
 
@@ -130,7 +141,7 @@ fn together(
     let steps = block.plan.steps_per_turn;
     let mut timed = Timed::default();
     for _ in 0..block.plan.warmup_turns {
-        let [base, candidate] = run_pair(&mut seats, steps, rng)?;
+        let (_, [base, candidate]) = run_pair(&mut seats, steps, rng)?;
         timed.see(&base, &candidate);
     }
     watch(arena, true);
@@ -140,12 +151,13 @@ fn together(
             timed.idle_gpu = listen(arena, &seats)?;
             if timed.idle_gpu.is_some() {
                 // The clocks of a GPU that had nothing to do have sunk.
-                let [base, candidate] = run_pair(&mut seats, steps, rng)?;
+                let (_, [base, candidate]) = run_pair(&mut seats, steps, rng)?;
                 timed.see(&base, &candidate);
             }
             watch(arena, true);
         }
-        timed.push(&run_pair(&mut seats, steps, rng)?);
+        let (order, turns) = run_pair(&mut seats, steps, rng)?;
+        timed.push(order, &turns);
     }
     watch(arena, false);
     let [base, candidate] = seats;
@@ -172,7 +184,7 @@ fn alternating(
         if n < block.plan.warmup_turns as usize {
             timed.see(&pair.0, &pair.1);
         } else {
-            timed.push(&pair.into());
+            timed.push(Side::BOTH, &pair.into());
         }
     }
     Ok((timed, [b, c]))
@@ -251,9 +263,10 @@ fn run_pair(
     seats: &mut [Seat; 2],
     steps: u32,
     rng: &mut ChaCha20Rng,
-) -> Result<[Turn; 2], (Side, PeerError)> {
+) -> Result<([Side; 2], [Turn; 2]), (Side, PeerError)> {
     let mut turns = [None, None];
-    for side in random_order(rng) {
+    let order = random_order(rng);
+    for side in order {
         let seat = &mut seats[side.index()];
         if let (Some(idle), Some(before), Some(now)) =
             (seat.idle_cpu_s, seat.cpu_s, seat.session.cpu_s())
@@ -263,7 +276,8 @@ fn run_pair(
         turns[side.index()] = Some(seat.session.turn(steps).map_err(|e| (side, e))?);
         seat.cpu_s = seat.session.cpu_s();
     }
-    Ok(turns.map(|turn| turn.expect("both sides took their turn")))
+    let turns = turns.map(|turn| turn.expect("both sides took their turn"));
+    Ok((order, turns))
 }
 
 /// A loss that is no number is infinitely far from any other.

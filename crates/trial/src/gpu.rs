@@ -40,15 +40,18 @@ fn load() -> Result<Arc<dyn Driver>, Fault> {
     }
 }
 
-/// The GPUs that a program sees which is started here, as `CUDA_VISIBLE_DEVICES` says.
-pub(crate) fn visible(driver: &dyn Driver) -> Result<Vec<Device>, Fault> {
-    let chosen = std::env::var("CUDA_VISIBLE_DEVICES").ok();
-    Ok(driver::choose(driver.devices()?, chosen.as_deref()))
+/// The GPUs that a program sees which is started here: those that its own `CUDA_VISIBLE_DEVICES` names, or that of outpace.
+pub(crate) fn visible(driver: &dyn Driver, own: Option<&str>) -> Result<Vec<Device>, Fault> {
+    let inherited = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+    Ok(driver::choose(
+        driver.devices()?,
+        own.or(inherited.as_deref()),
+    ))
 }
 
 /// The GPUs of this machine for its class, one text each: name, driver, power limit, memory, and how it is divided.
 pub(crate) fn describe() -> Vec<String> {
-    let Ok(devices) = driver().and_then(|driver| visible(&*driver)) else {
+    let Ok(devices) = driver().and_then(|driver| visible(&*driver, None)) else {
         return Vec::new();
     };
     devices.iter().map(Device::describe).collect()
@@ -70,7 +73,7 @@ pub fn gpus_now() -> Vec<GpuNow> {
             conditions: sampler::conditions(device, None, &[&reading]),
         })
     };
-    visible(&*driver)
+    visible(&*driver, None)
         .unwrap_or_default()
         .iter()
         .filter_map(now)

@@ -14,6 +14,7 @@ mod evaluate;
 mod event;
 mod gpu;
 mod launch;
+mod leftover;
 mod lock;
 mod machine;
 mod peak;

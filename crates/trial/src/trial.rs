@@ -7,6 +7,7 @@ use rand_chacha::ChaCha20Rng;
 
 use crate::block::{BlockPlan, BlockResult, measure};
 use crate::gpu::{WAITING_GPU, conditions_of};
+use crate::leftover;
 use crate::plan::blame;
 use crate::{Arena, Event, Observer, PeerError, Pilot, Plan, Side, pilot};
 
@@ -314,6 +315,7 @@ fn watch(results: &[BlockResult]) -> Vec<Check> {
         let allowed = WAITING_GPU.max(1.5 * most(0));
         checks.push(at_most("waiting on the GPU", most(1), allowed, what));
     }
+    checks.extend(leftover::check(results.iter().map(|r| &r.turns_on_gpu)));
     checks.extend(conditions_of(blocks().map(|b| &b.gpus[..])));
     let ready: Vec<[f64; 2]> = results.iter().filter_map(|r| r.block.ready_s).collect();
     let exit: Vec<[f64; 2]> = results.iter().map(|r| r.exit_s).collect();

@@ -133,6 +133,16 @@ pub fn about(device: &Device) -> Result<About> {
     })
 }
 
+/// Memory, in bytes, that nobody uses now.
+///
+/// # Errors
+/// What the driver reports, or a device that is none of CUDA's.
+pub fn free_memory_bytes(device: &Device) -> Result<u64> {
+    let stream = device.as_cuda_device()?.cuda_stream();
+    let (free, _) = stream.context().mem_get_info().w()?;
+    Ok(free as u64)
+}
+
 /// The most memory, in bytes, that tensors of this process have used at once; none where the device has no pool.
 ///
 /// # Errors

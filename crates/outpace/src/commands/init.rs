@@ -127,6 +127,7 @@ fn template(project: &Project) -> String {
          # verify   = [\"pytest\", \"-q\"]         # must pass on the candidate\n\
          # reads    = [\"configs/**\"]           # files that the program reads when it runs; default: all\n\
          # timeout  = \"60s\"                    # longest wait for one answer\n\
+         # gpu      = \"auto\"                   # where both processes live on GPUs: none, auto, shared, apart, alternating\n\
          \n\
          [policy]\n\
          editable = {editable}                 # what a patch may change: never build scripts, tests or data\n\

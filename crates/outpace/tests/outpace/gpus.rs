@@ -120,6 +120,9 @@ fn both_live_on_one_gpu_where_both_fit() {
         serde_json::json!([0.0, 0.0]),
         "the first block is listened to"
     );
+    let left = |check: &&Value| check["name"] == "left over";
+    let left = verdict["checks"].as_array().unwrap().iter().find(left);
+    assert_eq!(left.unwrap()["passed"], true, "{left:?}");
     assert_eq!(
         verdict["machine"]["gpus"][0],
         "Fake GPU, 570.86.15, 700.00 W, 8192 MiB"
@@ -175,6 +178,26 @@ fn work_on_the_gpu_while_both_wait_is_refused() {
     assert_eq!(
         verdict["blocks"][0]["idle_gpu"],
         serde_json::json!([0.0, 0.4])
+    );
+}
+
+/// Nobody else may be at work: what is left is done while outpace waits for a core.
+#[test]
+#[ignore = "needs an idle machine; ci/nightly.sh runs it"]
+fn work_that_is_left_on_the_gpu_for_the_other_is_refused() {
+    // A step that sleeps is as long on a busy machine.
+    let slow = |mode: &str| toy(3000, mode).replace("spin = 400", "spin = 1\ngpu_ms = 20");
+    let machine = Machine::new("gpus 1\n", &slow("good"), "");
+    let config = std::fs::read_to_string(machine.play.path().join("outpace.toml")).unwrap();
+    machine
+        .play
+        .write("outpace.toml", &config.replace("pairs = 9", "pairs = 30"));
+    machine.play.commit("more pairs");
+    let verdict = machine.gate(&slow("gpu_late")).expect(4).json();
+    let reason = verdict["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("leaves to be done in the base's"),
+        "{reason}"
     );
 }
 

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha20Rng;
 
 use super::sampler::{Sampler, conditions};
 use super::{Device, Driver, Fault, visible};
-use crate::{Launcher, PeerError, Residence, Side};
+use crate::{Launcher, PeerError, Residence, Side, Subject};
 
 /// A program that uses a GPU holds a context there, of hundreds of MiB; a desktop moves less than this.
 const CONTEXT_MIB: f64 = 64.0;
@@ -76,12 +76,17 @@ impl Gpus {
     ///
     /// # Errors
     /// `asked` demands GPUs and there are none, or the driver does not answer.
-    pub(crate) fn find(asked: GpuMode, launcher: &Launcher) -> Result<Option<Self>, PeerError> {
+    pub(crate) fn find(
+        asked: GpuMode,
+        workload: &Subject,
+        launcher: &Launcher,
+    ) -> Result<Option<Self>, PeerError> {
         if asked == GpuMode::None {
             return Ok(None);
         }
         let found = super::driver().and_then(|driver| {
-            let devices = visible(&*driver)?;
+            let chosen = workload.env.get("CUDA_VISIBLE_DEVICES");
+            let devices = visible(&*driver, chosen.map(String::as_str))?;
             match devices.is_empty() {
                 true => Err(Fault::None("the NVIDIA driver shows no GPU".into())),
                 false => Ok((driver, devices)),
@@ -214,6 +219,17 @@ impl Gpus {
         }
     }
 
+    /// Whether both processes are on the same GPUs at once.
+    pub(crate) fn are_shared(&self) -> bool {
+        matches!(
+            self.state,
+            State::Placed {
+                mode: GpuMode::Shared,
+                ..
+            }
+        )
+    }
+
     /// Before every block: each side's GPU, where each has its own. The draw comes from the trial's generator, so that a seed replays it.
     pub(crate) fn place(&mut self, rng: &mut ChaCha20Rng) {
         if let State::Placed {
@@ -329,15 +345,8 @@ impl Gpus {
                 "{fault}. Hint: `nvidia-smi` and `dmesg | grep -i xid` tell more\nThe program: {error}"
             ));
         }
-        let shared = matches!(
-            self.state,
-            State::Placed {
-                mode: GpuMode::Shared,
-                ..
-            }
-        );
         let text = error.to_string().to_lowercase();
-        if shared && FULL.iter().any(|words| text.contains(words)) {
+        if self.are_shared() && FULL.iter().any(|words| text.contains(words)) {
             return passing(format!(
                 "{} is full with both programs on it, though the pilot fitted. Hint: gpu = \"alternating\" in the workload's section\nThe program: {error}",
                 devices[0].called()

@@ -27,13 +27,19 @@ fn identity(bytes: &[u8]) -> String {
     hex::encode(loaded_parts(bytes).unwrap_or_else(|| Sha256::digest(bytes).to_vec()))
 }
 
-/// Hash over the loaded sections of an ELF file with panic locations blanked; `None` if it is none.
+/// Hash over the loaded sections of an ELF file with panic locations blanked; `None` if it is none that the system's loader runs. Kernels of a GPU
+/// are ELF files too, whose sections all have the address 0.
 fn loaded_parts(bytes: &[u8]) -> Option<Vec<u8>> {
     let file: ElfFile64<'_, Endianness> = ElfFile64::parse(bytes).ok()?;
-    if file.elf_header().e_type(file.endian()) == elf::ET_REL {
+    let header = file.elf_header();
+    let machine = header.e_machine(file.endian());
+    if header.e_type(file.endian()) == elf::ET_REL
+        || ![elf::EM_X86_64, elf::EM_AARCH64].contains(&machine)
+    {
         return None;
     }
     let mut sections = BTreeMap::new();
+    let mut hash = Sha256::new();
     for section in file.sections() {
         let name = section.name().ok()?.to_owned();
         let SectionFlags::Elf { sh_flags, .. } = section.flags() else {
@@ -42,13 +48,16 @@ fn loaded_parts(bytes: &[u8]) -> Option<Vec<u8>> {
         if !sh_flags.contains(elf::SHF_ALLOC) || name == ".note.gnu.build-id" {
             continue;
         }
-        sections.insert(
-            section.address(),
-            (name, section.size(), section.data().ok()?.to_vec()),
-        );
+        let (address, size) = (section.address(), section.size());
+        let data = section.data().ok()?.to_vec();
+        if data.is_empty() {
+            // Zeros, which take no place: those of a thread have the address of what follows them.
+            hash.update(format!("{name} {address:x} {size:x}\n"));
+        } else if sections.insert(address, (name, size, data)).is_some() {
+            return None;
+        }
     }
     blank_locations(&file, &mut sections);
-    let mut hash = Sha256::new();
     for (address, (name, size, data)) in &sections {
         hash.update(format!("{name} {address:x} {size:x}\n"));
         hash.update(data);
@@ -118,6 +127,51 @@ mod tests {
     fn other_files_are_their_bytes() {
         assert_eq!(identity(b"print(1)"), identity(b"print(1)"));
         assert_ne!(identity(b"print(1)"), identity(b"print(2)"));
+    }
+
+    /// A file of two sections as compilers of GPU kernels write them: type "executable", machine 190, addresses 0.
+    fn kernels(code: u8) -> Vec<u8> {
+        let section = |name: u32, kind: u32, flags: u64, offset: u64, size: u64| {
+            let mut bytes = [name.to_le_bytes(), kind.to_le_bytes()].concat();
+            for value in [flags, 0, offset, size] {
+                bytes.extend(value.to_le_bytes());
+            }
+            bytes.extend([0; 24]);
+            bytes
+        };
+        let names = b"\0.names\0.text.a\0.text.b\0";
+        let texts = [[code; 16], [7; 16]].concat();
+        let (names_at, texts_at) = (64, 64 + names.len() as u64);
+        let table_at = texts_at + texts.len() as u64;
+        let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+        file.resize(16, 0);
+        for value in [2_u16, 190] {
+            file.extend(value.to_le_bytes());
+        }
+        file.extend(1_u32.to_le_bytes());
+        for value in [0, 0, table_at] {
+            file.extend(value.to_le_bytes());
+        }
+        file.extend(0_u32.to_le_bytes());
+        for value in [64_u16, 0, 0, 64, 4, 1] {
+            file.extend(value.to_le_bytes());
+        }
+        file.extend(names);
+        file.extend(&texts);
+        file.extend([0; 64]);
+        file.extend(section(1, 3, 0, names_at, names.len() as u64));
+        file.extend(section(8, 1, 6, texts_at, 16));
+        file.extend(section(16, 1, 6, texts_at + 16, 16));
+        file
+    }
+
+    #[test]
+    fn kernels_of_a_gpu_are_all_their_bytes() {
+        let file = kernels(1);
+        let parsed: ElfFile64<'_, Endianness> = ElfFile64::parse(&*file).unwrap();
+        assert_eq!(parsed.sections().count(), 3, "it is a good ELF file");
+        assert_eq!(identity(&kernels(1)), identity(&kernels(1)));
+        assert_ne!(identity(&kernels(1)), identity(&kernels(2)));
     }
 
     #[test]

@@ -17,6 +17,10 @@ libcuda.so.1 { global: cu[A-Z]*; local: *; };
 VERSIONS
 "${CXX:-c++}" -std=c++20 -O2 -Wall -Wno-unknown-pragmas -Werror -shared -fPIC -I kernels/src/cuda \
   -Wl,--version-script="$folder/versions" -o "$folder/libcuda.so.1" kernels/tests/emulated_driver.cpp
+"${CC:-cc}" -std=c11 -O1 -shared -fPIC -o "$folder/libnvidia-ml.so.1" crates/outpace/tests/nvml/fake.c
+mkdir -p "$folder/gpu/pids"
+printf 'gpus 1\nthrottle 0x4\n' >"$folder/gpu/settings"
+export FAKE_GPU=$folder/gpu
 ln -sf libcuda.so.1 "$folder/libcublas.so.13"
 ln -sf libcuda.so.1 "$folder/libcurand.so.10"
 export LD_LIBRARY_PATH="$folder:$CUDA_HOME/lib"

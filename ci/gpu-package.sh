@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Puts together what ci/gpu-check needs on a machine with a GPU that has neither Rust nor a network: the two programs, and a small repository whose
 # branch `slower` differs from `main` by needless work in one CUDA kernel. Takes what ci/cuda-build.sh takes, about 7 minutes the first time.
-# Usage: ci/gpu-package.sh [CONFIG]     default: crates/gpt/configs/gpt-124m.toml
-# Then carry the checkout with its folder target/gpu-check to the machine, and run ci/gpu-check there.
+# Usage: ci/gpu-package.sh [CONFIG [PAIRS IN A BLOCK]]     default: crates/gpt/configs/gpt-124m.toml 20
+# Then carry the checkout with target/gpu-check/package.tar.xz to the machine, and run ci/gpu-check there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 config=${1:-crates/gpt/configs/gpt-124m.toml}
@@ -10,19 +10,19 @@ out=target/gpu-check
 cargo build --release --locked -p outpace
 ci/cuda-build.sh build --release --locked -p outpace-gpt --features cuda
 rm -rf "$out"
-mkdir -p "$out"
-strip -o "$out/outpace" target/release/outpace
-strip -o "$out/outpace-gpt" target/cuda-target/release/outpace-gpt
-cp "$config" "$out/config.toml"
-grep -q '^device = "cuda"' "$config" || printf '\n[run]\ndevice = "cuda"\nprecision = "bf16"\n' >>"$out/config.toml"
-git describe --always --dirty --abbrev=12 >"$out/revision"
+mkdir -p "$out/package"
+strip -o "$out/package/outpace" target/release/outpace
+strip -o "$out/package/outpace-gpt" target/cuda-target/release/outpace-gpt
+cp "$config" "$out/package/config.toml"
+grep -q '^device = "cuda"' "$config" || printf '\n[run]\ndevice = "cuda"\nprecision = "bf16"\n' >>"$out/package/config.toml"
+git describe --always --dirty --abbrev=12 >"$out/package/revision"
 
 # A repository of its own: the gate then works on real revisions, and what differs is compiled on the GPU's machine by NVRTC.
-repository=$out/repository
+repository=$out/package/repository
 mkdir -p "$repository/kernels"
 cp -r kernels/src "$repository/kernels/"
-cp "$out/config.toml" "$repository/config.toml"
-cat >"$repository/outpace.toml" <<'TOML'
+cp "$out/package/config.toml" "$repository/config.toml"
+cat >"$repository/outpace.toml" <<TOML
 version = 1
 
 [workload.gpt]
@@ -36,7 +36,7 @@ timeout  = "2m"
 editable = ["kernels/src/**"]
 
 [gate]
-pairs = 20
+pairs = ${2:-20}
 max_blocks = 24
 TOML
 in_repository() { git -C "$repository" -c user.name=gpu-check -c user.email=gpu-check@localhost "$@"; }
@@ -47,7 +47,7 @@ in_repository checkout -q -b slower
 python3 ci/slow_down.py --cuda 8 "$repository"
 in_repository commit -qam "rms_norm: needless sums"
 in_repository checkout -q main
-# One file, so that whatever copies it keeps it whole.
-tar -C "$out" -cf "$out/repository.tar" repository
-rm -rf "$repository"
-du -sh "$out" >&2
+# One file, so that whatever copies it keeps the repository whole.
+tar -C "$out/package" -cJf "$out/package.tar.xz" .
+rm -rf "$out/package"
+du -h "$out/package.tar.xz" >&2

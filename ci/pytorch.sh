@@ -16,6 +16,7 @@ if ! "$venv/bin/python" -c 'import torch, safetensors' 2>/dev/null; then
   # shellcheck disable=SC2086 # several arguments in one variable
   "$venv/bin/pip" install --quiet ${PYTORCH_PIP_ARGS:-} torch safetensors numpy setuptools
 fi
+"$venv/bin/python" -m unittest discover -s examples/pytorch
 ours="$PWD/target/release/outpace-gpt train --config $config"
 theirs="$PWD/$venv/bin/python $PWD/examples/pytorch/train.py --config $config --trainer $PWD/target/release/outpace-gpt"
 for mode in eager compile; do

@@ -18,9 +18,6 @@ ci/cuda-build.sh clippy --release --locked -p outpace-gpt --features cuda -- -D 
 echo "== the CUDA build on a device that is emulated on the CPU"
 ci/cuda-emulated.sh | tee "$out/cuda-emulated.txt"
 
-echo "== tests that need an idle machine"
-cargo test --release --locked -p outpace -- --ignored
-
 echo "== noise of gpt-nano, three times 30 blocks: at most 0.015"
 for n in 1 2 3; do
   "$outpace" doctor --blocks 30 --json >"$out/doctor-$n.json" 2>/dev/null

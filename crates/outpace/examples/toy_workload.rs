@@ -199,7 +199,9 @@ impl Gpu {
     fn new(mode: &str, mib: f64, step_ms: f64) -> Self {
         let visible = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
         let gpu = Self {
-            folder: std::env::var_os("FAKE_GPU").map(|folder| PathBuf::from(folder).join("pids")),
+            folder: std::env::var_os("FAKE_GPU")
+                .filter(|_| mib > 0.0)
+                .map(|folder| PathBuf::from(folder).join("pids")),
             // `GPU-fake-1-0`
             number: visible
                 .split('-')
@@ -227,7 +229,7 @@ impl Gpu {
         }
     }
 
-    /// A step, behind what is queued already. If `late`, a third of it is queued and not waited for.
+    /// A step, behind what is queued already. If `late`, a third of it is queued and not waited for, and it all takes a tenth longer.
     fn work(&self, late: bool) {
         let Some(folder) = self.folder.as_ref().filter(|_| self.step_ms > 0.0) else {
             return;
@@ -240,7 +242,7 @@ impl Gpu {
             UNIX_EPOCH + Duration::from_micros(micros)
         });
         let begin = SystemTime::now().max(until);
-        let work = Duration::from_secs_f64(self.step_ms * 1e-3);
+        let work = Duration::from_secs_f64(self.step_ms * if late { 1.1e-3 } else { 1e-3 });
         let end = begin + work;
         let done = if late { end - work / 3 } else { end };
         std::thread::sleep(done.duration_since(SystemTime::now()).unwrap_or_default());

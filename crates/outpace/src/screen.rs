@@ -292,6 +292,18 @@ impl Observer for Screen {
                 "waiting",
                 &format!("another outpace {does} (process {pid})"),
             ),
+            Event::Alone {
+                workload,
+                n_blocks,
+                log_e,
+                threshold,
+            } => {
+                let evidence = format!("evidence {} of {}", evidence(*log_e), count(*threshold));
+                let bar = bar(*log_e, *threshold, 18);
+                self.live(&format!(
+                    "{prefix}{workload:<10} {bar}  one after the other, block {n_blocks}   {evidence}"
+                ));
+            }
             Event::Block {
                 workload,
                 n_blocks,

@@ -36,6 +36,12 @@ pub struct Doctor {
     /// Bytes read and written a second by copies from memory to memory, all cores together.
     #[serde(default)]
     pub copy_bytes_per_s: Option<f64>,
+    /// Where the processes of that measurement lived on GPUs; absent where none was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aa_placement: Option<String>,
+    /// How the GPUs were during it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aa_conditions: Option<String>,
     /// Wall seconds of one block.
     #[serde(default)]
     pub block_s: Option<f64>,

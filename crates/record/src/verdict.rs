@@ -112,8 +112,8 @@ pub struct GpuConditions {
     pub memory_mib: Option<[f64; 3]>,
     /// What held its clocks down (`power cap`, `heat`, `hardware slowdown`, `power brake`), as a share of the samples; empty for a block that was
     /// not throttled.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub throttled: BTreeMap<String, f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throttled: Option<BTreeMap<String, f64>>,
 }
 
 impl AsRef<[[f64; 2]]> for Block {
@@ -215,6 +215,9 @@ pub struct Verdict {
     /// Raw samples.
     #[serde(default)]
     pub blocks: Vec<Block>,
+    /// Raw samples with one process after the other on the GPU: a gain that was proven with both there has to show again, or is rejected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alone: Vec<Block>,
     /// How many blocks there are.
     pub n_blocks: usize,
     /// Name of the workload in `outpace.toml`.

@@ -22,6 +22,9 @@ const EMPTY_HANDED: usize = 3;
 const TRIED: &str = "already tried";
 /// What an attempt says that Ctrl-C cut off.
 const INTERRUPTED: &str = "interrupted";
+/// How the reason of a trial without one begins, and after how many in a row somebody has to look after the machine.
+const NO_VERDICT: &str = "no verdict";
+const NO_VERDICTS: usize = 3;
 /// A patch is measured again at most so often because its branch moved.
 const MOVES: usize = 3;
 /// Longest diff that is kept with an attempt.
@@ -108,6 +111,7 @@ fn turns(
     if let Some(reason) = over(order, used_s()) {
         return Ok(reason);
     }
+    let begun = order.attempts.len();
     let mut base = judge_interrupted(bench, order, observer, used_s)?;
     let mut profiled: Option<(String, Option<Profile>)> = None;
     loop {
@@ -118,6 +122,9 @@ fn turns(
             return Ok(format!(
                 "the agent left no new patch {EMPTY_HANDED} times in a row; see the logs"
             ));
+        }
+        if let Some(reason) = no_verdicts(&order.attempts[begun..]) {
+            return Err(ResearchError::Environment(reason));
         }
         if bench.context.launcher.cancelled() {
             return Err(ResearchError::Interrupted(Vec::new()));
@@ -195,8 +202,17 @@ fn judge(
                 keep(bench, order, observer, attempt, begin, used_s)?;
                 return Err(ResearchError::Interrupted(Vec::new()));
             }
+            // Kept, or the campaign would propose it again when it goes on, and lose the GPU again.
+            Err(ResearchError::NoVerdict {
+                message,
+                lost: true,
+            }) => {
+                note_answer(&mut attempt, order, &no_verdict(&message));
+                keep(bench, order, observer, attempt, begin, used_s)?;
+                return Err(ResearchError::Environment(message));
+            }
             // The next patch may have better luck with the machine.
-            Err(ResearchError::NoVerdict(reason)) => no_verdict(&reason),
+            Err(ResearchError::NoVerdict { message, .. }) => no_verdict(&message),
             answer => answer?,
         };
         note_answer(&mut attempt, order, &answer);
@@ -280,7 +296,7 @@ fn judge_interrupted(
 fn no_verdict(reason: &str) -> Answer {
     Answer {
         kind: Kind::NotProven,
-        reason: cut(&format!("no verdict: {reason}")),
+        reason: cut(&format!("{NO_VERDICT}: {reason}")),
         timed: true,
         verdicts: Vec::new(),
         build_s: 0.0,
@@ -587,6 +603,14 @@ fn is_broken(attempts: &[Attempt]) -> bool {
     let nothing_new = |a: &&Attempt| a.patch_sha256.is_none() || a.reason.starts_with(TRIED);
     let last = attempts.iter().rev().take(EMPTY_HANDED);
     last.filter(nothing_new).count() == EMPTY_HANDED
+}
+
+/// Why nothing can be measured any more, if the last trials of this sitting all ended without a verdict.
+fn no_verdicts(attempts: &[Attempt]) -> Option<String> {
+    let last: Vec<&Attempt> = attempts.iter().rev().take(NO_VERDICTS).collect();
+    let all = last.iter().all(|a| a.reason.starts_with(NO_VERDICT));
+    (all && last.len() == NO_VERDICTS)
+        .then(|| format!("{NO_VERDICTS} trials in a row had {}", last[0].reason))
 }
 
 fn profile_of(

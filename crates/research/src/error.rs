@@ -12,9 +12,14 @@ pub enum ResearchError {
     /// Base, machine or disk cannot be trusted.
     #[error("{0}")]
     Environment(String),
-    /// A trial ended without a verdict and nothing is wrong with base or machine: a GPU was full, or busy with something else.
-    #[error("{0}")]
-    NoVerdict(String),
+    /// A trial ended without a verdict, and neither base nor patch is to blame: a GPU was full, busy with something else, or is gone.
+    #[error("{message}")]
+    NoVerdict {
+        /// What happened.
+        message: String,
+        /// It is of no use for anybody any more.
+        lost: bool,
+    },
     /// What the user asked for is not possible.
     #[error("{0}")]
     Usage(String),
@@ -56,7 +61,7 @@ impl ResearchError {
             Self::Usage(_) | Self::Repo(_) | Self::Merge(_) => 2,
             Self::History(HistoryError::Unknown { .. } | HistoryError::Ambiguous { .. }) => 2,
             Self::Environment(_)
-            | Self::NoVerdict(_)
+            | Self::NoVerdict { .. }
             | Self::History(_)
             | Self::Stored { .. }
             | Self::Disk { .. } => 5,

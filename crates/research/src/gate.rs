@@ -462,10 +462,10 @@ pub(crate) fn side_failed(verdict: Verdict, error: &SideError) -> Result<Verdict
     }
     let name = &verdict.workload;
     Err(match error.machine() {
-        Some(PeerError::Gpu {
-            message,
-            lost: false,
-        }) => ResearchError::NoVerdict(format!("{name}: {message}")),
+        Some(PeerError::Gpu { message, lost }) => ResearchError::NoVerdict {
+            message: format!("{name}: {message}"),
+            lost: *lost,
+        },
         Some(error) => ResearchError::Environment(format!("{name}: {error}")),
         None => ResearchError::Environment(format!(
             "{name}: {error}\nHint: the base itself must run before anything can be compared with it"
@@ -505,6 +505,7 @@ pub(crate) fn fill(verdict: &mut Verdict, trial: &Trial) {
     verdict.at_least = summary.at_least;
     verdict.at_most = summary.at_most;
     verdict.blocks = blocks;
+    verdict.alone.clone_from(&trial.alone);
     verdict.steps_per_turn = trial.plan.steps_per_turn;
     verdict.warmup_turns = trial.plan.warmup_turns;
     verdict.overhead = Some(trial.overhead);
@@ -569,6 +570,7 @@ pub(crate) fn empty_verdict(
         max_blocks: rule.max_blocks,
         screen: rule.screen,
         blocks: Vec::new(),
+        alone: Vec::new(),
         n_blocks: 0,
         workload: workload.to_owned(),
         track,

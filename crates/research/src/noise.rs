@@ -3,7 +3,8 @@
 use outpace_record::Config;
 use outpace_stats::{Rule, block_log_ratio, standard_deviation};
 use outpace_trial::{
-    BlockPlan, Built, Context, Lock, Observer, PeerError, Side, arena, pairs_of, pilot, run_block,
+    BlockPlan, Built, Context, Lock, Observer, PeerError, Side, arena, conditions_of, pairs_of,
+    pilot, run_block, settle,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
@@ -23,6 +24,10 @@ pub struct Noise {
     pub block_s: f64,
     /// Share of a block in which no measured turn ran.
     pub overhead: f64,
+    /// Where the processes lived on GPUs, in a line; absent where none was used.
+    pub placement: Option<String>,
+    /// How the GPUs were, in a line.
+    pub conditions: Option<String>,
 }
 
 /// What is measured.
@@ -66,17 +71,17 @@ pub fn measure_noise(
     let pairs = pairs_of(of.protocol, config.gate.pairs);
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut draw = move || rng.random::<u64>() >> 11;
-    let plan = pilot(
+    let mut plan = pilot(
         &mut *arena,
         &[Side::Base],
         config.gate.min_turn_ms * 1e-3,
         pairs,
         [draw(), draw()],
     )
-    .map_err(failed)?
-    .plan;
+    .map_err(failed)?;
+    let gpus = settle(&mut *arena, &mut plan).map_err(|error| failed((Side::Base, error)))?;
     let mut order = ChaCha20Rng::seed_from_u64(seed ^ 0xAA);
-    let (mut log_ratios, mut turns_s) = (Vec::new(), 0.0);
+    let (mut log_ratios, mut turns_s, mut conditions) = (Vec::new(), 0.0, Vec::new());
     let begin = Instant::now();
     for n in 0..blocks {
         let block = BlockPlan {
@@ -90,6 +95,7 @@ pub fn measure_noise(
         let x = block_log_ratio(&measured.pairs)
             .map_err(|error| ResearchError::Environment(error.to_string()))?;
         log_ratios.push(x);
+        conditions.push(measured.gpus);
         progress(n + 1, x);
     }
     let wall_s = begin.elapsed().as_secs_f64();
@@ -98,6 +104,8 @@ pub fn measure_noise(
         block_s: wall_s / blocks as f64,
         overhead: 1.0 - turns_s / wall_s,
         log_ratios,
+        placement: gpus,
+        conditions: conditions_of(conditions.iter().map(|c| &c[..])).map(|check| check.detail),
     })
 }
 

@@ -4,7 +4,6 @@ use outpace_record::Block;
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 
-use crate::leftover::Turns;
 use crate::plan::blame;
 use crate::session::rounded;
 use crate::{Arena, Closed, PeerError, Plan, Residence, Session, Side, Turn};
@@ -36,8 +35,6 @@ pub(crate) struct BlockResult {
     pub(crate) exit_s: [f64; 2],
     /// Tokens a step, as the sides say.
     pub(crate) tokens_per_step: [Option<u64>; 2],
-    /// Its measured turns in the order in which they ran, where both processes shared a GPU.
-    pub(crate) turns_on_gpu: Turns,
 }
 
 struct Seat {
@@ -61,14 +58,10 @@ struct Timed {
     pairs: Vec<[f64; 2]>,
     loss_gap: f64,
     idle_gpu: Option<[f64; 2]>,
-    in_order: Turns,
 }
 
 impl Timed {
-    fn push(&mut self, order: [Side; 2], turns: &[Turn; 2]) {
-        let [base, candidate] = turns;
-        let in_order = order.map(|side| (side, turns[side.index()].seconds));
-        self.in_order.extend(in_order);
+    fn push(&mut self, [base, candidate]: &[Turn; 2]) {
         self.pairs.push([base.seconds, candidate.seconds]);
         self.see(base, candidate);
     }
@@ -101,7 +94,7 @@ pub(crate) fn measure(
 ) -> Result<BlockResult, (Side, PeerError)> {
     let begin_s = arena.clock().now_s();
     if let Some(gpus) = arena.gpus() {
-        gpus.place(rng);
+        gpus.place(block.plan.residence, rng);
     }
     let ran = match block.plan.residence {
         Residence::Together => together(arena, block, rng),
@@ -124,10 +117,6 @@ pub(crate) fn measure(
         wall_s: arena.clock().now_s() - begin_s,
         exit_s: [ended[0].closed.exit_s, ended[1].closed.exit_s],
         tokens_per_step: [ended[0].tokens_per_step, ended[1].tokens_per_step],
-        turns_on_gpu: match arena.gpus() {
-            Some(gpus) if gpus.are_shared() => timed.in_order,
-            _ => Turns::new(),
-        },
     })
 }
 
@@ -141,7 +130,7 @@ fn together(
     let steps = block.plan.steps_per_turn;
     let mut timed = Timed::default();
     for _ in 0..block.plan.warmup_turns {
-        let (_, [base, candidate]) = run_pair(&mut seats, steps, rng)?;
+        let [base, candidate] = run_pair(&mut seats, steps, rng)?;
         timed.see(&base, &candidate);
     }
     watch(arena, true);
@@ -151,13 +140,12 @@ fn together(
             timed.idle_gpu = listen(arena, &seats)?;
             if timed.idle_gpu.is_some() {
                 // The clocks of a GPU that had nothing to do have sunk.
-                let (_, [base, candidate]) = run_pair(&mut seats, steps, rng)?;
+                let [base, candidate] = run_pair(&mut seats, steps, rng)?;
                 timed.see(&base, &candidate);
             }
             watch(arena, true);
         }
-        let (order, turns) = run_pair(&mut seats, steps, rng)?;
-        timed.push(order, &turns);
+        timed.push(&run_pair(&mut seats, steps, rng)?);
     }
     watch(arena, false);
     let [base, candidate] = seats;
@@ -184,7 +172,7 @@ fn alternating(
         if n < block.plan.warmup_turns as usize {
             timed.see(&pair.0, &pair.1);
         } else {
-            timed.push(Side::BOTH, &pair.into());
+            timed.push(&pair.into());
         }
     }
     Ok((timed, [b, c]))
@@ -198,8 +186,11 @@ fn live(
 ) -> Result<(Vec<Turn>, Ended), PeerError> {
     let mut session = arena.open(side, block.model_seed, block.data_seed)?;
     let mut turns = Vec::new();
-    for n in 0..block.plan.warmup_turns as usize + block.plan.pairs {
-        watch(arena, n >= block.plan.warmup_turns as usize);
+    let warm = block.plan.warmup_turns as usize;
+    for n in 0..warm + block.plan.pairs {
+        if n == warm {
+            watch(arena, true);
+        }
         turns.push(session.turn(block.plan.steps_per_turn)?);
     }
     watch(arena, false);
@@ -263,10 +254,9 @@ fn run_pair(
     seats: &mut [Seat; 2],
     steps: u32,
     rng: &mut ChaCha20Rng,
-) -> Result<([Side; 2], [Turn; 2]), (Side, PeerError)> {
+) -> Result<[Turn; 2], (Side, PeerError)> {
     let mut turns = [None, None];
-    let order = random_order(rng);
-    for side in order {
+    for side in random_order(rng) {
         let seat = &mut seats[side.index()];
         if let (Some(idle), Some(before), Some(now)) =
             (seat.idle_cpu_s, seat.cpu_s, seat.session.cpu_s())
@@ -276,8 +266,7 @@ fn run_pair(
         turns[side.index()] = Some(seat.session.turn(steps).map_err(|e| (side, e))?);
         seat.cpu_s = seat.session.cpu_s();
     }
-    let turns = turns.map(|turn| turn.expect("both sides took their turn"));
-    Ok((order, turns))
+    Ok(turns.map(|turn| turn.expect("both sides took their turn")))
 }
 
 /// A loss that is no number is infinitely far from any other.

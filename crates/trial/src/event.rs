@@ -70,6 +70,17 @@ pub enum Event<'a> {
         /// Expected seconds until it is settled, if the evidence grows as it did; absent while it does not grow.
         left_s: Option<f64>,
     },
+    /// A gain on a GPU was proven, and a block was timed with one process after the other.
+    Alone {
+        /// Name of the workload.
+        workload: &'a str,
+        /// Blocks so far.
+        n_blocks: usize,
+        /// ln of the e-value so far.
+        log_e: f64,
+        /// The e-value that is needed.
+        threshold: f64,
+    },
     /// Another outpace is at work; waiting for it.
     Waiting {
         /// Its process id.

@@ -3,41 +3,26 @@
 
 mod driver;
 mod nvml;
+mod patient;
 mod sampler;
 mod watch;
 
-use std::sync::{Arc, OnceLock, mpsc};
-use std::time::Duration;
+use std::sync::OnceLock;
 
 use outpace_record::GpuConditions;
 
 pub(crate) use driver::{Device, Driver, Fault, Reading};
-pub(crate) use sampler::conditions_of;
+pub(crate) use patient::Patient;
+pub use sampler::conditions_of;
 pub use watch::Gpus;
 pub(crate) use watch::WAITING_GPU;
 
-/// A driver that does not answer in this time has no GPUs for us.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// The driver of this machine, asked for once: loading it takes some tenths of a second.
-pub(crate) fn driver() -> Result<Arc<dyn Driver>, Fault> {
-    static DRIVER: OnceLock<Result<Arc<dyn Driver>, Fault>> = OnceLock::new();
-    DRIVER.get_or_init(load).clone()
-}
-
-fn load() -> Result<Arc<dyn Driver>, Fault> {
-    let (answer, answered) = mpsc::channel();
-    std::thread::spawn(move || {
-        // Nobody listens any more if it took too long.
-        let _ = answer.send(nvml::Nvml::load());
-    });
-    match answered.recv_timeout(PATIENCE) {
-        Ok(loaded) => Ok(Arc::new(loaded?)),
-        Err(_) => Err(Fault::Lost(format!(
-            "the NVIDIA driver does not answer within {} s",
-            PATIENCE.as_secs()
-        ))),
-    }
+pub(crate) fn driver() -> Result<Patient, Fault> {
+    static DRIVER: OnceLock<Result<Patient, Fault>> = OnceLock::new();
+    DRIVER
+        .get_or_init(|| Patient::load(|| Ok(Box::new(nvml::Nvml::load()?))))
+        .clone()
 }
 
 /// The GPUs that a program sees which is started here: those that its own `CUDA_VISIBLE_DEVICES` names, or that of outpace.
@@ -51,33 +36,36 @@ pub(crate) fn visible(driver: &dyn Driver, own: Option<&str>) -> Result<Vec<Devi
 
 /// The GPUs of this machine for its class, one text each: name, driver, power limit, memory, and how it is divided.
 pub(crate) fn describe() -> Vec<String> {
-    let Ok(devices) = driver().and_then(|driver| visible(&*driver, None)) else {
+    let Ok(devices) = driver().and_then(|driver| visible(&driver, None)) else {
         return Vec::new();
     };
     devices.iter().map(Device::describe).collect()
 }
 
-/// How the GPUs are at this moment, for people.
-pub fn gpus_now() -> Vec<GpuNow> {
-    let Ok(driver) = driver() else {
-        return Vec::new();
+/// How the GPUs are at this moment, and what is wrong with their driver, if there is one.
+pub fn gpus_now() -> (Vec<GpuNow>, Option<String>) {
+    let look = || {
+        let driver = driver()?;
+        let now = |device: &Device| {
+            let reading = driver.read(device)?;
+            Ok(GpuNow {
+                name: device.called(),
+                highest_sm_mhz: device.highest_sm_mhz,
+                power_limit_w: device.power_limit_w,
+                memory_mib: device.memory_mib,
+                shared: device.mps,
+                users: driver.users(device)?.len(),
+                conditions: sampler::conditions(device, None, &[&reading]),
+            })
+        };
+        visible(&driver, None)?.iter().map(now).collect()
     };
-    let now = |device: &Device| {
-        let reading = driver.read(device).ok()?;
-        Some(GpuNow {
-            name: device.called(),
-            highest_sm_mhz: device.highest_sm_mhz,
-            power_limit_w: device.power_limit_w,
-            memory_mib: device.memory_mib,
-            shared: device.mps,
-            conditions: sampler::conditions(device, None, &[&reading]),
-        })
-    };
-    visible(&*driver, None)
-        .unwrap_or_default()
-        .iter()
-        .filter_map(now)
-        .collect()
+    match look() {
+        Ok(gpus) => (gpus, None),
+        // Most machines have none.
+        Err(Fault::None(_)) => (Vec::new(), None),
+        Err(Fault::Lost(why)) => (Vec::new(), Some(why)),
+    }
 }
 
 /// A GPU at one moment.
@@ -90,9 +78,11 @@ pub struct GpuNow {
     /// The most power that it may draw, in watts.
     pub power_limit_w: Option<f64>,
     /// All of its memory, in MiB.
-    pub memory_mib: f64,
+    pub memory_mib: Option<f64>,
     /// Several processes share it (MPS).
     pub shared: bool,
+    /// Programs that hold a context on it.
+    pub users: usize,
     /// One reading.
     pub conditions: GpuConditions,
 }

@@ -156,6 +156,10 @@ impl Launcher {
         if !spec.inherit_env {
             command.env_clear().envs(clean_environment(&home, &temp));
         }
+        // GPUs have the numbers that the driver and `nvidia-smi` give them, unless somebody wants CUDA's own order.
+        if std::env::var_os("CUDA_DEVICE_ORDER").is_none() {
+            command.env("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
+        }
         command
             .envs(&spec.env)
             .current_dir(&spec.cwd)
@@ -344,9 +348,6 @@ fn clean_environment(home: &Path, temp: &Path) -> BTreeMap<&'static str, OsStrin
             env.insert(name, value);
         }
     }
-    // GPUs have the numbers that the driver and `nvidia-smi` give them, unless somebody wants CUDA's own order.
-    env.entry("CUDA_DEVICE_ORDER")
-        .or_insert_with(|| "PCI_BUS_ID".into());
     // Compilers that live in the user's home are found although HOME is a scratch folder.
     let user_home = std::env::var_os("HOME")
         .map(PathBuf::from)

@@ -4,6 +4,7 @@
 //! Every child process goes through [`Launcher`]. Nothing here knows git (sources come through [`Sources`]), writes records
 //! to a repository, or talks to a terminal (progress goes to an [`Observer`]).
 
+mod alone;
 mod arena;
 mod artefact;
 mod block;
@@ -14,7 +15,6 @@ mod evaluate;
 mod event;
 mod gpu;
 mod launch;
-mod leftover;
 mod lock;
 mod machine;
 mod peak;
@@ -36,13 +36,13 @@ pub use build::{BuildError, Builder, Built, Sources};
 pub use check::{CheckOutcome, Trainees, check_same_model};
 pub use evaluate::{evaluate, profile};
 pub use event::{Event, NoObserver, Observer};
-pub use gpu::{GpuNow, Gpus, gpus_now};
+pub use gpu::{GpuNow, Gpus, conditions_of, gpus_now};
 pub use launch::{Finished, LaunchError, LaunchSpec, Launcher, Limits, Running};
 pub use lock::Lock;
 pub use machine::{machine, sandbox_tier};
 pub use peak::{copy_bytes_per_s, peak_flops_per_s, plausible};
 pub use peer::PeerError;
-pub use plan::{Pilot, Plan, pilot};
+pub use plan::{Plan, pilot, settle};
 pub use run::{Measured, measure_run};
 pub use subject::{Context, Scratch, Subject};
 pub use trial::{Settings, SideError, Trial, run_trial};

@@ -39,15 +39,6 @@ pub struct Plan {
     pub residence: Residence,
 }
 
-/// What the pilot found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pilot {
-    /// How blocks are laid out.
-    pub plan: Plan,
-    /// Where their processes live on the GPUs, in a line; absent where none is used.
-    pub gpus: Option<String>,
-}
-
 /// Looks at a base process for about a second and plans; starts the candidate once too, so that neither side is cold.
 ///
 /// # Errors
@@ -58,7 +49,7 @@ pub fn pilot(
     min_turn_s: f64,
     pairs: usize,
     seeds: [u64; 2],
-) -> Result<Pilot, (Side, PeerError)> {
+) -> Result<Plan, (Side, PeerError)> {
     let mut plan = None;
     let whole = arena.whole_commands();
     for &side in sides {
@@ -69,12 +60,21 @@ pub fn pilot(
             plan = Some(if whole { cold(warm, pairs) } else { warm });
         }
     }
-    let mut plan = plan.expect("the base is among the sides of every trial");
-    let mut gpus = None;
-    if let Some(watched) = arena.gpus() {
-        (plan.residence, gpus) = watched.settle(whole).map_err(|error| (Side::Base, error))?;
-    }
-    Ok(Pilot { plan, gpus })
+    Ok(plan.expect("the base is among the sides of every trial"))
+}
+
+/// After the pilot of a trial: where its processes live on the GPUs. Returns a line about it; nothing where none is used.
+///
+/// # Errors
+/// What the configuration asks for is not possible.
+pub fn settle(arena: &mut dyn Arena, plan: &mut Plan) -> Result<Option<String>, PeerError> {
+    let whole = arena.whole_commands();
+    let Some(gpus) = arena.gpus() else {
+        return Ok(None);
+    };
+    let (residence, line) = gpus.settle(whole)?;
+    plan.residence = residence;
+    Ok(line)
 }
 
 /// A failure is the GPU's where it is one of the GPU.
@@ -109,7 +109,7 @@ fn look(
     }
     let ready_s = session.ready_s();
     if let Some(gpus) = arena.gpus() {
-        gpus.looked(side)?;
+        gpus.looked(side, &session.processes())?;
     }
     session.close()?;
     Ok((times, ready_s))

@@ -64,9 +64,7 @@ fn run_all(
 ) -> Result<Measured, PeerError> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed_of_run);
     let seeds = [seed(&mut rng), seed(&mut rng)];
-    let plan = pilot(arena, &[Side::Base], min_turn_s, pairs, seeds)
-        .map_err(|(_, error)| error)?
-        .plan;
+    let plan = pilot(arena, &[Side::Base], min_turn_s, pairs, seeds).map_err(|(_, error)| error)?;
     let (mut turns_s, mut ready, mut peak_mib, mut loss, mut tokens) =
         (Vec::new(), Vec::new(), 0.0_f64, None, None);
     for n in 0..processes {

@@ -1,15 +1,15 @@
 //! The trial: blocks until the evidence settles it.
 
 use outpace_record::{Block, Check, TokensPerS};
-use outpace_stats::{Decision, Evidence, Rule, StatsError, block_log_ratio, median};
+use outpace_stats::{Decision, Evidence, Outcome, Rule, StatsError, block_log_ratio, median};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
+use crate::alone::{Alone, confirm};
 use crate::block::{BlockPlan, BlockResult, measure};
 use crate::gpu::{WAITING_GPU, conditions_of};
-use crate::leftover;
 use crate::plan::blame;
-use crate::{Arena, Event, Observer, PeerError, Pilot, Plan, Side, pilot};
+use crate::{Arena, Event, Observer, PeerError, Plan, Side, pilot, settle};
 
 /// Losses of the same timed step may differ by 1 %, the most that the correctness check ever allows (docs/statistics.md).
 const TIMED_LOSS_GAP: f64 = 0.01;
@@ -23,7 +23,7 @@ const EDGE_BLOCKS: usize = 3;
 /// After the first, so large a share of the blocks is listened to: it takes seconds, and nobody knows when.
 const LISTENED: f64 = 0.25;
 /// Sets the draws of listening apart from those that a recorded seed replays.
-const LISTENING_SEED: u64 = 0x11_57E4;
+const LISTENING_SEED: u64 = 0x0011_57E4;
 
 /// What a trial is run with.
 #[derive(Debug, Clone)]
@@ -112,6 +112,8 @@ pub struct Trial {
     pub decision: Option<Decision>,
     /// Raw samples.
     pub blocks: Vec<Block>,
+    /// Raw samples with one process after the other, which a gain on a GPU has to show in too.
+    pub alone: Vec<Block>,
     /// The evidence in numbers.
     pub evidence: Evidence,
     /// How the blocks were laid out.
@@ -145,13 +147,14 @@ pub fn run_trial(
     let mut rng = ChaCha20Rng::seed_from_u64(settings.seed);
     let mut ears = ChaCha20Rng::seed_from_u64(settings.seed ^ LISTENING_SEED);
     let begin_s = arena.clock().now_s();
-    let Pilot { plan, gpus } = pilot(
+    let mut plan = pilot(
         arena,
         &Side::BOTH,
         settings.min_turn_s,
         settings.pairs,
         [seed(&mut rng), seed(&mut rng)],
     )?;
+    let gpus = settle(arena, &mut plan).map_err(|error| (Side::Base, error))?;
     observer.on(&Event::Planned {
         workload: &settings.workload,
         steps_per_turn: plan.steps_per_turn,
@@ -183,8 +186,22 @@ pub fn run_trial(
             break;
         }
     }
+    let faster = decision.is_some_and(|d: Decision| d.outcome == Outcome::Faster);
+    let mut alone = None;
+    if faster && arena.gpus().is_some_and(|gpus| gpus.meet()) {
+        match confirm(arena, plan, settings, observer) {
+            Ok(confirmed) => alone = Some(confirmed),
+            Err(error) if error.is_cancelled() => decision = None,
+            Err(error) => return Err(error),
+        }
+    }
     let trial_s = arena.clock().now_s() - begin_s;
-    Ok(conclude(plan, evidence, decision, results, trial_s))
+    let mut trial = conclude(plan, evidence, decision, results, trial_s);
+    if let Some(Alone { blocks, check }) = alone {
+        trial.alone = blocks;
+        trial.checks.push(check);
+    }
+    Ok(trial)
 }
 
 /// Seeds stay below 2^53, so that every JSON reader keeps them exactly.
@@ -245,6 +262,7 @@ fn conclude(
     Trial {
         decision,
         blocks: results.into_iter().map(|r| r.block).collect(),
+        alone: Vec::new(),
         evidence,
         plan,
         checks,
@@ -315,7 +333,6 @@ fn watch(results: &[BlockResult]) -> Vec<Check> {
         let allowed = WAITING_GPU.max(1.5 * most(0));
         checks.push(at_most("waiting on the GPU", most(1), allowed, what));
     }
-    checks.extend(leftover::check(results.iter().map(|r| &r.turns_on_gpu)));
     checks.extend(conditions_of(blocks().map(|b| &b.gpus[..])));
     let ready: Vec<[f64; 2]> = results.iter().filter_map(|r| r.block.ready_s).collect();
     let exit: Vec<[f64; 2]> = results.iter().map(|r| r.exit_s).collect();

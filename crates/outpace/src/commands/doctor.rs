@@ -18,8 +18,6 @@ use crate::setting::{
 const GAINS: [f64; 5] = [0.005, 0.01, 0.02, 0.03, 0.05];
 /// A machine with more running processes than this beside us is not idle.
 const IDLE_LOAD: f64 = 0.5;
-/// A program's context on a GPU takes more than this; a driver without programs less.
-const GPU_IN_USE_MIB: f64 = 1024.0;
 /// Above this the noise is called high.
 const HIGH_NOISE: f64 = 0.03;
 
@@ -54,7 +52,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         ));
         screen.result(&format!("sandbox    {}", tier.as_str()));
     }
-    let gpus = gpus_now();
+    let (gpus, fault) = gpus_now();
     if !args.measuring.json {
         for gpu in &gpus {
             screen.result(&format!("gpu        {}", gpu_line(gpu)));
@@ -62,6 +60,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     }
     let mut advice = advice(&machine);
     advice.extend(gpus.iter().flat_map(gpu_advice));
+    advice.extend(fault.map(|fault| format!("no GPU can be measured: {fault}")));
     let measured = if args.no_measure {
         None
     } else {
@@ -86,6 +85,8 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         aa_log_ratios: noise.map(|n| n.log_ratios.clone()).unwrap_or_default(),
         peak_flops_per_s: (!args.no_measure).then(outpace_trial::peak_flops_per_s),
         copy_bytes_per_s: (!args.no_measure).then(outpace_trial::copy_bytes_per_s),
+        aa_placement: noise.and_then(|n| n.placement.clone()),
+        aa_conditions: noise.and_then(|n| n.conditions.clone()),
         block_s: noise.map(|n| n.block_s),
         overhead: noise.map(|n| n.overhead),
         forecast,
@@ -204,6 +205,12 @@ fn show(screen: &mut Screen, doctor: &Doctor) {
             "block      {block:.1} s, of which {overhead:.0} % is no measured turn"
         ));
     }
+    for line in [&doctor.aa_placement, &doctor.aa_conditions]
+        .into_iter()
+        .flatten()
+    {
+        screen.result(&format!("gpu        {line}"));
+    }
     for forecast in &doctor.forecast {
         let needs = match (forecast.blocks, forecast.seconds) {
             (Some(1), Some(s)) => format!("about 1 block ({})", duration(s)),
@@ -234,26 +241,24 @@ fn gpu_line(gpu: &GpuNow) -> String {
         parts.push(format!("{watts:.0}{}", of(gpu.power_limit_w, "W")));
     }
     if let Some([mib, ..]) = now.memory_mib {
-        parts.push(format!(
-            "{mib:.0}{} in use",
-            of(Some(gpu.memory_mib), "MiB")
-        ));
+        parts.push(format!("{mib:.0}{} in use", of(gpu.memory_mib, "MiB")));
     }
-    let held: Vec<&str> = now.throttled.keys().map(String::as_str).collect();
-    parts.push(match held.is_empty() {
-        true => "not throttled".into(),
-        false => format!("throttled: {}", held.join(", ")),
-    });
+    if let Some(held) = &now.throttled {
+        let words: Vec<&str> = held.keys().map(String::as_str).collect();
+        parts.push(match words.is_empty() {
+            true => "not throttled".into(),
+            false => format!("throttled: {}", words.join(", ")),
+        });
+    }
     parts.join("   ")
 }
 
 fn gpu_advice(gpu: &GpuNow) -> Vec<String> {
     let mut advice = Vec::new();
-    let used = gpu.conditions.memory_mib.map_or(0.0, |[mib, ..]| mib);
-    if used > GPU_IN_USE_MIB {
+    if gpu.users > 0 {
         advice.push(format!(
-            "{} is in use ({used:.0} MiB): `nvidia-smi` says by whom; nothing else may run on it while it is measured",
-            gpu.name
+            "{} is in use by {} other program(s): `nvidia-smi` says which; nothing else may run on it while it is measured",
+            gpu.name, gpu.users
         ));
     }
     if gpu.shared {

@@ -17,6 +17,7 @@ enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSU
 typedef size_t Handle;
 typedef struct { unsigned version; unsigned long long total, reserved, free, used; } Memory;
 typedef struct { unsigned gpu, memory; } Utilization;
+typedef struct { unsigned pid; unsigned long long memory; unsigned gpu_instance, compute_instance; } Process;
 typedef struct { unsigned pid; unsigned long long time; unsigned sm, memory, encoder, decoder; } Sample;
 
 static char *in_folder(const char *name, char *path) {
@@ -85,6 +86,7 @@ EXPORT int nvmlDeviceGetUUID(Handle h, char *text, unsigned size) {
 }
 EXPORT int nvmlDeviceGetMemoryInfo_v2(Handle h, Memory *memory) {
   long mib, busy;
+  if (!setting("memory_mib", 8192)) return NOT_SUPPORTED;
   users(gpu_of(h), &mib, &busy, NULL);
   memory->total = (unsigned long long)setting("memory_mib", 8192) << 20;
   memory->used = (unsigned long long)mib << 20;
@@ -117,9 +119,18 @@ EXPORT int nvmlDeviceGetUtilizationRates(Handle h, Utilization *share) {
   users(gpu_of(h), &mib, &busy, NULL);
   return share->gpu = busy > 100 ? 100 : busy, share->memory = 0, gone();
 }
+EXPORT int nvmlDeviceGetComputeRunningProcesses_v3(Handle h, unsigned *count, Process *list) {
+  Sample samples[64];
+  long mib, busy;
+  unsigned n = users(gpu_of(h), &mib, &busy, samples);
+  if (!list || *count < n) return *count = n, n ? INSUFFICIENT_SIZE : gone();
+  for (unsigned i = 0; i < n; i++) list[i] = (Process){samples[i].pid, 1, -1, -1};
+  return *count = n, gone();
+}
 EXPORT int nvmlDeviceGetMPSComputeRunningProcesses_v3(Handle h, unsigned *count, void *list) { return (void)h, (void)list, *count = 0, SUCCESS; }
 EXPORT int nvmlDeviceGetProcessUtilization(Handle h, Sample *samples, unsigned *count, unsigned long long since) {
   long mib, busy;
+  if (setting("mig", 0) > 0) return NOT_SUPPORTED;
   unsigned n = users(gpu_of(h), &mib, &busy, NULL);
   (void)since;
   if (!samples || *count < n) return *count = n, n ? INSUFFICIENT_SIZE : NOT_FOUND;

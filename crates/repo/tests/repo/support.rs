@@ -130,6 +130,7 @@ pub(crate) fn verdict(repo: &Repo, base: &str, tree: &str) -> Verdict {
         max_blocks: 100,
         screen: false,
         blocks: Vec::new(),
+        alone: Vec::new(),
         n_blocks: 0,
         workload: "tiny".into(),
         track: Track::Throughput,

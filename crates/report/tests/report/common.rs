@@ -126,6 +126,7 @@ pub(crate) fn verdict(
         at_least: summary.at_least.map(round),
         at_most: summary.at_most.map(round),
         log_e: Some(round(summary.log_e)),
+        alone: Vec::new(),
         n_blocks: blocks.len(),
         trial_s: Some(2.05 * blocks.len() as f64),
         tokens_per_s: Some(TokensPerS {

@@ -26,7 +26,8 @@ pub(crate) struct Device {
     /// Version of the driver.
     pub(crate) driver: String,
     pub(crate) power_limit_w: Option<f64>,
-    pub(crate) memory_mib: f64,
+    /// Some that share their memory with the CPU do not say.
+    pub(crate) memory_mib: Option<f64>,
     /// A daemon lets several processes share it (MPS).
     pub(crate) mps: bool,
     /// Only one process may use it (compute mode "exclusive process").
@@ -41,7 +42,9 @@ impl Device {
         if let Some(watts) = self.power_limit_w {
             text += &format!(", {watts:.2} W");
         }
-        text += &format!(", {:.0} MiB", self.memory_mib);
+        if let Some(mib) = self.memory_mib {
+            text += &format!(", {mib:.0} MiB");
+        }
         if self.instance.is_some() {
             text += ", MIG";
         }
@@ -63,33 +66,36 @@ impl Device {
     }
 }
 
-/// What a driver says of a GPU at one moment.
+/// What a driver says of a GPU at one moment; what it does not tell is absent.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Reading {
     pub(crate) sm_mhz: Option<f64>,
     pub(crate) memory_mhz: Option<f64>,
     pub(crate) power_w: Option<f64>,
     pub(crate) temperature_c: Option<f64>,
-    /// Memory in use by everybody.
-    pub(crate) used_mib: f64,
+    /// Memory in use by everybody, and what is left.
+    pub(crate) used_mib: Option<f64>,
+    pub(crate) free_mib: Option<f64>,
     /// Share of the last tenths of a second in which any kernel ran.
     pub(crate) busy: Option<f64>,
     /// What holds its clocks down.
-    pub(crate) throttled: Vec<&'static str>,
+    pub(crate) throttled: Option<Vec<&'static str>>,
 }
 
-/// A driver of GPUs.
+/// A driver of GPUs. An error means that a GPU or the driver is gone, and nothing else does.
 pub(crate) trait Driver: Send + Sync {
-    /// All that there are, in the order of the PCI bus, the instances of a divided one in its place.
+    /// All that can be used, in the order of the PCI bus, the instances of a divided one in its place.
     fn devices(&self) -> Result<Vec<Device>, Fault>;
     /// How one is now.
     fn read(&self, device: &Device) -> Result<Reading, Fault>;
-    /// Share of a GPU that each process used since a moment (microseconds of the Unix clock): the highest of the driver's samples, which are
-    /// averages of up to a second. None where it does not say.
+    /// The processes that hold a context on it.
+    fn users(&self, device: &Device) -> Result<Vec<u32>, Fault>;
+    /// Share of a GPU that each process used since a moment (microseconds of the Unix clock), sample by sample: averages of up to a second.
+    /// None where it does not say.
     fn activity(&self, device: &Device, since_us: u64) -> Result<Option<Vec<(u32, f64)>>, Fault>;
 }
 
-/// Those that `CUDA_VISIBLE_DEVICES` leaves, in its order. Like CUDA it stops at the first entry that names nothing, and without the variable
+/// Those that `CUDA_VISIBLE_DEVICES` leaves, in its order; its numbers count those that can be used. Like CUDA it stops at the first entry that names nothing, and without the variable
 /// a divided GPU gives its first instance only.
 pub(crate) fn choose(devices: Vec<Device>, visible: Option<&str>) -> Vec<Device> {
     let Some(visible) = visible else {
@@ -100,13 +106,12 @@ pub(crate) fn choose(devices: Vec<Device>, visible: Option<&str>) -> Vec<Device>
     };
     let named = |entry: &str| {
         let entry = entry.trim();
-        devices
-            .iter()
-            .find(|device| match entry.parse::<u32>() {
-                Ok(index) => device.index == index,
-                Err(_) => !entry.is_empty() && device.uuid.starts_with(entry),
-            })
-            .cloned()
+        let found = match entry.parse::<usize>() {
+            Ok(place) => devices.get(place),
+            Err(_) if entry.is_empty() => None,
+            Err(_) => devices.iter().find(|device| device.uuid.starts_with(entry)),
+        };
+        found.cloned()
     };
     visible.split(',').map_while(named).collect()
 }
@@ -123,7 +128,7 @@ mod tests {
             name: "NVIDIA H100".into(),
             driver: "570.1".into(),
             power_limit_w: Some(700.0),
-            memory_mib: 81559.0,
+            memory_mib: Some(81559.0),
             ..Device::default()
         }
     }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nvml_wrapper::Device as Handle;
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
@@ -14,6 +15,8 @@ use super::{Device, Driver, Fault, Reading};
 const LIBRARY: &str = "libnvidia-ml.so.1";
 /// Where the MPS daemon listens unless CUDA_MPS_PIPE_DIRECTORY says otherwise.
 const MPS_FOLDER: &str = "/tmp/nvidia-mps";
+const TRIES: usize = 3;
+const RETRY: Duration = Duration::from_millis(100);
 const MIB: f64 = (1 << 20) as f64;
 
 /// What holds clocks down, in words. "Hardware slowdown" is also shown for a moment when clocks change, which the share of the samples tells.
@@ -37,10 +40,11 @@ impl Nvml {
             Err(NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound) => Err(Fault::None(
                 format!("there is no NVIDIA driver: {LIBRARY} cannot be loaded"),
             )),
-            Err(error) => Err(Fault::None(format!("NVIDIA driver: {error}"))),
+            Err(error) => Err(Fault::Lost(format!("NVIDIA driver: {error}"))),
         }
     }
 
+    /// The GPU, and the instance of it, which is the same where it is not divided.
     fn handle(&self, device: &Device) -> Result<[Handle<'_>; 2], NvmlError> {
         let gpu = self.0.device_by_index(device.index)?;
         let part = match device.instance {
@@ -61,7 +65,7 @@ impl Nvml {
                 name: part.name()?,
                 driver: driver.to_owned(),
                 power_limit_w: told(gpu.power_management_limit())?.map(|mw| f64::from(mw) / 1e3),
-                memory_mib: (part.memory_info()?.total as f64 / MIB).floor(),
+                memory_mib: told(part.memory_info())?.map(|m| (m.total as f64 / MIB).floor()),
                 mps: serves_mps(&gpu)?,
                 exclusive: matches!(
                     told(gpu.compute_mode())?,
@@ -90,34 +94,40 @@ impl Driver for Nvml {
             let driver = self.0.sys_driver_version()?;
             let mut all = Vec::new();
             for index in 0..self.0.device_count()? {
-                all.extend(self.list(index, &driver)?);
+                // One that is broken, or not ours, is none for CUDA either.
+                all.extend(self.list(index, &driver).unwrap_or_default());
             }
             Ok(all)
         };
-        list().map_err(|error| fault("the GPUs of this machine", &error))
+        patiently(list).map_err(|error| fault("the GPUs of this machine", &error))
     }
 
     fn read(&self, device: &Device) -> Result<Reading, Fault> {
         let read = || {
             let [gpu, part] = self.handle(device)?;
-            let held = told(gpu.current_throttle_reasons())?.unwrap_or(ThrottleReasons::NONE);
-            let mut throttled: Vec<&str> = REASONS
-                .iter()
-                .filter(|(reason, _)| held.contains(*reason))
-                .map(|(_, word)| *word)
-                .collect();
-            throttled.dedup();
+            let memory = told(part.memory_info())?;
+            let mib = |bytes: u64| bytes as f64 / MIB;
             Ok(Reading {
                 sm_mhz: told(gpu.clock_info(Clock::SM))?.map(f64::from),
                 memory_mhz: told(gpu.clock_info(Clock::Memory))?.map(f64::from),
                 power_w: told(gpu.power_usage())?.map(|mw| f64::from(mw) / 1e3),
                 temperature_c: told(gpu.temperature(TemperatureSensor::Gpu))?.map(f64::from),
-                used_mib: part.memory_info()?.used as f64 / MIB,
+                used_mib: memory.as_ref().map(|m| mib(m.used)),
+                free_mib: memory.as_ref().map(|m| mib(m.free)),
                 busy: told(part.utilization_rates())?.map(|share| f64::from(share.gpu) / 100.0),
-                throttled,
+                throttled: told(gpu.current_throttle_reasons())?.map(words),
             })
         };
-        read().map_err(|error| fault(&device.called(), &error))
+        patiently(read).map_err(|error| fault(&device.called(), &error))
+    }
+
+    fn users(&self, device: &Device) -> Result<Vec<u32>, Fault> {
+        let ask = || {
+            let [_, part] = self.handle(device)?;
+            told(part.running_compute_processes())
+        };
+        let users = patiently(ask).map_err(|error| fault(&device.called(), &error))?;
+        Ok(users.into_iter().flatten().map(|user| user.pid).collect())
     }
 
     fn activity(&self, device: &Device, since_us: u64) -> Result<Option<Vec<(u32, f64)>>, Fault> {
@@ -125,8 +135,10 @@ impl Driver for Nvml {
             let [gpu, _] = self.handle(device)?;
             match gpu.process_utilization_stats(since_us) {
                 Ok(samples) => {
-                    // Some drivers hand out older samples than were asked for.
-                    let fresh = samples.iter().filter(|s| s.timestamp >= since_us);
+                    // Some drivers hand out older samples than were asked for, and some of nothing.
+                    let fresh = samples
+                        .iter()
+                        .filter(|s| s.timestamp >= since_us && s.sm_util <= 100);
                     let shares = fresh.map(|s| (s.pid, f64::from(s.sm_util) / 100.0));
                     Ok(Some(shares.collect()))
                 }
@@ -135,25 +147,36 @@ impl Driver for Nvml {
                 Err(error) => told(Err(error)),
             }
         };
-        ask().map_err(|error| fault(&device.called(), &error))
+        patiently(ask).map_err(|error| fault(&device.called(), &error))
     }
 }
 
-/// What this GPU or this driver does not tell is absent, not an error.
+fn words(held: ThrottleReasons) -> Vec<&'static str> {
+    let hold = REASONS.iter().filter(|(reason, _)| held.contains(*reason));
+    let mut words: Vec<&str> = hold.map(|(_, word)| *word).collect();
+    words.dedup();
+    words
+}
+
+/// A driver has hiccups: one refusal is no lost GPU.
+fn patiently<T>(ask: impl Fn() -> Result<T, NvmlError>) -> Result<T, NvmlError> {
+    for _ in 1..TRIES {
+        match ask() {
+            Err(error) if !matches!(error, NvmlError::GpuLost) => std::thread::sleep(RETRY),
+            answer => return answer,
+        }
+    }
+    ask()
+}
+
+/// What this GPU or this driver does not tell, or not at this moment, is absent; an error is a GPU that is gone.
 fn told<T>(answer: Result<T, NvmlError>) -> Result<Option<T>, NvmlError> {
     match answer {
         Ok(value) => Ok(Some(value)),
-        Err(
-            NvmlError::NotSupported
-            | NvmlError::NoPermission
-            | NvmlError::NotFound
-            | NvmlError::InvalidArg
-            | NvmlError::NoData
-            | NvmlError::FunctionNotFound
-            | NvmlError::FailedToLoadSymbol(_)
-            | NvmlError::UnexpectedVariant(_),
-        ) => Ok(None),
-        Err(error) => Err(error),
+        Err(error @ (NvmlError::GpuLost | NvmlError::ResetRequired | NvmlError::Uninitialized)) => {
+            Err(error)
+        }
+        Err(_) => Ok(None),
     }
 }
 

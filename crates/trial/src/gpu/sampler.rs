@@ -78,13 +78,18 @@ pub(super) fn conditions(
     let of = |figure: fn(&Reading) -> Option<f64>| {
         spread(readings.iter().filter_map(|r| figure(r)).collect())
     };
-    let mut throttled = BTreeMap::new();
-    for word in readings.iter().flat_map(|r| &r.throttled) {
-        *throttled.entry((*word).to_owned()).or_insert(0.0) += 1.0 / readings.len() as f64;
-    }
-    throttled
-        .values_mut()
-        .for_each(|share| *share = (*share * 1e3).round() / 1e3);
+    let told = readings.iter().filter_map(|r| r.throttled.as_ref());
+    let throttled = told.clone().next().is_some().then(|| {
+        let mut shares = BTreeMap::new();
+        for word in told.flatten() {
+            *shares.entry((*word).to_owned()).or_insert(0.0) += 1.0 / readings.len() as f64;
+        }
+        let rounded = |share: f64| (share * 1e3).round() / 1e3;
+        shares
+            .into_iter()
+            .map(|(word, share)| (word, rounded(share)))
+            .collect()
+    });
     GpuConditions {
         device: device.uuid.clone(),
         side: side.map(str::to_owned),
@@ -93,7 +98,7 @@ pub(super) fn conditions(
         memory_mhz: of(|r| r.memory_mhz),
         power_w: of(|r| r.power_w),
         temperature_c: of(|r| r.temperature_c),
-        memory_mib: of(|r| Some(r.used_mib)),
+        memory_mib: of(|r| r.used_mib),
         throttled,
     }
 }
@@ -106,7 +111,7 @@ fn spread(mut values: Vec<f64>) -> Option<[f64; 3]> {
 }
 
 /// One line about all blocks, which only tells: a throttled GPU slows both sides, and the evidence decides all the same.
-pub(crate) fn conditions_of<'a>(
+pub fn conditions_of<'a>(
     blocks: impl Iterator<Item = &'a [GpuConditions]> + Clone,
 ) -> Option<Check> {
     let n = blocks.clone().filter(|gpus| !gpus.is_empty()).count();
@@ -116,19 +121,22 @@ pub(crate) fn conditions_of<'a>(
         .fold((f64::INFINITY, 0.0_f64), |(low, high), mhz| {
             (low.min(mhz[0]), high.max(mhz[2]))
         });
-    let throttled = blocks
-        .clone()
-        .filter(|gpus| gpus.iter().any(|gpu| !gpu.throttled.is_empty()))
-        .count();
+    let held = |gpu: &GpuConditions| {
+        gpu.throttled
+            .as_ref()
+            .is_some_and(|words| !words.is_empty())
+    };
+    let throttled = blocks.clone().filter(|gpus| gpus.iter().any(held)).count();
     let words: BTreeSet<&str> = all()
-        .flat_map(|gpu| gpu.throttled.keys())
-        .map(String::as_str)
+        .filter_map(|gpu| gpu.throttled.as_ref())
+        .flat_map(|words| words.keys().map(String::as_str))
         .collect();
     let clocks = match high > 0.0 {
         true => format!("multiprocessors at {low:.0} to {high:.0} MHz"),
         false => "the driver tells no clocks".into(),
     };
     let held = match throttled {
+        0 if all().all(|gpu| gpu.throttled.is_none()) => "nor whether it was throttled".to_owned(),
         0 => "never throttled".to_owned(),
         _ => format!(
             "throttled in {throttled} of {n} blocks ({})",

@@ -1,8 +1,7 @@
 //! One trial's GPUs: the pilot shows which are used and how much memory each side needs, from which follows where the processes of the
 //! blocks live; then the GPUs are watched.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use outpace_record::{GpuConditions, GpuMode};
@@ -10,18 +9,19 @@ use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 
 use super::sampler::{Sampler, conditions};
-use super::{Device, Driver, Fault, visible};
+use super::{Device, Driver, Fault, Patient, Reading, visible};
 use crate::{Launcher, PeerError, Residence, Side, Subject};
 
-/// A program that uses a GPU holds a context there, of hundreds of MiB; a desktop moves less than this.
-const CONTEXT_MIB: f64 = 64.0;
+/// Where the driver does not name our processes, a GPU that grew by this much in the pilot is one that they use: a context takes more, and
+/// others seldom add as much in a second.
+const CONTEXT_MIB: f64 = 200.0;
 /// Share of the memory that is not given to the two processes: it is fragmented, and the pilot may not have seen the most they need.
 const RESERVE: f64 = 0.03;
 /// The driver's averages reach back so far at most; only what it samples later tells of a process that waits.
 const SETTLING: Duration = Duration::from_millis(1200);
 /// It samples at least once in this time.
 const LISTENING: Duration = Duration::from_millis(1000);
-/// A waiting process may use so much of a GPU: the driver counts whole per cents, and any kernel of another program in the same container as one.
+/// A waiting process may use so much of a GPU: the driver counts whole per cents.
 pub(crate) const WAITING_GPU: f64 = 0.02;
 /// How a program says that a GPU's memory is full: CUDA, cuBLAS, PyTorch, JAX, candle.
 const FULL: [&str; 5] = [
@@ -50,14 +50,18 @@ enum State {
 
 /// The GPUs of one trial; what a machine without any does not have.
 pub struct Gpus {
-    driver: Arc<dyn Driver>,
+    driver: Patient,
     visible: Vec<Device>,
     asked: GpuMode,
     state: State,
     sampler: Sampler,
-    /// MiB in use on each visible GPU before the side of the pilot was started, and what each side added at most.
-    before_mib: Vec<f64>,
+    /// The visible GPUs before the side of the pilot was started, and the MiB that each side added at most.
+    before: Vec<Reading>,
     needs_mib: [Option<Vec<f64>>; 2],
+    /// Numbers of the visible GPUs that the pilot used.
+    used: BTreeSet<usize>,
+    /// The driver names our processes by the numbers that we know.
+    named: bool,
     /// Knows whether the user wants to stop.
     launcher: Launcher,
 }
@@ -86,7 +90,7 @@ impl Gpus {
         }
         let found = super::driver().and_then(|driver| {
             let chosen = workload.env.get("CUDA_VISIBLE_DEVICES");
-            let devices = visible(&*driver, chosen.map(String::as_str))?;
+            let devices = visible(&driver, chosen.map(String::as_str))?;
             match devices.is_empty() {
                 true => Err(Fault::None("the NVIDIA driver shows no GPU".into())),
                 false => Ok((driver, devices)),
@@ -102,20 +106,17 @@ impl Gpus {
         }
     }
 
-    fn new(
-        driver: Arc<dyn Driver>,
-        visible: Vec<Device>,
-        asked: GpuMode,
-        launcher: &Launcher,
-    ) -> Self {
+    fn new(driver: Patient, visible: Vec<Device>, asked: GpuMode, launcher: &Launcher) -> Self {
         Self {
-            sampler: Sampler::start(Arc::clone(&driver), visible.clone()),
+            sampler: Sampler::start(driver.inner(), visible.clone()),
             driver,
             visible,
             asked,
             state: State::Looking,
-            before_mib: Vec::new(),
+            before: Vec::new(),
             needs_mib: [None, None],
+            used: BTreeSet::new(),
+            named: false,
             launcher: launcher.clone(),
         }
     }
@@ -141,7 +142,7 @@ impl Gpus {
     /// # Errors
     /// A GPU does not answer.
     pub(crate) fn look(&mut self) -> Result<(), PeerError> {
-        self.before_mib = self.used_mib()?;
+        self.before = self.read_visible()?;
         self.sampler.take();
         self.sampler.switch(true);
         Ok(())
@@ -151,14 +152,27 @@ impl Gpus {
     ///
     /// # Errors
     /// A GPU does not answer.
-    pub(crate) fn looked(&mut self, side: Side) -> Result<(), PeerError> {
+    pub(crate) fn looked(&mut self, side: Side, processes: &[u32]) -> Result<(), PeerError> {
         self.sampler.switch(false);
-        let mut most = self.used_mib()?;
-        for (n, reading) in self.sampler.take() {
-            most[n] = most[n].max(reading.used_mib);
+        let mut readings = self.sampler.take();
+        readings.extend(self.read_visible()?.into_iter().enumerate());
+        let mut grown = vec![0.0_f64; self.visible.len()];
+        for (n, reading) in readings {
+            let before = self.before[n].used_mib.unwrap_or(0.0);
+            grown[n] = grown[n].max(reading.used_mib.unwrap_or(0.0) - before);
         }
-        let grown = most.iter().zip(&self.before_mib);
-        self.needs_mib[side.index()] = Some(grown.map(|(m, b)| (m - b).max(0.0)).collect());
+        for (n, device) in self.visible.iter().enumerate() {
+            let named = self
+                .driver
+                .users(device)?
+                .iter()
+                .any(|pid| processes.contains(pid));
+            self.named |= named;
+            if named || grown[n] > CONTEXT_MIB {
+                self.used.insert(n);
+            }
+        }
+        self.needs_mib[side.index()] = Some(grown);
         Ok(())
     }
 
@@ -167,22 +181,21 @@ impl Gpus {
     /// # Errors
     /// What was asked for is not possible.
     pub(crate) fn settle(&mut self, whole: bool) -> Result<(Residence, Option<String>), PeerError> {
-        let used = self.used();
-        if used.is_empty() && self.asked == GpuMode::Auto {
+        if self.used.is_empty() && self.asked == GpuMode::Auto {
             self.state = State::Off;
             return Ok((Residence::Together, None));
         }
-        // A driver that shows no memory (MPS and virtual GPUs may not) still shows clocks.
-        let devices: Vec<Device> = match used.is_empty() {
+        // A driver that shows neither processes nor memory (of virtual GPUs some do not) still shows clocks.
+        let devices: Vec<Device> = match self.used.is_empty() {
             true => self.visible.clone(),
-            false => used.iter().map(|n| self.visible[*n].clone()).collect(),
+            false => self.used.iter().map(|n| self.visible[*n].clone()).collect(),
         };
         let (mode, devices) = if whole {
             (GpuMode::Alternating, devices)
         } else {
             self.choose(devices)?
         };
-        self.sampler = Sampler::start(Arc::clone(&self.driver), devices.clone());
+        self.sampler = Sampler::start(self.driver.inner(), devices.clone());
         let line = self.line(mode, &devices, whole);
         self.state = State::Placed {
             mode,
@@ -202,8 +215,8 @@ impl Gpus {
         let full = self.cannot_share();
         match (self.asked, full) {
             (GpuMode::Auto | GpuMode::Shared, None) => Ok((GpuMode::Shared, used)),
-            (GpuMode::Shared, Some(why)) => Err(passing(format!(
-                "{why}. Hint: gpu = \"auto\" lets them take turns as whole processes"
+            (GpuMode::Shared, Some(why)) => Err(lost(format!(
+                "{why}. Hint: gpu = \"auto\" lets them live one after the other"
             ))),
             (GpuMode::Auto | GpuMode::Apart, _) if can_be_apart => Ok((GpuMode::Apart, equal)),
             (GpuMode::Apart, _) => Err(lost(format!(
@@ -219,19 +232,20 @@ impl Gpus {
         }
     }
 
-    /// Whether both processes are on the same GPUs at once.
-    pub(crate) fn are_shared(&self) -> bool {
+    /// Whether the processes of both sides are there at once, so that one could work in the other's turns.
+    pub(crate) fn meet(&self) -> bool {
         matches!(
             self.state,
             State::Placed {
-                mode: GpuMode::Shared,
+                mode: GpuMode::Shared | GpuMode::Apart,
                 ..
             }
         )
     }
 
-    /// Before every block: each side's GPU, where each has its own. The draw comes from the trial's generator, so that a seed replays it.
-    pub(crate) fn place(&mut self, rng: &mut ChaCha20Rng) {
+    /// Before every block: each side's GPU, where each has its own, and one for both where they live one after the other. The draw comes from the trial's
+    /// generator, so that a seed replays it.
+    pub(crate) fn place(&mut self, residence: Residence, rng: &mut ChaCha20Rng) {
         if let State::Placed {
             mode: GpuMode::Apart,
             devices,
@@ -239,7 +253,10 @@ impl Gpus {
         } = &mut self.state
         {
             let first = rng.random_range(0..devices.len());
-            let step = rng.random_range(1..devices.len());
+            let step = match residence {
+                Residence::Together => rng.random_range(1..devices.len()),
+                Residence::Alternating => 0,
+            };
             *seats = [first, (first + step) % devices.len()];
         }
     }
@@ -270,6 +287,7 @@ impl Gpus {
             (!own.is_empty()).then(|| conditions(&devices[n], side, &own))
         };
         match mode {
+            GpuMode::Apart if seats[0] == seats[1] => of(seats[0], None).into_iter().collect(),
             GpuMode::Apart => Side::BOTH
                 .into_iter()
                 .filter_map(|side| of(seats[side.index()], Some(side.as_str())))
@@ -283,52 +301,48 @@ impl Gpus {
     /// # Errors
     /// A GPU is busy and the driver does not say who it is; the user asked to stop.
     pub(crate) fn listen(&self, processes: &[Vec<u32>; 2]) -> Result<Option<[f64; 2]>, PeerError> {
-        let State::Placed { mode, devices, .. } = &self.state else {
+        let State::Placed { devices, .. } = &self.state else {
             return Ok(None);
         };
-        if *mode == GpuMode::Alternating {
+        if !self.meet() {
             return Ok(None);
         }
-        let shares = |since_us| -> Result<Option<[f64; 2]>, PeerError> {
-            let mut shares = None;
-            for device in devices {
-                for (pid, share) in self
-                    .driver
-                    .activity(device, since_us)?
-                    .into_iter()
-                    .flatten()
-                {
-                    if let Some(side) = processes.iter().position(|pids| pids.contains(&pid)) {
-                        let known: &mut [f64; 2] = shares.get_or_insert([0.0; 2]);
-                        known[side] = known[side].max(share);
-                    }
-                }
-            }
-            Ok(shares)
-        };
-        // Both have just trained: a driver that knows our processes by these numbers has samples of them.
-        let names_us = shares(0)?.is_some();
         self.pause(SETTLING)?;
         let since_us = unix_us();
-        let (mut busy, steps) = (0.0_f64, 4);
+        let (mut busy, steps) = (None, 4);
         for _ in 0..steps {
             self.pause(LISTENING / steps)?;
             for device in devices {
-                busy = busy.max(self.driver.read(device)?.busy.unwrap_or(0.0));
+                busy = max(busy, self.driver.read(device)?.busy);
             }
         }
-        if names_us {
-            return Ok(Some(shares(since_us)?.unwrap_or_default()));
+        let mut shares = [0.0_f64; 2];
+        for device in devices {
+            let activity = self
+                .driver
+                .activity(device, since_us)?
+                .filter(|_| self.named);
+            let Some(activity) = activity else {
+                return self.unnamed(busy, device);
+            };
+            for (pid, share) in activity {
+                match processes.iter().position(|pids| pids.contains(&pid)) {
+                    Some(side) => shares[side] = shares[side].max(share),
+                    None if share > WAITING_GPU => return Err(disturbed(device, share, Some(pid))),
+                    None => {}
+                }
+            }
         }
-        if busy > WAITING_GPU {
-            return Err(passing(format!(
-                "{} was {:.0} % busy while both programs waited, and the driver does not say by whom. Hint: let nothing else use it; in a container \
-                 the driver names processes only with the host's process numbers (`docker run --pid=host`)",
-                devices[0].called(),
-                busy * 100.0
-            )));
+        Ok(Some(shares))
+    }
+
+    /// The GPU as a whole has to be idle where the driver does not say who uses it.
+    fn unnamed(&self, busy: Option<f64>, device: &Device) -> Result<Option<[f64; 2]>, PeerError> {
+        match busy {
+            Some(share) if share > WAITING_GPU => Err(disturbed(device, share, None)),
+            // Of the instances of a divided GPU no driver says anything.
+            busy => Ok(busy.map(|share| [share; 2])),
         }
-        Ok(Some([busy; 2]))
     }
 
     /// Who is to blame for a failure: the GPU where it is gone, or where it was full with both on it; otherwise whoever failed.
@@ -346,7 +360,7 @@ impl Gpus {
             ));
         }
         let text = error.to_string().to_lowercase();
-        if self.are_shared() && FULL.iter().any(|words| text.contains(words)) {
+        if self.is_shared() && FULL.iter().any(|words| text.contains(words)) {
             return passing(format!(
                 "{} is full with both programs on it, though the pilot fitted. Hint: gpu = \"alternating\" in the workload's section\nThe program: {error}",
                 devices[0].called()
@@ -366,9 +380,19 @@ impl Gpus {
         Ok(())
     }
 
-    fn used_mib(&self) -> Result<Vec<f64>, PeerError> {
-        let used = |device| Ok(self.driver.read(device)?.used_mib);
-        self.visible.iter().map(used).collect()
+    fn is_shared(&self) -> bool {
+        matches!(
+            self.state,
+            State::Placed {
+                mode: GpuMode::Shared,
+                ..
+            }
+        )
+    }
+
+    fn read_visible(&self) -> Result<Vec<Reading>, PeerError> {
+        let read = |device| Ok(self.driver.read(device)?);
+        self.visible.iter().map(read).collect()
     }
 
     /// What a side needs on a visible GPU; of a pilot with one side, what that one does.
@@ -378,34 +402,17 @@ impl Gpus {
         any.map_or(0.0, |mib| mib[n])
     }
 
-    /// Numbers of the visible GPUs that a side used.
-    fn used(&self) -> Vec<usize> {
-        let most = |n| {
-            Side::BOTH
-                .map(|side| self.need_mib(side, n))
-                .into_iter()
-                .fold(0.0, f64::max)
-        };
-        (0..self.visible.len())
-            .filter(|n| most(*n) > CONTEXT_MIB)
-            .collect()
-    }
-
     fn equal_to(&self, device: &Device) -> Vec<Device> {
-        let kind = |d: &Device| {
-            (
-                d.name.clone(),
-                d.memory_mib.to_bits(),
-                d.power_limit_w.map(f64::to_bits),
-            )
-        };
-        let equal = self.visible.iter().filter(|d| kind(d) == kind(device));
+        let equal = self.visible.iter().filter(|other| {
+            (&other.name, other.memory_mib, other.power_limit_w)
+                == (&device.name, device.memory_mib, device.power_limit_w)
+        });
         equal.cloned().collect()
     }
 
     /// Why both cannot be on the same GPUs at once.
     fn cannot_share(&self) -> Option<String> {
-        self.used().into_iter().find_map(|n| {
+        self.used.iter().find_map(|&n| {
             let device = &self.visible[n];
             if device.exclusive && !device.mps {
                 return Some(format!(
@@ -413,8 +420,14 @@ impl Gpus {
                     device.called()
                 ));
             }
+            let (Some(all), Some(free)) = (device.memory_mib, self.before[n].free_mib) else {
+                return Some(format!(
+                    "the driver does not tell the memory of {}",
+                    device.called()
+                ));
+            };
             let needs = Side::BOTH.map(|side| self.need_mib(side, n));
-            let free = device.memory_mib * (1.0 - RESERVE) - self.before_mib[n];
+            let free = (free - RESERVE * all).max(0.0);
             (needs[0] + needs[1] > free).then(|| {
                 format!(
                     "the two programs need {:.0} and {:.0} MiB of {}, which has {free:.0} to give",
@@ -437,10 +450,10 @@ impl Gpus {
                 .map(|n| self.need_mib(side, n))
                 .fold(0.0, f64::max)
         });
-        let mib = format!(
-            "{:.0} and {:.0} MiB of {:.0}",
-            needs[0], needs[1], devices[0].memory_mib
-        );
+        let of = devices[0]
+            .memory_mib
+            .map_or(String::new(), |all| format!(" of {all:.0}"));
+        let mib = format!("{:.0} and {:.0} MiB{of}", needs[0], needs[1]);
         match mode {
             _ if whole => format!("{names}, whole commands"),
             GpuMode::Shared => format!("both on {names}: {mib}"),
@@ -453,6 +466,26 @@ impl Gpus {
 impl From<Fault> for PeerError {
     fn from(fault: Fault) -> Self {
         lost(fault.to_string())
+    }
+}
+
+fn disturbed(device: &Device, share: f64, pid: Option<u32>) -> PeerError {
+    let (gpu, share) = (device.called(), share * 100.0);
+    passing(match pid {
+        Some(pid) => format!(
+            "process {pid} used {share:.0} % of {gpu} while both programs waited. Hint: let nothing else use it"
+        ),
+        None => format!(
+            "{gpu} was {share:.0} % busy while both programs waited, and the driver does not say by whom. Hint: let nothing else use it; in a container \
+             the driver names processes only with the host's process numbers (`docker run --pid=host`)"
+        ),
+    })
+}
+
+fn max(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.max(b)),
+        _ => a.or(b),
     }
 }
 

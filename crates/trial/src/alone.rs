@@ -1,0 +1,94 @@
+//! On a GPU a program could work in the turns of the other: compute ahead what it will be asked for, or leave behind what it has said is done. Neither helps
+//! it when it is alone there. So a gain that was proven with both processes there has to show again with one after the other.
+
+use outpace_record::{Block, Check};
+use outpace_stats::{Decision, Evidence, Outcome, Rule, block_log_ratio};
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+
+use crate::block::{BlockPlan, measure};
+use crate::trial::{Settings, SideError, seed};
+use crate::{Arena, Event, Observer, Plan, Residence};
+
+/// A candidate that gains nothing alone passes with a chance of 1 in 20 at most; it has been called faster before, with one of `alpha`.
+const THRESHOLD: f64 = 20.0;
+/// Five blocks are the fewest that can show it.
+const MOST_BLOCKS: usize = 24;
+/// Sets the draws apart from those of the trial, which a recorded seed replays.
+const SEED: u64 = 0x000A_104E;
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Alone {
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) check: Check,
+}
+
+/// Measures blocks in which each process lives alone, until it is settled.
+///
+/// # Errors
+/// A side failed, or the user asked to stop.
+pub(crate) fn confirm(
+    arena: &mut dyn Arena,
+    plan: Plan,
+    settings: &Settings,
+    observer: &mut dyn Observer,
+) -> Result<Alone, SideError> {
+    let mut rng = ChaCha20Rng::seed_from_u64(settings.seed ^ SEED);
+    let mut evidence = Evidence::new(&Rule {
+        threshold: Some(THRESHOLD),
+        alpha: 1.0 / THRESHOLD,
+        max_blocks: MOST_BLOCKS,
+        screen: false,
+        ..settings.rule
+    })?;
+    let plan = Plan {
+        residence: Residence::Alternating,
+        ..plan
+    };
+    let mut blocks = Vec::new();
+    let decision = loop {
+        let block = BlockPlan {
+            plan,
+            model_seed: seed(&mut rng),
+            data_seed: seed(&mut rng),
+            listen_before: None,
+        };
+        let measured = measure(arena, &block, &mut rng)?.block;
+        let decision = evidence.push(block_log_ratio(&measured.pairs)?);
+        blocks.push(measured);
+        observer.on(&Event::Alone {
+            workload: &settings.workload,
+            n_blocks: blocks.len(),
+            log_e: evidence.log_e(),
+            threshold: THRESHOLD,
+        });
+        if let Some(decision) = decision {
+            break decision;
+        }
+    };
+    let check = check(&evidence, decision);
+    Ok(Alone { blocks, check })
+}
+
+fn check(evidence: &Evidence, decision: Decision) -> Check {
+    let gain = evidence.summary().speedup;
+    let passed = decision.outcome == Outcome::Faster;
+    let found = if passed {
+        "the gain is there too"
+    } else {
+        "the gain is not proven there"
+    };
+    Check {
+        name: "alone".into(),
+        passed,
+        value: Some(gain),
+        allowed: None,
+        detail: format!(
+            "with one process after the other on the GPU {found}: {:+.1} %, evidence {:.1} of {THRESHOLD:.0}, {} blocks",
+            gain * 100.0,
+            evidence.log_e().exp(),
+            evidence.n_blocks()
+        ),
+    }
+}

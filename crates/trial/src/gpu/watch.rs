@@ -98,7 +98,8 @@ impl Gpus {
         });
         match found {
             Ok((driver, devices)) => Ok(Some(Self::new(driver, devices, asked, launcher))),
-            Err(Fault::None(_)) if asked == GpuMode::Auto => Ok(None),
+            // What needs no GPU runs without; what does will say so itself, and `doctor` says what is wrong with the driver.
+            Err(_) if asked == GpuMode::Auto => Ok(None),
             Err(fault) => Err(lost(format!(
                 "{fault}, and the workload wants one (gpu = \"{}\")",
                 asked.as_str()
@@ -129,7 +130,6 @@ impl Gpus {
                 devices,
                 seats,
             } => devices.get(seats[side.index()]),
-            State::Looking if self.asked == GpuMode::Apart => self.visible.first(),
             _ => None,
         };
         seat.map(|device| ("CUDA_VISIBLE_DEVICES".to_owned(), device.uuid.clone()))
@@ -234,13 +234,15 @@ impl Gpus {
 
     /// Whether the processes of both sides are there at once, so that one could work in the other's turns.
     pub(crate) fn meet(&self) -> bool {
-        matches!(
-            self.state,
-            State::Placed {
-                mode: GpuMode::Shared | GpuMode::Apart,
-                ..
-            }
-        )
+        matches!(self.mode(), GpuMode::Shared | GpuMode::Apart)
+    }
+
+    /// How the processes live; `None` before that is settled, and where no GPU is used.
+    fn mode(&self) -> GpuMode {
+        match self.state {
+            State::Placed { mode, .. } => mode,
+            State::Looking | State::Off => GpuMode::None,
+        }
     }
 
     /// Before every block: each side's GPU, where each has its own, and one for both where they live one after the other. The draw comes from the trial's
@@ -263,8 +265,7 @@ impl Gpus {
 
     /// From now on the GPUs are read, or not.
     pub(crate) fn record(&self, on: bool) {
-        self.sampler
-            .switch(on && matches!(self.state, State::Placed { .. }));
+        self.sampler.switch(on && self.mode() != GpuMode::None);
     }
 
     /// How they were since this was last asked.
@@ -360,7 +361,7 @@ impl Gpus {
             ));
         }
         let text = error.to_string().to_lowercase();
-        if self.is_shared() && FULL.iter().any(|words| text.contains(words)) {
+        if self.mode() == GpuMode::Shared && FULL.iter().any(|words| text.contains(words)) {
             return passing(format!(
                 "{} is full with both programs on it, though the pilot fitted. Hint: gpu = \"alternating\" in the workload's section\nThe program: {error}",
                 devices[0].called()
@@ -378,16 +379,6 @@ impl Gpus {
             std::thread::sleep(left.min(Duration::from_millis(50)));
         }
         Ok(())
-    }
-
-    fn is_shared(&self) -> bool {
-        matches!(
-            self.state,
-            State::Placed {
-                mode: GpuMode::Shared,
-                ..
-            }
-        )
     }
 
     fn read_visible(&self) -> Result<Vec<Reading>, PeerError> {

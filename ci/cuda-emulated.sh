@@ -63,4 +63,10 @@ PY
 echo "== a full device says so"
 if EMULATED_MEMORY=100000 gpt train --steps 1 2>"$folder/full.txt"; then exit 1; fi
 grep -i "out of memory" "$folder/full.txt"
+echo "== a gate over the step protocol, with a perturbed start in bf16 and an evaluation: nothing is faster, for the device runs its own kernels"
+EVALUATE_TOKENS=96 ci/gpu-package.sh "$config" 3 2>/dev/null
+ci/gpu-check --out "$folder/gpu-check" --minutes 30 --only machine --only kernels --only noise
+code=0
+/tmp/outpace-gpu-check/outpace -C /tmp/outpace-gpu-check/repository compare slower main --max-blocks 2 || code=$?
+[ "$code" -eq 1 ]
 echo "== all hold"

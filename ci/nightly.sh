@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The long checks, for a machine that is otherwise idle: noise, false alarms, proof of a known gain, a campaign.
-# Usage: ci/nightly.sh [FOLDER FOR THE RESULTS]
+# Usage: ci/nightly.sh [FOLDER FOR THE RESULTS [cuda | cpu]]     only CUDA without a GPU, or only the rest
+# What `cuda` last said is kept in reports/nightly: ci/nightly.sh reports/nightly cuda
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=${1:-target/nightly}
@@ -8,15 +9,23 @@ mkdir -p "$out"
 cargo build --release --locked
 outpace=$PWD/target/release/outpace
 
-echo "== CUDA without a GPU: every kernel with NVRTC, and the build with --features cuda"
-CUDA_HOME=$(ci/cuda-toolkit.sh)
-export CUDA_HOME
-ci/cuda_kernels.py
-ci/cuda-build.sh
-ci/cuda-build.sh clippy --release --locked -p outpace-gpt --features cuda -- -D warnings
+cuda() {
+  echo "== CUDA without a GPU: every kernel with NVRTC, and the build with --features cuda"
+  CUDA_HOME=$(ci/cuda-toolkit.sh)
+  export CUDA_HOME
+  ci/cuda_kernels.py | tee "$out/cuda-kernels.txt"
+  ci/cuda-build.sh
+  ci/cuda-build.sh clippy --release --locked -p outpace-gpt --features cuda -- -D warnings
+  echo "== the CUDA build on a device that is emulated on the CPU"
+  ci/cuda-emulated.sh 2>&1 | tee "$out/cuda-emulated.txt"
+}
 
-echo "== the CUDA build on a device that is emulated on the CPU"
-ci/cuda-emulated.sh | tee "$out/cuda-emulated.txt"
+case ${2:-all} in
+  cuda) cuda; exit ;;
+  cpu) ;;
+  all) cuda ;;
+  *) echo "there is no part $2. Hint: cuda, cpu" >&2; exit 2 ;;
+esac
 
 echo "== noise of gpt-nano, three times 30 blocks: at most 0.015"
 for n in 1 2 3; do

@@ -202,10 +202,12 @@ fn initial(name: &str, dims: &[usize], layers: usize, seed: u64, index: u64) -> 
     } else {
         1.0
     };
-    let mut stream = Stream::new(Domain::Weights, seed, index);
-    (0..n)
-        .map(|_| INITIAL_SPREAD / shrink * stream.normal())
-        .collect()
+    let stream = Stream::new(Domain::Weights, seed, index);
+    let mut values = stream.normals(n);
+    values
+        .par_iter_mut()
+        .for_each(|value| *value *= INITIAL_SPREAD / shrink);
+    values
 }
 
 #[cfg(test)]

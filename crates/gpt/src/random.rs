@@ -4,6 +4,7 @@
 use candle_core::DType;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use rayon::prelude::*;
 
 /// What numbers are drawn for; different domains never share a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,11 @@ pub enum Domain {
     /// Inputs of a drill; the index is the input's number.
     Drill = 7,
 }
+
+/// Words of 32 bits that a normal number takes: two uniform ones of 64 bits.
+const WORDS_PER_NORMAL: usize = 4;
+/// A task takes about a millisecond.
+const NORMALS_PER_TASK: usize = 1 << 15;
 
 /// The distance to the next number, in units of f32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +109,20 @@ impl Stream {
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
+    /// The first `n` numbers that [`Stream::normal`] would give, on all threads: the cipher can begin at any word.
+    #[must_use]
+    pub fn normals(&self, n: usize) -> Vec<f64> {
+        let mut values = vec![0.0; n];
+        let tasks = values.par_chunks_mut(NORMALS_PER_TASK).enumerate();
+        tasks.for_each(|(task, values)| {
+            let mut own = Self(self.0.clone());
+            own.0
+                .set_word_pos((task * NORMALS_PER_TASK * WORDS_PER_NORMAL) as u128);
+            values.fill_with(|| own.normal());
+        });
+        values
+    }
+
     /// True or false.
     pub fn coin(&mut self) -> bool {
         self.0.next_u32() & 1 == 1
@@ -112,6 +132,16 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn normal_numbers_are_the_same_on_all_threads() {
+        let n = 2 * NORMALS_PER_TASK + 7;
+        let mut stream = Stream::new(Domain::Weights, 3, 4);
+        let all = stream.normals(n);
+        for (k, value) in all.iter().enumerate() {
+            assert_eq!(value.to_bits(), stream.normal().to_bits(), "number {k}");
+        }
+    }
 
     #[test]
     fn streams_repeat_and_differ() {

@@ -32,6 +32,7 @@ run      = ["{target}/outpace-gpt", "train", "--config", "config.toml", "--kerne
 evaluate = ["{target}/outpace-gpt", "evaluate", "--config", "config.toml", "--kernels={target}/kernels", "--precision=f32"${EVALUATE_TOKENS:+, \"--tokens=$EVALUATE_TOKENS\"}]
 reads    = ["config.toml"]
 timeout  = "2m"
+check_steps = 8
 
 [policy]
 editable = ["kernels/src/**"]

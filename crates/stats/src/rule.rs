@@ -11,6 +11,10 @@ pub const SCREEN_LOG_E: f64 = -1.0;
 /// A candidate whose e-value for "gain below the minimum" reaches this is screened out (proof rule).
 pub const SCREEN_E_BELOW: f64 = 5.0;
 
+/// The e-value of [`Rule::alone`], and its most blocks.
+const ALONE_THRESHOLD: f64 = 20.0;
+const ALONE_BLOCKS: usize = 24;
+
 /// What a trial has to show. The default is the single gate: 0.5 % at an error rate of 1 %, at most 100 blocks, no screening.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rule {
@@ -64,6 +68,18 @@ impl Rule {
     /// The e-value that `faster` needs: `threshold`, or `1 / alpha` where none is set.
     pub fn threshold_value(&self) -> f64 {
         self.threshold.unwrap_or(1.0 / self.alpha)
+    }
+
+    /// What a gain that was proven with both processes on a GPU has to show again with one after the other. Whatever looked like a gain and is none passes with
+    /// a chance of 1 in 20 at most; five blocks are the fewest that can show it.
+    pub fn alone(&self) -> Self {
+        Self {
+            min_speedup: self.min_speedup,
+            alpha: 1.0 / ALONE_THRESHOLD,
+            threshold: Some(ALONE_THRESHOLD),
+            screen: false,
+            max_blocks: ALONE_BLOCKS,
+        }
     }
 
     /// `ln(1 + min_speedup)`: the centre that a block's log ratio has to lie above.

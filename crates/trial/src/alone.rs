@@ -2,7 +2,7 @@
 //! it when it is alone there. So a gain that was proven with both processes there has to show again with one after the other.
 
 use outpace_record::{Block, Check};
-use outpace_stats::{Decision, Evidence, Outcome, Rule, block_log_ratio};
+use outpace_stats::{Decision, Evidence, Outcome, block_log_ratio};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
@@ -10,10 +10,6 @@ use crate::block::{BlockPlan, measure};
 use crate::trial::{Settings, SideError, seed};
 use crate::{Arena, Event, Observer, Plan, Residence};
 
-/// A candidate that gains nothing alone passes with a chance of 1 in 20 at most; it has been called faster before, with one of `alpha`.
-const THRESHOLD: f64 = 20.0;
-/// Five blocks are the fewest that can show it.
-const MOST_BLOCKS: usize = 24;
 /// Sets the draws apart from those of the trial, which a recorded seed replays.
 const SEED: u64 = 0x000A_104E;
 
@@ -35,13 +31,8 @@ pub(crate) fn confirm(
     observer: &mut dyn Observer,
 ) -> Result<Alone, SideError> {
     let mut rng = ChaCha20Rng::seed_from_u64(settings.seed ^ SEED);
-    let mut evidence = Evidence::new(&Rule {
-        threshold: Some(THRESHOLD),
-        alpha: 1.0 / THRESHOLD,
-        max_blocks: MOST_BLOCKS,
-        screen: false,
-        ..settings.rule
-    })?;
+    let rule = settings.rule.alone();
+    let mut evidence = Evidence::new(&rule)?;
     let plan = Plan {
         residence: Residence::Alternating,
         ..plan
@@ -61,17 +52,17 @@ pub(crate) fn confirm(
             workload: &settings.workload,
             n_blocks: blocks.len(),
             log_e: evidence.log_e(),
-            threshold: THRESHOLD,
+            threshold: rule.threshold_value(),
         });
         if let Some(decision) = decision {
             break decision;
         }
     };
-    let check = check(&evidence, decision);
+    let check = check(&evidence, decision, rule.threshold_value());
     Ok(Alone { blocks, check })
 }
 
-fn check(evidence: &Evidence, decision: Decision) -> Check {
+fn check(evidence: &Evidence, decision: Decision, threshold: f64) -> Check {
     let gain = evidence.summary().speedup;
     let passed = decision.outcome == Outcome::Faster;
     let found = if passed {
@@ -85,7 +76,7 @@ fn check(evidence: &Evidence, decision: Decision) -> Check {
         value: Some(gain),
         allowed: None,
         detail: format!(
-            "with one process after the other on the GPU {found}: {:+.1} %, evidence {:.1} of {THRESHOLD:.0}, {} blocks",
+            "with one process after the other on the GPU {found}: {:+.1} %, evidence {:.1} of {threshold:.0}, {} blocks",
             gain * 100.0,
             evidence.log_e().exp(),
             evidence.n_blocks()

@@ -1,6 +1,7 @@
 //! A verdict judged again from its raw samples, under the gate of its base.
 
 use outpace_record::{GateConfig, Kind, Verdict};
+use outpace_stats::Outcome;
 
 /// Largest difference between a recorded figure and the recomputed one, relative above 1.
 const TOLERANCE: f64 = 1e-9;
@@ -28,7 +29,22 @@ pub(super) fn findings(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
         Kind::Same if verdict.blocks.is_empty() => findings.extend(untimed(verdict)),
         _ => findings.extend(judged_again(verdict)),
     }
+    if !verdict.alone.is_empty() {
+        findings.extend(judged_alone(verdict));
+    }
     findings
+}
+
+/// A gain on a GPU has to be one with one process after the other too.
+fn judged_alone(verdict: &Verdict) -> Option<String> {
+    match outpace_stats::judge(&verdict.alone, &verdict.rule().alone()) {
+        Ok(alone) if alone.outcome == Outcome::Faster => None,
+        Ok(alone) => Some(format!(
+            "alone on the GPU its samples give `{}`",
+            Kind::from(alone.outcome).as_str()
+        )),
+        Err(error) => Some(format!("its samples alone cannot be judged: {error}")),
+    }
 }
 
 /// The rule that was used must not be laxer than the one that the base demands.

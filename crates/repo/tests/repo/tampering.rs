@@ -9,7 +9,7 @@ use crate::support::Lab;
 #[test]
 fn verdicts_that_do_not_hold_are_found() {
     type Tamper = fn(&mut Verdict);
-    let table: [(&str, Tamper, &str); 16] = [
+    let table: [(&str, Tamper, &str); 17] = [
         (
             "edited sample",
             |v| v.blocks[0].pairs.iter_mut().for_each(|pair| pair[1] = 0.9),
@@ -66,6 +66,11 @@ fn verdicts_that_do_not_hold_are_found() {
             "lax minimum",
             |v| v.min_speedup = 0.0,
             "laxer than gate.min_speedup",
+        ),
+        (
+            "too few samples alone",
+            |v| v.alone = v.blocks[..4].to_vec(),
+            "alone on the GPU its samples give `not_proven`",
         ),
         (
             "failed check",

@@ -14,7 +14,6 @@ cuda() {
   CUDA_HOME=$(ci/cuda-toolkit.sh)
   export CUDA_HOME
   ci/cuda_kernels.py | tee "$out/cuda-kernels.txt"
-  ci/cuda-build.sh
   ci/cuda-build.sh clippy --release --locked -p outpace-gpt --features cuda -- -D warnings
   echo "== the CUDA build on a device that is emulated on the CPU"
   ci/cuda-emulated.sh 2>&1 | tee "$out/cuda-emulated.txt"

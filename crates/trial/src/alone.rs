@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
 use crate::block::{BlockPlan, measure};
-use crate::trial::{Settings, SideError, seed};
+use crate::trial::{Settings, SideError, seed, watch};
 use crate::{Arena, Event, Observer, Plan, Residence};
 
 /// Sets the draws apart from those of the trial, which a recorded seed replays.
@@ -17,7 +17,8 @@ const SEED: u64 = 0x000A_104E;
 #[derive(Debug, Clone)]
 pub(crate) struct Alone {
     pub(crate) blocks: Vec<Block>,
-    pub(crate) check: Check,
+    /// What was watched that was not in order, and whether the gain was there.
+    pub(crate) checks: Vec<Check>,
 }
 
 /// Measures blocks in which each process lives alone, until it is settled.
@@ -37,7 +38,7 @@ pub(crate) fn confirm(
         residence: Residence::Alternating,
         ..plan
     };
-    let mut blocks = Vec::new();
+    let mut results = Vec::new();
     let decision = loop {
         let block = BlockPlan {
             plan,
@@ -45,12 +46,12 @@ pub(crate) fn confirm(
             data_seed: seed(&mut rng),
             listen_before: None,
         };
-        let measured = measure(arena, &block, &mut rng)?.block;
-        let decision = evidence.push(block_log_ratio(&measured.pairs)?);
-        blocks.push(measured);
+        let result = measure(arena, &block, &mut rng)?;
+        let decision = evidence.push(block_log_ratio(&result.block.pairs)?);
+        results.push(result);
         observer.on(&Event::Alone {
             workload: &settings.workload,
-            n_blocks: blocks.len(),
+            n_blocks: results.len(),
             log_e: evidence.log_e(),
             threshold: rule.threshold_value(),
         });
@@ -58,8 +59,11 @@ pub(crate) fn confirm(
             break decision;
         }
     };
-    let check = check(&evidence, decision, rule.threshold_value());
-    Ok(Alone { blocks, check })
+    // Alone it may not do either what it may not do in company.
+    let mut checks: Vec<Check> = watch(&results).into_iter().filter(|c| !c.passed).collect();
+    checks.push(check(&evidence, decision, rule.threshold_value()));
+    let blocks = results.into_iter().map(|result| result.block).collect();
+    Ok(Alone { blocks, checks })
 }
 
 fn check(evidence: &Evidence, decision: Decision, threshold: f64) -> Check {

@@ -178,7 +178,8 @@ fn alternating(
     Ok((timed, [b, c]))
 }
 
-/// A process from its start to its end, alone: all its turns.
+/// A process from its start to its end, alone: all its turns. Each lasts from the end of the one before: what a process does between two turns is
+/// nobody else's time.
 fn live(
     arena: &mut dyn Arena,
     side: Side,
@@ -187,11 +188,16 @@ fn live(
     let mut session = arena.open(side, block.model_seed, block.data_seed)?;
     let mut turns = Vec::new();
     let warm = block.plan.warmup_turns as usize;
+    let mut last_s = arena.clock().now_s();
     for n in 0..warm + block.plan.pairs {
         if n == warm {
             watch(arena, true);
         }
-        turns.push(session.turn(block.plan.steps_per_turn)?);
+        let mut turn = session.turn(block.plan.steps_per_turn)?;
+        let now_s = arena.clock().now_s();
+        turn.seconds = rounded(now_s - last_s);
+        last_s = now_s;
+        turns.push(turn);
     }
     watch(arena, false);
     Ok((turns, end(session, None)?))

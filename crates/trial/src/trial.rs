@@ -197,9 +197,9 @@ pub fn run_trial(
     }
     let trial_s = arena.clock().now_s() - begin_s;
     let mut trial = conclude(plan, evidence, decision, results, trial_s);
-    if let Some(Alone { blocks, check }) = alone {
+    if let Some(Alone { blocks, checks }) = alone {
         trial.alone = blocks;
-        trial.checks.push(check);
+        trial.checks.extend(checks);
     }
     Ok(trial)
 }
@@ -277,7 +277,7 @@ fn conclude(
 }
 
 /// What a candidate could do to look fast while it is timed.
-fn watch(results: &[BlockResult]) -> Vec<Check> {
+pub(crate) fn watch(results: &[BlockResult]) -> Vec<Check> {
     let Some(first) = results.first() else {
         return Vec::new();
     };

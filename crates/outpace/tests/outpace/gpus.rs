@@ -180,7 +180,7 @@ fn work_on_the_gpu_while_both_wait_is_refused() {
 
 #[test]
 fn a_gain_that_is_not_there_alone_is_refused() {
-    // A step that sleeps is as long on a busy machine. A third of the candidate's is left to the base's turns.
+    // A step that sleeps is as long on a busy machine. Two thirds of the candidate's are left to the base's turns.
     let slow = |mode: &str| toy(3000, mode).replace("spin = 400", "spin = 1\ngpu_ms = 20");
     let machine = Machine::new("gpus 1\n", &slow("good"), "");
     let verdict = machine.gate(&slow("gpu_late")).expect(4).json();

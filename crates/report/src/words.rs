@@ -104,6 +104,8 @@ fn state(campaign: &Campaign) -> String {
     let why = campaign
         .stopped_because
         .as_deref()
+        // Ctrl-C has no other reason.
+        .filter(|why| *why != "interrupted")
         .map_or_else(String::new, |w| format!(" ({})", line(w, REASON)));
     let state = match campaign.state {
         CampaignState::Running => "It is under way, or was killed; it can be resumed".to_owned(),

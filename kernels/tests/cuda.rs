@@ -6,6 +6,7 @@
 use candle_core::{DType, Device, Tensor};
 use outpace_kernels::adamw::{self, Moments, Rule};
 use outpace_kernels::add;
+use outpace_kernels::attention::cuda::Pass;
 use outpace_kernels::attention::{self, attention};
 use outpace_kernels::cross_entropy::{self, cross_entropy};
 use outpace_kernels::cuda::Launch;
@@ -214,10 +215,11 @@ fn rms_norm_agrees() {
         let [grad_x, grad_weight] = gradients(tape, &y, slopes, [&input, &w]);
         for of in [F32, BF16] {
             let set = settings("rms_norm");
-            let launch = rms_norm::cuda::rows(&set, rows, width, of.dtype).unwrap();
-            let partial = rms_norm::cuda::weight_partial(&set, rows, width).unwrap();
-            let sum = rms_norm::cuda::weight_sum(&set, width).unwrap();
-            let launches = [launch, launch, partial, sum];
+            let launches = [
+                rms_norm::cuda::rows(&set, rows, width, of.dtype).unwrap(),
+                rms_norm::cuda::bands(&set, rows, width, of.dtype).unwrap(),
+                rms_norm::cuda::weight_sum(&set, width).unwrap(),
+            ];
             let sizes = [rows, width, set.get("RMS_NORM_BAND").unwrap()];
             emulate(
                 "rms_norm",
@@ -388,9 +390,10 @@ fn attention_agrees() {
             },
         ] {
             let set = settings("attention");
-            let tiles = attention::cuda::tiles(&set, &shape, batch, of.dtype).unwrap();
-            let means = attention::cuda::means(&set, rows * heads).unwrap();
-            let launches = [tiles, means, tiles, tiles];
+            let turn = attention::cuda::turn(&set, rows * width, of.dtype).unwrap();
+            let [forward, queries, keys] = [Pass::Forward, Pass::Queries, Pass::Keys]
+                .map(|pass| attention::cuda::tiles(&set, pass, &shape, batch, of.dtype).unwrap());
+            let launches = [turn, forward, queries, keys];
             let sizes = [batch, sequence, heads, head_dim];
             emulate(
                 "attention",

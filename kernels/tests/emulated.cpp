@@ -91,10 +91,9 @@ template <typename T> void run_rms_norm(const std::vector<int> &size) {
     auto x = take<T>(rows * width), weight = take<T>(width), grad = take<T>(rows * width);
     auto y = unwritten<T>(rows * width), grad_x = unwritten<T>(rows * width), grad_weight = unwritten<T>(width);
     int bands = (rows + band - 1) / band;
-    auto scales = unwritten<float>(rows), partial = unwritten<float>(bands * width);
+    auto partial = unwritten<float>(bands * width);
     launch_next([&] { KERNEL(rms_norm_forward)(x.data(), weight.data(), y.data(), rows, width, epsilon); });
-    launch_next([&] { KERNEL(rms_norm_backward)(x.data(), weight.data(), grad.data(), grad_x.data(), scales.data(), rows, width, epsilon); });
-    launch_next([&] { KERNEL(rms_norm_weight_partial)(x.data(), grad.data(), scales.data(), partial.data(), rows, width, band); });
+    launch_next([&] { KERNEL(rms_norm_backward)(x.data(), weight.data(), grad.data(), grad_x.data(), partial.data(), rows, width, epsilon); });
     launch_next([&] { KERNEL(rms_norm_weight_sum)(partial.data(), grad_weight.data(), bands, width); });
     give(y), give(grad_x), give(grad_weight);
 }
@@ -103,12 +102,12 @@ template <typename T> void run_cross_entropy(const std::vector<int> &size) {
     int rows = size[0], columns = size[1];
     auto logits = take<T>(rows * columns), grad = unwritten<T>(rows * columns);
     auto targets = take<u32>(rows);
-    auto losses = unwritten<float>(rows);
+    auto losses = unwritten<float>(rows), log_sums = unwritten<float>(rows);
     auto mean = unwritten<double>(1);
     double slope = take<double>(1)[0];
-    launch_next([&] { KERNEL(cross_entropy_forward)(logits.data(), targets.data(), losses.data(), columns); });
+    launch_next([&] { KERNEL(cross_entropy_forward)(logits.data(), targets.data(), losses.data(), log_sums.data(), columns); });
     launch_next([&] { cross_entropy_mean(losses.data(), mean.data(), rows); });
-    launch_next([&] { KERNEL(cross_entropy_backward)(logits.data(), targets.data(), &slope, grad.data(), rows, columns); });
+    launch_next([&] { KERNEL(cross_entropy_backward)(logits.data(), targets.data(), log_sums.data(), &slope, grad.data(), rows, columns); });
     give(mean), give(grad);
 }
 
@@ -146,14 +145,18 @@ template <typename T, int D> void run_attention(const std::vector<int> &size) {
     auto qkv = take<T>(3 * rows * D), grad = take<T>(rows * D);
     auto cos = take<float>(s.sequence * D / 2), sin = take<float>(s.sequence * D / 2);
     auto y = unwritten<T>(rows * D), grad_qkv = unwritten<T>(3 * rows * D);
+    auto turned = unwritten<T>(2 * rows * D);
     auto log_sums = unwritten<float>(rows), means = unwritten<float>(rows);
-    launch_next([&] { HEAD_KERNEL(attention_forward)(qkv.data(), cos.data(), sin.data(), y.data(), log_sums.data(), s); });
-    launch_next([&] { HEAD_KERNEL(attention_means)(y.data(), grad.data(), means.data(), rows, s); });
-    auto backward = [&](auto kernel) {
-        launch_next([&] { kernel(qkv.data(), grad.data(), cos.data(), sin.data(), log_sums.data(), means.data(), grad_qkv.data(), s); });
-    };
-    backward(HEAD_KERNEL(attention_backward_queries));
-    backward(HEAD_KERNEL(attention_backward_keys));
+    launch_next([&] { HEAD_KERNEL(attention_turn)(qkv.data(), cos.data(), sin.data(), turned.data(), rows * D / Pack<T>::N, s); });
+    launch_next([&] { HEAD_KERNEL(attention_forward)(turned.data(), qkv.data(), y.data(), log_sums.data(), s); });
+    launch_next([&] {
+        HEAD_KERNEL(attention_backward_queries)
+        (turned.data(), qkv.data(), y.data(), grad.data(), cos.data(), sin.data(), log_sums.data(), means.data(), grad_qkv.data(), s);
+    });
+    launch_next([&] {
+        HEAD_KERNEL(attention_backward_keys)
+        (turned.data(), qkv.data(), grad.data(), cos.data(), sin.data(), log_sums.data(), means.data(), grad_qkv.data(), s);
+    });
     give(y), give(grad_qkv);
 }
 

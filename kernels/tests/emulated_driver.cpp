@@ -48,8 +48,8 @@ template <typename... Arguments> Kernel unpack(void (*kernel)(Arguments...)) {
 const std::map<std::string, Kernel> KERNELS = {
     BOTH(adamw),
     BOTH(add),
+    HEADS(attention_turn),
     HEADS(attention_forward),
-    HEADS(attention_means),
     HEADS(attention_backward_queries),
     HEADS(attention_backward_keys),
     BOTH(cross_entropy_forward),
@@ -61,7 +61,6 @@ const std::map<std::string, Kernel> KERNELS = {
     BOTH(relu_squared_backward),
     BOTH(rms_norm_forward),
     BOTH(rms_norm_backward),
-    BOTH(rms_norm_weight_partial),
     BOTH(rms_norm_weight_sum),
 };
 

@@ -11,7 +11,8 @@ use candle_core::Result;
 /// No elements, or more than a GPU has blocks for.
 pub fn launch(settings: &Settings, elements: usize) -> Result<Launch> {
     let threads = settings.get("ADAMW_THREADS")?;
-    Launch::new(NAME, [elements.div_ceil(threads), 1, 1], threads)
+    let per_block = threads * settings.get("ADAMW_ELEMENTS")?;
+    Launch::new(NAME, [elements.div_ceil(per_block), 1, 1], threads)
 }
 
 #[cfg(feature = "cuda")]

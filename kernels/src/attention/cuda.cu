@@ -1,118 +1,149 @@
-// Causal attention with rotary embedding: tiles of keys pass by a tile of queries (forward, gradient of the queries) or tiles of queries by
-// a tile of keys (gradients of keys and values), so that no sequence x sequence matrix is in memory (Dao 2023, FlashAttention-2). Softmax as
-// tiles come, with the largest score so far. The backward is two kernels and computes probabilities twice, because adding up gradients of
-// queries from many blocks would need atomic additions, whose order changes from run to run.
+// Causal attention with rotary embedding. `turn` turns queries and keys once. Then tiles of keys and values pass by the queries of a block
+// (forward, gradient of the queries), or tiles of queries and gradients by its keys, while the next tile is on its way from memory; no
+// sequence x sequence matrix is ever in memory (Dao 2023, FlashAttention-2). Softmax as tiles come, with the largest score so far. The
+// backward is two kernels and computes probabilities twice, because adding up gradients of queries from many blocks would need atomic
+// additions, whose order changes from run to run.
 //
-// Launch: (ceil(sequence / TILE), heads, batch) blocks of TILE x 2 threads: a warp for each 16 rows.
-// D, the width of a head, is 16, 32 or 64. qkv as everywhere: (batch x sequence, 3, heads, D); cos and sin (sequence, D / 2) in f32.
+// A block has WARPS warps, a warp GROUPS groups of 16 rows, so that what it reads from shared memory serves them all.
+// Launch: `turn` ceil(tokens x 2 x heads x D / 2 / pack / threads) blocks; the others (ceil(sequence / rows of a block), heads, batch).
+// D, the width of a head, is 16, 32 or 64. qkv as everywhere: (batch x sequence, 3, heads, D); turned (batch x sequence, 2, heads, D);
+// y and its gradient (batch x sequence, heads, D); log_sums and means (batch, heads, sequence) and cos and sin (sequence, D / 2) in f32.
 // FLOP of the lower triangle, for each of batch x heads: forward 2 x 2 x D x sequence^2 / 2, backward 7 products of that size where 5 would
 // do with atomic additions. Bound by the tensor cores.
-// Tolerance: f32 1e-5, gradients 1e-4; bf16 2e-2 and 5e-2, since P and dS are rounded before their second product. A number that is not finite
-// may spoil all tokens of its tile, earlier ones too (0 times infinity), where the CPU version spoils later ones only.
+// Tolerance: f32 1e-5, gradients 1e-4; bf16 2e-2 and 5e-2, since turned rows, P and dS are rounded before their products. A number that is
+// not finite may spoil all tokens of its tile, earlier ones too (0 times infinity), where the CPU version spoils later ones only.
 
-// Rows of a tile. Tiles of keys and values have to fit into 48 KiB.
-constexpr int ATTENTION_TILE_BF16 = 64;
-constexpr int ATTENTION_TILE_F32 = 32;
-#define TILE_OF(T) (sizeof(T) == 2 ? ATTENTION_TILE_BF16 : ATTENTION_TILE_F32)
-// Queries of a block of `means`, one a warp.
-constexpr int ATTENTION_MEANS_WARPS = 4;
+constexpr int ATTENTION_TURN_THREADS = 256;
+constexpr int ATTENTION_FORWARD_WARPS = 4;
+constexpr int ATTENTION_FORWARD_GROUPS = 2;
+constexpr int ATTENTION_QUERIES_WARPS = 4;
+constexpr int ATTENTION_QUERIES_GROUPS = 1;
+constexpr int ATTENTION_KEYS_WARPS = 4;
+constexpr int ATTENTION_KEYS_GROUPS = 1;
+// Blocks that a multiprocessor has to hold at once, for which the compiler saves registers.
+constexpr int ATTENTION_FORWARD_BLOCKS = 2;
+constexpr int ATTENTION_QUERIES_BLOCKS = 3;
+constexpr int ATTENTION_KEYS_BLOCKS = 3;
+// Rows of a tile that passes by. Two pairs of them have to fit into 48 KiB.
+constexpr int ATTENTION_TILE = 64;
+// Rows of it that the kernels of the backward multiply at a time: fewer need fewer registers.
+constexpr int ATTENTION_QUERIES_SLICE = 64;
+constexpr int ATTENTION_KEYS_SLICE = 32;
+// In f32, one group a warp, tile and slice are the same.
+constexpr int ATTENTION_F32_WARPS = 2;
+constexpr int ATTENTION_F32_TILE = 32;
+
+#define OF(T, BF16, F32) (sizeof(T) == 2 ? BF16 : F32)
+#define TILE_OF(T) OF(T, ATTENTION_TILE, ATTENTION_F32_TILE)
 // Rows of a tile in shared memory lie 16 bytes further apart than they are long, so that the eight rows that ldmatrix reads are in
 // different banks.
-#define STRIDE_OF(T, D) (D + 16 / (int)sizeof(T))
+#define STRIDE_OF(T, D) (D + Pack<T>::N)
 
 struct AttentionShape {
     int sequence, heads;
 };
 
-// Part 0, 1 or 2 (query, key, value) of a token's head.
-template <int D> __device__ u64 packed_at(AttentionShape s, int token, int part) {
-    return (((u64)blockIdx.z * s.sequence + token) * 3 + part) * s.heads * D + (u64)blockIdx.y * D;
+// The rows of this block's head, token by token: of the given one of `parts` tensors that lie next to each other.
+template <typename T> struct Rows {
+    T *first;
+    u64 stride;
+    __device__ T *at(int token) const { return first + token * stride; }
+};
+
+template <int D, typename T> __device__ Rows<T> rows_of(T *tensor, AttentionShape s, int part, int parts) {
+    u64 stride = (u64)parts * s.heads * D;
+    return {tensor + blockIdx.z * s.sequence * stride + ((u64)part * s.heads + blockIdx.y) * D, stride};
 }
 
-template <int D> __device__ u64 plain_at(AttentionShape s, int token) {
-    return (((u64)blockIdx.z * s.sequence + token) * s.heads + blockIdx.y) * D;
-}
-
-// Copies rows from `first` on, beyond the sequence zeros. All threads of the block take part.
-template <typename T, int D, typename At> __device__ void load_tile(T *tile, const T *from, At at, int first, int sequence) {
+// Begins to copy ROWS rows from `first` on, beyond the sequence zeros. All threads of the block take part.
+template <int ROWS, int D, typename T> __device__ void fetch(T *tile, Rows<const T> rows, int first, int sequence) {
     constexpr int PACKS = D / Pack<T>::N;
-    for (int i = threadIdx.x; i < TILE_OF(T) * PACKS; i += blockDim.x) {
-        int row = i / PACKS, column = i % PACKS * Pack<T>::N;
-        Pack<T> pack;
-        if (first + row < sequence)
-            pack = load(from + at(first + row) + column);
-        else
-            for (int k = 0; k < Pack<T>::N; k++) pack.v[k] = from_float<T>(0.0f);
-        store(tile + row * STRIDE_OF(T, D) + column, pack);
+    for (int i = threadIdx.x; i < ROWS * PACKS; i += blockDim.x) {
+        int row = i / PACKS, column = i % PACKS * Pack<T>::N, token = first + row;
+        fetch_pack(tile + row * STRIDE_OF(T, D) + column, rows.at(min(token, sequence - 1)) + column, token < sequence);
     }
 }
 
-// The same, turned by the rows' positions (Su et al. 2021, half-split).
-template <typename T, int D, typename At>
-__device__ void load_turned(T *tile, const T *from, At at, const float *cos, const float *sin, int first, int sequence) {
-    constexpr int HALF = D / 2;
-    for (int i = threadIdx.x; i < TILE_OF(T) * HALF; i += blockDim.x) {
-        int row = i / HALF, column = i % HALF, position = first + row;
-        float a = 0.0f, b = 0.0f;
-        if (position < sequence) {
-            float low = to_float(from[at(position) + column]), high = to_float(from[at(position) + column + HALF]);
-            float c = cos[position * HALF + column], s = sin[position * HALF + column];
-            a = low * c - high * s;
-            b = low * s + high * c;
-        }
-        tile[row * STRIDE_OF(T, D) + column] = from_float<T>(a);
-        tile[row * STRIDE_OF(T, D) + column + HALF] = from_float<T>(b);
-    }
-}
-
-// out (16 x TILE) = left (16 x D) times the transpose of `tile` (TILE x D).
-template <typename T, int D> __device__ void product_with_rows(Sums out[TILE_OF(T) / 8], const Left<T> left[D / 16], const T *tile) {
-    for (int n = 0; n < TILE_OF(T) / 8; n += 2) {
-        for (int i = 0; i < 4; i++) out[n][i] = out[n + 1][i] = 0.0f;
+// out (GROUPS x 16 x N) = left (GROUPS x 16 x D) times the transpose of the tile's first N rows.
+template <int GROUPS, int N, int D, typename T> __device__ void product_with_rows(Sums (&out)[GROUPS][N / 8], const Left<T> (&left)[GROUPS][D / 16], const T *tile) {
+#pragma unroll
+    for (int n = 0; n < N / 8; n += 2) {
+#pragma unroll
+        for (int g = 0; g < GROUPS; g++)
+            for (int i = 0; i < 4; i++) out[g][n][i] = out[g][n + 1][i] = 0.0f;
+#pragma unroll
         for (int k = 0; k < D / 16; k++) {
             Right<T> right[2];
             load_right(tile, STRIDE_OF(T, D), 8 * n, 16 * k, right);
-            add_product(out[n], left[k], right[0]);
-            add_product(out[n + 1], left[k], right[1]);
+#pragma unroll
+            for (int g = 0; g < GROUPS; g++) {
+                add_product(out[g][n], left[g][k], right[0]);
+                add_product(out[g][n + 1], left[g][k], right[1]);
+            }
         }
     }
 }
 
-// out (16 x D) += left (16 x TILE) times `tile` (TILE x D).
-template <typename T, int D> __device__ void add_product_with_columns(Sums out[D / 8], const Sums left[TILE_OF(T) / 8], const T *tile) {
-    for (int k = 0; k < TILE_OF(T) / 16; k++) {
-        Left<T> a;
-        as_left(left[2 * k], left[2 * k + 1], a);
+// out (GROUPS x 16 x D) += left (GROUPS x 16 x K) times the tile's first K rows.
+template <int GROUPS, int K, int D, typename T> __device__ void add_product_with_columns(Sums (&out)[GROUPS][D / 8], const Sums (&left)[GROUPS][K / 8], const T *tile) {
+#pragma unroll
+    for (int k = 0; k < K / 16; k++) {
+        Left<T> a[GROUPS];
+#pragma unroll
+        for (int g = 0; g < GROUPS; g++) as_left(left[g][2 * k], left[g][2 * k + 1], a[g]);
+#pragma unroll
         for (int n = 0; n < D / 8; n += 2) {
             Right<T> right[2];
             load_right_transposed(tile, STRIDE_OF(T, D), 8 * n, 16 * k, right);
-            add_product(out[n], a, right[0]);
-            add_product(out[n + 1], a, right[1]);
+#pragma unroll
+            for (int g = 0; g < GROUPS; g++) {
+                add_product(out[g][n], a[g], right[0]);
+                add_product(out[g][n + 1], a[g], right[1]);
+            }
         }
     }
 }
 
-template <typename T, int D> __device__ void load_lefts(Left<T> out[D / 16], const T *tile, int row) {
-    for (int k = 0; k < D / 16; k++) out[k] = load_left(tile, STRIDE_OF(T, D), row, 16 * k);
+template <int GROUPS, int D, typename T> __device__ void load_lefts(Left<T> (&out)[GROUPS][D / 16], const T *tile, int row) {
+#pragma unroll
+    for (int g = 0; g < GROUPS; g++)
+#pragma unroll
+        for (int k = 0; k < D / 16; k++) out[g][k] = load_left(tile, STRIDE_OF(T, D), row + 16 * g, 16 * k);
+}
+
+template <int GROUPS, int N> __device__ void clear(Sums (&sums)[GROUPS][N]) {
+#pragma unroll
+    for (int g = 0; g < GROUPS; g++)
+#pragma unroll
+        for (int n = 0; n < N; n++)
+            for (int i = 0; i < 4; i++) sums[g][n][i] = 0.0f;
 }
 
 // Writes 16 x D sums to rows from `first` on; turned back by the rows' positions where cos is given.
-template <typename T, int D, typename At>
-__device__ void store_rows(T *to, At at, const Sums sums[D / 8], int first, int sequence, const float *cos, const float *sin) {
+template <int D, typename T>
+__device__ void store_rows(Rows<T> rows, const Sums (&sums)[D / 8], int first, int sequence, float scale, const float *cos, const float *sin) {
     int r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
+#pragma unroll
     for (int n = 0; n < D / 16; n++) {
-        for (int i = 0; i < 4; i++) {
-            int position = first + r + i / 2 * 8, column = 8 * n + 2 * c + i % 2;
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            int position = first + r + 8 * half, column = 8 * n + 2 * c;
             if (position >= sequence) continue;
-            float low = sums[n][i], high = sums[n + D / 16][i];
-            if (cos) {
-                float co = cos[position * (D / 2) + column], si = sin[position * (D / 2) + column];
-                float turned = low * co + high * si;
-                high = high * co - low * si;
-                low = turned;
+            Pair<T> lows, highs;
+#pragma unroll
+            for (int i = 0; i < 2; i++) {
+                float low = sums[n][2 * half + i] * scale, high = sums[n + D / 16][2 * half + i] * scale;
+                if (cos) {
+                    float co = cos[position * (D / 2) + column + i], si = sin[position * (D / 2) + column + i];
+                    float turned = low * co + high * si;
+                    high = high * co - low * si;
+                    low = turned;
+                }
+                lows.v[i] = from_float<T>(low);
+                highs.v[i] = from_float<T>(high);
             }
-            to[at(position) + column] = from_float<T>(low);
-            to[at(position) + column + D / 2] = from_float<T>(high);
+            store_pair(rows.at(position) + column, lows);
+            store_pair(rows.at(position) + column + D / 2, highs);
         }
     }
 }
@@ -128,193 +159,304 @@ __device__ inline float row_largest(float x) {
     return fmaxf(x, shuffle_xor(x, 2));
 }
 
-// y (batch x sequence, heads x D), and ln of the sum of the exponentials of each query's scores (batch, heads, sequence).
-template <typename T, int D>
-__device__ void attention_forward(const T *qkv, const float *cos, const float *sin, T *y, float *log_sums, AttentionShape s) {
-    constexpr int TILE = TILE_OF(T);
-    __shared__ __align__(16) T keys[TILE * STRIDE_OF(T, D)], values[TILE * STRIDE_OF(T, D)];
-    auto part = [&](int which) { return [=](int token) { return packed_at<D>(s, token, which); }; };
-    int first = blockIdx.x * TILE, mine = threadIdx.x / WARP * 16, r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
-    const float scale = 1.0f / sqrtf((float)D);
+// Queries and keys turned by their positions (Su et al. 2021, half-split), in f32. A thread a pack of each half.
+template <typename T, int D> __device__ void attention_turn(const T *qkv, const float *cos, const float *sin, T *turned, u64 packs, AttentionShape s) {
+    constexpr int N = Pack<T>::N, PACKS = D / 2 / N;
+    u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= packs) return;
+    int column = i % PACKS * N;
+    u64 row = i / PACKS, token = row / (2 * s.heads), head = row % (2 * s.heads), angle = token % s.sequence * (D / 2) + column;
+    const T *from = qkv + (token * 3 * s.heads + head) * D + column;
+    T *to = turned + row * D + column;
+    Pack<T> low = load(from), high = load(from + D / 2), new_low, new_high;
+#pragma unroll
+    for (int k = 0; k < N; k++) {
+        float a = to_float(low.v[k]), b = to_float(high.v[k]), co = cos[angle + k], si = sin[angle + k];
+        new_low.v[k] = from_float<T>(a * co - b * si);
+        new_high.v[k] = from_float<T>(a * si + b * co);
+    }
+    store(to, new_low);
+    store(to + D / 2, new_high);
+}
 
-    // Queries pass through the memory of the keys into registers.
-    load_turned<T, D>(keys, qkv, part(0), cos, sin, first, s.sequence);
+// y, and log2 of the sum of the exponentials of each query's scores.
+template <typename T, int D> __device__ void attention_forward(const T *turned, const T *qkv, T *y, float *log_sums, AttentionShape s) {
+    constexpr int TILE = TILE_OF(T), GROUPS = OF(T, ATTENTION_FORWARD_GROUPS, 1), WARPS = OF(T, ATTENTION_FORWARD_WARPS, ATTENTION_F32_WARPS);
+    constexpr int MINE = 16 * GROUPS, ROWS = WARPS * MINE, SIZE = TILE * STRIDE_OF(T, D);
+    static_assert(ROWS <= 4 * TILE, "the queries have to fit where tiles will be");
+    __shared__ __align__(16) T tiles[4 * SIZE];
+    auto keys = rows_of<D>(turned, s, 1, 2), values = rows_of<D>(qkv, s, 2, 3);
+    // Those that have most to do begin first.
+    int first = (gridDim.x - 1 - blockIdx.x) * ROWS, mine = first + threadIdx.x / WARP * MINE, r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
+    const float scale = LOG2_E / sqrtf((float)D);
+
+    fetch<ROWS, D>(tiles, rows_of<D>(turned, s, 0, 2), first, s.sequence);
+    wait_for_fetches<0>();
     __syncthreads();
-    Left<T> queries[D / 16];
-    load_lefts<T, D>(queries, keys, mine);
+    Left<T> queries[GROUPS][D / 16];
+    load_lefts<GROUPS, D>(queries, tiles, mine - first);
+    __syncthreads();
 
-    Sums out[D / 8];
-    for (int n = 0; n < D / 8; n++)
-        for (int i = 0; i < 4; i++) out[n][i] = 0.0f;
-    float largest[2] = {-INFINITY, -INFINITY}, sum[2] = {0.0f, 0.0f};
-    for (int tile = 0; tile <= first; tile += TILE) {
+    auto fetch_pair = [&](int start) {
+        T *at = tiles + start / TILE % 2 * 2 * SIZE;
+        fetch<TILE, D>(at, keys, start, s.sequence);
+        fetch<TILE, D>(at + SIZE, values, start, s.sequence);
+    };
+    Sums out[GROUPS][D / 8];
+    clear(out);
+    float largest[GROUPS][2], sum[GROUPS][2];
+    for (int g = 0; g < GROUPS; g++)
+        for (int h = 0; h < 2; h++) largest[g][h] = -INFINITY, sum[g][h] = 0.0f;
+    int end = min(first + ROWS, s.sequence);
+    fetch_pair(0);
+    end_of_fetches();
+    for (int start = 0; start < end; start += TILE) {
+        if (start + TILE < end) fetch_pair(start + TILE);
+        end_of_fetches();
+        wait_for_fetches<1>();
         __syncthreads();
-        load_turned<T, D>(keys, qkv, part(1), cos, sin, tile, s.sequence);
-        load_tile<T, D>(values, qkv, part(2), tile, s.sequence);
-        __syncthreads();
-        Sums scores[TILE / 8];
-        product_with_rows<T, D>(scores, queries, keys);
-        float now[2] = {largest[0], largest[1]};
-        for (int n = 0; n < TILE / 8; n++) {
-            for (int i = 0; i < 4; i++) {
-                int query = first + mine + r + i / 2 * 8, key = tile + 8 * n + 2 * c + i % 2;
-                scores[n][i] = key <= query ? scores[n][i] * scale : -INFINITY;
-                now[i / 2] = fmaxf(now[i / 2], scores[n][i]);
+        const T *tile = tiles + start / TILE % 2 * 2 * SIZE;
+        if (start < mine + MINE) {
+            Sums scores[GROUPS][TILE / 8];
+            product_with_rows<GROUPS, TILE, D>(scores, queries, tile);
+            if (start + TILE - 1 > mine) {
+#pragma unroll
+                for (int g = 0; g < GROUPS; g++)
+#pragma unroll
+                    for (int n = 0; n < TILE / 8; n++)
+#pragma unroll
+                        for (int i = 0; i < 4; i++)
+                            if (start + 8 * n + 2 * c + i % 2 > mine + 16 * g + r + i / 2 * 8) scores[g][n][i] = -INFINITY;
             }
+#pragma unroll
+            for (int g = 0; g < GROUPS; g++) {
+#pragma unroll
+                for (int h = 0; h < 2; h++) {
+                    float now = largest[g][h];
+#pragma unroll
+                    for (int n = 0; n < TILE / 8; n++) now = fmaxf(now, fmaxf(scores[g][n][2 * h], scores[g][n][2 * h + 1]));
+                    // Every query sees a key of the first tile, so that this is finite unless a score is not.
+                    now = row_largest(now);
+                    float shrink = exp2_of((largest[g][h] - now) * scale), base = now * scale;
+                    largest[g][h] = now;
+                    sum[g][h] *= shrink;
+#pragma unroll
+                    for (int n = 0; n < TILE / 8; n++) {
+#pragma unroll
+                        for (int i = 2 * h; i < 2 * h + 2; i++) {
+                            scores[g][n][i] = exp2_of(scores[g][n][i] * scale - base);
+                            sum[g][h] += scores[g][n][i];
+                        }
+                    }
+#pragma unroll
+                    for (int n = 0; n < D / 8; n++)
+                        for (int i = 2 * h; i < 2 * h + 2; i++) out[g][n][i] *= shrink;
+                }
+            }
+            add_product_with_columns<GROUPS, TILE, D>(out, scores, tile + SIZE);
         }
-        float shrink[2];
+        __syncthreads();
+    }
+    u64 row = ((u64)blockIdx.z * s.heads + blockIdx.y) * s.sequence;
+#pragma unroll
+    for (int g = 0; g < GROUPS; g++) {
+#pragma unroll
         for (int h = 0; h < 2; h++) {
-            // Every query sees a key of the first tile, so that this is finite unless a score is not.
-            now[h] = row_largest(now[h]);
-            shrink[h] = expf(largest[h] - now[h]);
-            largest[h] = now[h];
-            sum[h] *= shrink[h];
+            float whole = row_sum(sum[g][h]);
+#pragma unroll
+            for (int n = 0; n < D / 8; n++)
+                for (int i = 2 * h; i < 2 * h + 2; i++) out[g][n][i] /= whole;
+            int query = mine + 16 * g + r + 8 * h;
+            if (c == 0 && query < s.sequence) log_sums[row + query] = log2f(whole) + largest[g][h] * scale;
         }
-        for (int n = 0; n < TILE / 8; n++) {
-            for (int i = 0; i < 4; i++) {
-                scores[n][i] = expf(scores[n][i] - largest[i / 2]);
-                sum[i / 2] += scores[n][i];
+        store_rows<D>(rows_of<D>(y, s, 0, 1), out[g], mine + 16 * g, s.sequence, 1.0f, nullptr, nullptr);
+    }
+}
+
+// Gradients of the queries, and for the gradients of the keys the inner product of each query's output and its gradient, which softmax's
+// backward subtracts.
+template <typename T, int D>
+__device__ void attention_backward_queries(const T *turned, const T *qkv, const T *y, const T *grad, const float *cos, const float *sin, const float *log_sums,
+                                           float *means, T *grad_qkv, AttentionShape s) {
+    constexpr int TILE = TILE_OF(T), GROUPS = OF(T, ATTENTION_QUERIES_GROUPS, 1), WARPS = OF(T, ATTENTION_QUERIES_WARPS, ATTENTION_F32_WARPS);
+    constexpr int MINE = 16 * GROUPS, ROWS = WARPS * MINE, SIZE = TILE * STRIDE_OF(T, D), SLICE = OF(T, ATTENTION_QUERIES_SLICE, TILE);
+    static_assert(ROWS <= 2 * TILE, "queries and gradients have to fit where tiles will be");
+    __shared__ __align__(16) T tiles[4 * SIZE];
+    auto keys = rows_of<D>(turned, s, 1, 2), values = rows_of<D>(qkv, s, 2, 3), outputs = rows_of<D>(y, s, 0, 1), slopes = rows_of<D>(grad, s, 0, 1);
+    int first = (gridDim.x - 1 - blockIdx.x) * ROWS, mine = first + threadIdx.x / WARP * MINE, r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
+    const float scale = 1.0f / sqrtf((float)D);
+    u64 row = ((u64)blockIdx.z * s.heads + blockIdx.y) * s.sequence;
+
+    fetch<ROWS, D>(tiles, rows_of<D>(turned, s, 0, 2), first, s.sequence);
+    fetch<ROWS, D>(tiles + 2 * SIZE, slopes, first, s.sequence);
+    float mean[GROUPS][2], log_sum[GROUPS][2];
+#pragma unroll
+    for (int g = 0; g < GROUPS; g++) {
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+            // Beyond the sequence rows are computed and not written.
+            int query = min(mine + 16 * g + r + 8 * h, s.sequence - 1);
+            float sum = 0.0f;
+#pragma unroll
+            for (int k = 0; k < D / 8; k++) {
+                Pair<T> a = load_pair(outputs.at(query) + 8 * k + 2 * c), b = load_pair(slopes.at(query) + 8 * k + 2 * c);
+                for (int i = 0; i < 2; i++) sum += to_float(a.v[i]) * to_float(b.v[i]);
             }
-        }
-        for (int n = 0; n < D / 8; n++)
-            for (int i = 0; i < 4; i++) out[n][i] *= shrink[i / 2];
-        add_product_with_columns<T, D>(out, scores, values);
-    }
-    for (int h = 0; h < 2; h++) sum[h] = row_sum(sum[h]);
-    for (int n = 0; n < D / 8; n++)
-        for (int i = 0; i < 4; i++) out[n][i] /= sum[i / 2];
-    auto at = [=](int token) { return plain_at<D>(s, token); };
-    store_rows<T, D>(y, at, out, first + mine, s.sequence, nullptr, nullptr);
-    for (int h = 0; h < 2; h++) {
-        int query = first + mine + r + 8 * h;
-        if (c == 0 && query < s.sequence)
-            log_sums[((u64)blockIdx.z * s.heads + blockIdx.y) * s.sequence + query] = logf(sum[h]) + largest[h];
-    }
-}
-
-// The inner product of a query's output and its gradient (batch, heads, sequence): what softmax's backward subtracts. A warp a query.
-// Launch: ceil(batch x sequence x heads / warps) blocks.
-template <typename T, int D> __device__ void attention_means(const T *y, const T *grad, float *means, u64 rows, AttentionShape s) {
-    u64 row = (u64)blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
-    if (row >= rows) return;
-    float sum = 0.0f;
-    for (int i = threadIdx.x % WARP; i < D; i += WARP) sum += to_float(y[row * D + i]) * to_float(grad[row * D + i]);
-    sum = warp_sum(sum);
-    u64 token = row / s.heads, head = row % s.heads;
-    if (threadIdx.x % WARP == 0) means[(token / s.sequence * s.heads + head) * s.sequence + token % s.sequence] = sum;
-}
-
-// Scores become probabilities, and the products of output gradients with values become gradients of scores. `query` and `key` say which
-// ones element i of tile n belongs to.
-template <int TILES, typename Query, typename Key>
-__device__ void slopes(Sums scores[TILES], Sums products[TILES], const float *log_sums, const float *means, float scale, int sequence, Query query, Key key) {
-    for (int n = 0; n < TILES; n++) {
-        for (int i = 0; i < 4; i++) {
-            int q = query(n, i), k = key(n, i);
-            float probability = k <= q && q < sequence ? expf(scores[n][i] * scale - log_sums[q]) : 0.0f;
-            float slope = q < sequence ? probability * (products[n][i] - means[q]) * scale : 0.0f;
-            scores[n][i] = probability;
-            products[n][i] = slope;
+            mean[g][h] = row_sum(sum);
+            log_sum[g][h] = log_sums[row + query];
+            if (c == 0 && mine + 16 * g + r + 8 * h < s.sequence) means[row + query] = mean[g][h];
         }
     }
-}
-
-// Gradients of the queries.
-template <typename T, int D>
-__device__ void attention_backward_queries(const T *qkv, const T *grad, const float *cos, const float *sin, const float *log_sums, const float *means,
-                                           T *grad_qkv, AttentionShape s) {
-    constexpr int TILE = TILE_OF(T);
-    __shared__ __align__(16) T keys[TILE * STRIDE_OF(T, D)], values[TILE * STRIDE_OF(T, D)];
-    auto part = [&](int which) { return [=](int token) { return packed_at<D>(s, token, which); }; };
-    auto plain = [=](int token) { return plain_at<D>(s, token); };
-    int first = blockIdx.x * TILE, mine = threadIdx.x / WARP * 16, r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
-    const float scale = 1.0f / sqrtf((float)D);
-    u64 row = ((u64)blockIdx.z * s.heads + blockIdx.y) * s.sequence;
-
-    load_turned<T, D>(keys, qkv, part(0), cos, sin, first, s.sequence);
-    load_tile<T, D>(values, grad, plain, first, s.sequence);
+    wait_for_fetches<0>();
     __syncthreads();
-    Left<T> queries[D / 16], grads[D / 16];
-    load_lefts<T, D>(queries, keys, mine);
-    load_lefts<T, D>(grads, values, mine);
+    Left<T> queries[GROUPS][D / 16], grads[GROUPS][D / 16];
+    load_lefts<GROUPS, D>(queries, tiles, mine - first);
+    load_lefts<GROUPS, D>(grads, tiles + 2 * SIZE, mine - first);
+    __syncthreads();
 
-    Sums out[D / 8];
-    for (int n = 0; n < D / 8; n++)
-        for (int i = 0; i < 4; i++) out[n][i] = 0.0f;
-    for (int tile = 0; tile <= first; tile += TILE) {
+    auto fetch_pair = [&](int start) {
+        T *at = tiles + start / TILE % 2 * 2 * SIZE;
+        fetch<TILE, D>(at, keys, start, s.sequence);
+        fetch<TILE, D>(at + SIZE, values, start, s.sequence);
+    };
+    Sums out[GROUPS][D / 8];
+    clear(out);
+    int end = min(first + ROWS, s.sequence);
+    fetch_pair(0);
+    end_of_fetches();
+    for (int start = 0; start < end; start += TILE) {
+        if (start + TILE < end) fetch_pair(start + TILE);
+        end_of_fetches();
+        wait_for_fetches<1>();
         __syncthreads();
-        load_turned<T, D>(keys, qkv, part(1), cos, sin, tile, s.sequence);
-        load_tile<T, D>(values, qkv, part(2), tile, s.sequence);
+        const T *tile = tiles + start / TILE % 2 * 2 * SIZE;
+#pragma unroll 1
+        for (int slice = 0; slice < TILE && start + slice < mine + MINE; slice += SLICE) {
+            Sums scores[GROUPS][SLICE / 8], products[GROUPS][SLICE / 8];
+            product_with_rows<GROUPS, SLICE, D>(scores, queries, tile + slice * STRIDE_OF(T, D));
+            product_with_rows<GROUPS, SLICE, D>(products, grads, tile + SIZE + slice * STRIDE_OF(T, D));
+            bool diagonal = start + slice + SLICE - 1 > mine;
+#pragma unroll
+            for (int g = 0; g < GROUPS; g++) {
+#pragma unroll
+                for (int n = 0; n < SLICE / 8; n++) {
+#pragma unroll
+                    for (int i = 0; i < 4; i++) {
+                        float probability = exp2_of(scores[g][n][i] * (scale * LOG2_E) - log_sum[g][i / 2]);
+                        if (diagonal && start + slice + 8 * n + 2 * c + i % 2 > mine + 16 * g + r + i / 2 * 8) probability = 0.0f;
+                        scores[g][n][i] = probability * (products[g][n][i] - mean[g][i / 2]);
+                    }
+                }
+            }
+            add_product_with_columns<GROUPS, SLICE, D>(out, scores, tile + slice * STRIDE_OF(T, D));
+        }
         __syncthreads();
-        Sums scores[TILE / 8], products[TILE / 8];
-        product_with_rows<T, D>(scores, queries, keys);
-        product_with_rows<T, D>(products, grads, values);
-        auto query = [=](int, int i) { return first + mine + r + i / 2 * 8; };
-        auto key = [=](int n, int i) { return tile + 8 * n + 2 * c + i % 2; };
-        slopes<TILE / 8>(scores, products, log_sums + row, means + row, scale, s.sequence, query, key);
-        add_product_with_columns<T, D>(out, products, keys);
     }
-    store_rows<T, D>(grad_qkv, part(0), out, first + mine, s.sequence, cos, sin);
+#pragma unroll
+    for (int g = 0; g < GROUPS; g++) store_rows<D>(rows_of<D>(grad_qkv, s, 0, 3), out[g], mine + 16 * g, s.sequence, scale, cos, sin);
 }
 
-// Gradients of keys and values.
+// Gradients of keys and values. Products are transposed: a row is a key, a column a query.
 template <typename T, int D>
-__device__ void attention_backward_keys(const T *qkv, const T *grad, const float *cos, const float *sin, const float *log_sums, const float *means,
+__device__ void attention_backward_keys(const T *turned, const T *qkv, const T *grad, const float *cos, const float *sin, const float *log_sums, const float *means,
                                         T *grad_qkv, AttentionShape s) {
-    constexpr int TILE = TILE_OF(T);
-    __shared__ __align__(16) T queries[TILE * STRIDE_OF(T, D)], grads[TILE * STRIDE_OF(T, D)];
-    auto part = [&](int which) { return [=](int token) { return packed_at<D>(s, token, which); }; };
-    auto plain = [=](int token) { return plain_at<D>(s, token); };
-    int first = blockIdx.x * TILE, mine = threadIdx.x / WARP * 16, r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
+    constexpr int TILE = TILE_OF(T), GROUPS = OF(T, ATTENTION_KEYS_GROUPS, 1), WARPS = OF(T, ATTENTION_KEYS_WARPS, ATTENTION_F32_WARPS);
+    constexpr int MINE = 16 * GROUPS, ROWS = WARPS * MINE, SIZE = TILE * STRIDE_OF(T, D), SLICE = OF(T, ATTENTION_KEYS_SLICE, TILE);
+    static_assert(ROWS <= 2 * TILE, "keys and values have to fit where tiles will be");
+    __shared__ __align__(16) T tiles[4 * SIZE];
+    // Of the queries of a tile: log_sums, then means.
+    __shared__ __align__(16) float numbers[4 * TILE];
+    auto queries = rows_of<D>(turned, s, 0, 2), slopes = rows_of<D>(grad, s, 0, 1);
+    int first = blockIdx.x * ROWS, mine = first + threadIdx.x / WARP * MINE, r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
     const float scale = 1.0f / sqrtf((float)D);
     u64 row = ((u64)blockIdx.z * s.heads + blockIdx.y) * s.sequence;
 
-    load_turned<T, D>(queries, qkv, part(1), cos, sin, first, s.sequence);
-    load_tile<T, D>(grads, qkv, part(2), first, s.sequence);
+    fetch<ROWS, D>(tiles, rows_of<D>(turned, s, 1, 2), first, s.sequence);
+    fetch<ROWS, D>(tiles + 2 * SIZE, rows_of<D>(qkv, s, 2, 3), first, s.sequence);
+    wait_for_fetches<0>();
     __syncthreads();
-    Left<T> keys[D / 16], values[D / 16];
-    load_lefts<T, D>(keys, queries, mine);
-    load_lefts<T, D>(values, grads, mine);
+    Left<T> keys[GROUPS][D / 16], values[GROUPS][D / 16];
+    load_lefts<GROUPS, D>(keys, tiles, mine - first);
+    load_lefts<GROUPS, D>(values, tiles + 2 * SIZE, mine - first);
+    __syncthreads();
 
-    Sums grad_keys[D / 8], grad_values[D / 8];
-    for (int n = 0; n < D / 8; n++)
-        for (int i = 0; i < 4; i++) grad_keys[n][i] = grad_values[n][i] = 0.0f;
-    for (int tile = first; tile < s.sequence; tile += TILE) {
+    // Beyond the sequence all are zeros, and so is what follows from them.
+    auto fetch_pair = [&](int start) {
+        int which = start / TILE % 2;
+        T *at = tiles + which * 2 * SIZE;
+        fetch<TILE, D>(at, queries, start, s.sequence);
+        fetch<TILE, D>(at + SIZE, slopes, start, s.sequence);
+        for (int i = threadIdx.x; i < 2 * TILE; i += blockDim.x) {
+            int query = start + i % TILE;
+            const float *from = i < TILE ? log_sums : means;
+            fetch_number(numbers + which * 2 * TILE + i, from + row + min(query, s.sequence - 1), query < s.sequence);
+        }
+    };
+    Sums grad_keys[GROUPS][D / 8], grad_values[GROUPS][D / 8];
+    clear(grad_keys);
+    clear(grad_values);
+    int begin = first / TILE * TILE;
+    fetch_pair(begin);
+    end_of_fetches();
+    for (int start = begin; start < s.sequence; start += TILE) {
+        if (start + TILE < s.sequence) fetch_pair(start + TILE);
+        end_of_fetches();
+        wait_for_fetches<1>();
         __syncthreads();
-        load_turned<T, D>(queries, qkv, part(0), cos, sin, tile, s.sequence);
-        load_tile<T, D>(grads, grad, plain, tile, s.sequence);
+        const T *tile = tiles + start / TILE % 2 * 2 * SIZE;
+        const float *tile_numbers = numbers + start / TILE % 2 * 2 * TILE;
+#pragma unroll 1
+        for (int slice = 0; slice < TILE; slice += SLICE) {
+            // Queries before all of these keys see none of them.
+            if (start + slice + SLICE <= mine) continue;
+            Sums scores[GROUPS][SLICE / 8], products[GROUPS][SLICE / 8];
+            product_with_rows<GROUPS, SLICE, D>(scores, keys, tile + slice * STRIDE_OF(T, D));
+            product_with_rows<GROUPS, SLICE, D>(products, values, tile + SIZE + slice * STRIDE_OF(T, D));
+            bool diagonal = start + slice < mine + MINE - 1;
+#pragma unroll
+            for (int n = 0; n < SLICE / 8; n++) {
+                Pair<float> log_sum = load_pair(tile_numbers + slice + 8 * n + 2 * c), mean = load_pair(tile_numbers + TILE + slice + 8 * n + 2 * c);
+#pragma unroll
+                for (int g = 0; g < GROUPS; g++) {
+#pragma unroll
+                    for (int i = 0; i < 4; i++) {
+                        float probability = exp2_of(scores[g][n][i] * (scale * LOG2_E) - log_sum.v[i % 2]);
+                        if (diagonal && start + slice + 8 * n + 2 * c + i % 2 < mine + 16 * g + r + i / 2 * 8) probability = 0.0f;
+                        scores[g][n][i] = probability;
+                        products[g][n][i] = probability * (products[g][n][i] - mean.v[i % 2]);
+                    }
+                }
+            }
+            add_product_with_columns<GROUPS, SLICE, D>(grad_values, scores, tile + SIZE + slice * STRIDE_OF(T, D));
+            add_product_with_columns<GROUPS, SLICE, D>(grad_keys, products, tile + slice * STRIDE_OF(T, D));
+        }
         __syncthreads();
-        // Transposed: a row is a key, a column a query.
-        Sums scores[TILE / 8], products[TILE / 8];
-        product_with_rows<T, D>(scores, keys, queries);
-        product_with_rows<T, D>(products, values, grads);
-        auto query = [=](int n, int i) { return tile + 8 * n + 2 * c + i % 2; };
-        auto key = [=](int, int i) { return first + mine + r + i / 2 * 8; };
-        slopes<TILE / 8>(scores, products, log_sums + row, means + row, scale, s.sequence, query, key);
-        add_product_with_columns<T, D>(grad_values, scores, grads);
-        add_product_with_columns<T, D>(grad_keys, products, queries);
     }
-    store_rows<T, D>(grad_qkv, part(1), grad_keys, first + mine, s.sequence, cos, sin);
-    store_rows<T, D>(grad_qkv, part(2), grad_values, first + mine, s.sequence, nullptr, nullptr);
+#pragma unroll
+    for (int g = 0; g < GROUPS; g++) {
+        store_rows<D>(rows_of<D>(grad_qkv, s, 1, 3), grad_keys[g], mine + 16 * g, s.sequence, scale, cos, sin);
+        store_rows<D>(rows_of<D>(grad_qkv, s, 2, 3), grad_values[g], mine + 16 * g, s.sequence, 1.0f, nullptr, nullptr);
+    }
 }
 
 #define KERNELS(T, NAME, D)                                                                                                                    \
-    extern "C" __global__ void __launch_bounds__(TILE_OF(T) * 2)                                                                               \
-        attention_forward_##NAME##_##D(const T *qkv, const float *cos, const float *sin, T *y, float *log_sums, AttentionShape s) {           \
-        attention_forward<T, D>(qkv, cos, sin, y, log_sums, s);                                                                               \
+    extern "C" __global__ void attention_turn_##NAME##_##D(const T *qkv, const float *cos, const float *sin, T *turned, u64 packs,             \
+                                                           AttentionShape s) {                                                                 \
+        attention_turn<T, D>(qkv, cos, sin, turned, packs, s);                                                                                 \
     }                                                                                                                                          \
-    extern "C" __global__ void attention_means_##NAME##_##D(const T *y, const T *grad, float *means, u64 rows, AttentionShape s) {             \
-        attention_means<T, D>(y, grad, means, rows, s);                                                                                        \
+    extern "C" __global__ void __launch_bounds__(WARP *OF(T, ATTENTION_FORWARD_WARPS, ATTENTION_F32_WARPS), OF(T, ATTENTION_FORWARD_BLOCKS, 1))                                    \
+        attention_forward_##NAME##_##D(const T *turned, const T *qkv, T *y, float *log_sums, AttentionShape s) {                               \
+        attention_forward<T, D>(turned, qkv, y, log_sums, s);                                                                                  \
     }                                                                                                                                          \
-    extern "C" __global__ void __launch_bounds__(TILE_OF(T) * 2)                                                                               \
-        attention_backward_queries_##NAME##_##D(const T *qkv, const T *grad, const float *cos, const float *sin, const float *log_sums,        \
-                                                const float *means, T *grad_qkv, AttentionShape s) {                                           \
-        attention_backward_queries<T, D>(qkv, grad, cos, sin, log_sums, means, grad_qkv, s);                                                   \
+    extern "C" __global__ void __launch_bounds__(WARP *OF(T, ATTENTION_QUERIES_WARPS, ATTENTION_F32_WARPS), OF(T, ATTENTION_QUERIES_BLOCKS, 1))                                    \
+        attention_backward_queries_##NAME##_##D(const T *turned, const T *qkv, const T *y, const T *grad, const float *cos, const float *sin,  \
+                                                const float *log_sums, float *means, T *grad_qkv, AttentionShape s) {                          \
+        attention_backward_queries<T, D>(turned, qkv, y, grad, cos, sin, log_sums, means, grad_qkv, s);                                        \
     }                                                                                                                                          \
-    extern "C" __global__ void __launch_bounds__(TILE_OF(T) * 2)                                                                               \
-        attention_backward_keys_##NAME##_##D(const T *qkv, const T *grad, const float *cos, const float *sin, const float *log_sums,           \
-                                             const float *means, T *grad_qkv, AttentionShape s) {                                              \
-        attention_backward_keys<T, D>(qkv, grad, cos, sin, log_sums, means, grad_qkv, s);                                                      \
+    extern "C" __global__ void __launch_bounds__(WARP *OF(T, ATTENTION_KEYS_WARPS, ATTENTION_F32_WARPS), OF(T, ATTENTION_KEYS_BLOCKS, 1))                                       \
+        attention_backward_keys_##NAME##_##D(const T *turned, const T *qkv, const T *grad, const float *cos, const float *sin,                 \
+                                             const float *log_sums, const float *means, T *grad_qkv, AttentionShape s) {                       \
+        attention_backward_keys<T, D>(turned, qkv, grad, cos, sin, log_sums, means, grad_qkv, s);                                              \
     }
 
 KERNELS(float, f32, 16)

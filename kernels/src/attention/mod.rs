@@ -32,7 +32,7 @@ struct Attention {
     shape: Shape,
     /// What the forward on a device leaves for the backward.
     #[cfg(feature = "cuda")]
-    log_sums: std::sync::Mutex<Option<cuda::LogSums>>,
+    kept: std::sync::Mutex<Option<cuda::Kept>>,
 }
 
 /// softmax(Q K^T / sqrt(head_dim)) V for each head, where a token sees itself and what came before it in its sequence, and queries and keys
@@ -45,7 +45,7 @@ pub fn attention(tape: &Tape, qkv: &Tensor, rotary: &Table) -> Result<Tensor> {
         rotary: rotary.clone(),
         shape: rotary.shape(),
         #[cfg(feature = "cuda")]
-        log_sums: std::sync::Mutex::new(None),
+        kept: std::sync::Mutex::new(None),
     };
     tape.one(qkv, operation)
 }
@@ -71,8 +71,8 @@ impl Attention {
     }
 
     #[cfg(feature = "cuda")]
-    fn log_sums(&self) -> std::sync::MutexGuard<'_, Option<cuda::LogSums>> {
-        let guard = self.log_sums.lock();
+    fn kept(&self) -> std::sync::MutexGuard<'_, Option<cuda::Kept>> {
+        let guard = self.kept.lock();
         guard.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -131,8 +131,8 @@ impl CustomOp1 for Attention {
         layout: &Layout,
     ) -> Result<(candle_core::CudaStorage, candle_core::Shape)> {
         let shape = self.output(layout)?;
-        let (y, log_sums) = for_cuda_real!(NAME, storage.dtype(), T => cuda::forward::<T>(storage, layout, &self.rotary))?;
-        *self.log_sums() = Some(log_sums);
+        let (y, kept) = for_cuda_real!(NAME, storage.dtype(), T => cuda::forward::<T>(storage, layout, &self.rotary))?;
+        *self.kept() = Some(kept);
         Ok((y, shape.into()))
     }
 
@@ -144,9 +144,9 @@ impl CustomOp1 for Attention {
         let grad = grad.contiguous()?;
         #[cfg(feature = "cuda")]
         if qkv.device().is_cuda() {
-            let log_sums = self.log_sums();
+            let kept = self.kept();
             let grad = for_cuda_real!(NAME, qkv.dtype(), T =>
-                cuda::backward::<T>(qkv, y, &grad, &self.rotary, log_sums.as_ref()))?;
+                cuda::backward::<T>(qkv, y, &grad, &self.rotary, kept.as_ref()))?;
             return Ok(Some(grad));
         }
         for_real!(NAME, qkv.dtype(), T => self.backward::<T>(qkv, &grad)).map(Some)

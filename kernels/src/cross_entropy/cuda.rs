@@ -27,7 +27,7 @@ fn threads(settings: &Settings) -> Result<usize> {
 }
 
 #[cfg(feature = "cuda")]
-pub(super) use device::{backward, forward, row_losses};
+pub(super) use device::{LogSums, backward, forward, row_losses};
 
 #[cfg(feature = "cuda")]
 mod device {
@@ -39,12 +39,15 @@ mod device {
     use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, DeviceSlice as _};
     use candle_core::{CudaStorage, Layout, Result, Tensor, bail};
 
+    /// ln of the sum of each row's exponentials, which the forward leaves for the backward.
+    pub(crate) type LogSums = CudaSlice<f32>;
+
     /// Targets are taken as they are: to look at them would be to wait for the device. Whoever makes the batch has checked them.
     pub(crate) fn forward<T: CudaReal>(
         logits: (&CudaStorage, &Layout),
         targets: (&CudaStorage, &Layout),
         columns: usize,
-    ) -> Result<CudaStorage> {
+    ) -> Result<(CudaStorage, LogSums)> {
         let device = logits.0.device();
         let logits = view::<T>(NAME, logits.0, logits.1)?;
         let targets = view::<u32>(NAME, targets.0, targets.1)?;
@@ -54,7 +57,7 @@ mod device {
             4 * logits.len(),
             logits.num_bytes(),
         )?;
-        let losses = losses::<T>(device, &logits, &targets, columns)?;
+        let (losses, log_sums) = losses::<T>(device, &logits, &targets, columns)?;
         let mut loss = device.alloc_zeros::<f64>(1)?;
         let kernels = kernels(NAME, device)?;
         let (kernel, launch) = (
@@ -69,7 +72,8 @@ mod device {
             &mut loss,
             &(targets.len() as i32)
         )?;
-        Ok(CudaStorage::wrap_cuda_slice(loss, device.clone()))
+        let loss = CudaStorage::wrap_cuda_slice(loss, device.clone());
+        Ok((loss, log_sums))
     }
 
     /// The loss of each row, on the CPU.
@@ -79,7 +83,7 @@ mod device {
         let data = logits_device.view::<T>(NAME)?;
         let targets = device.clone_htod(targets)?;
         let columns = data.len() / targets.len();
-        let losses = losses::<T>(device, &data, &targets.as_view(), columns)?;
+        let (losses, _) = losses::<T>(device, &data, &targets.as_view(), columns)?;
         Ok(device
             .clone_dtoh(&losses)?
             .into_iter()
@@ -92,7 +96,7 @@ mod device {
         logits: &CudaView<'_, T>,
         targets: &CudaView<'_, u32>,
         columns: usize,
-    ) -> Result<CudaSlice<f32>> {
+    ) -> Result<(CudaSlice<f32>, LogSums)> {
         let count = targets.len();
         if logits.len() != count * columns {
             bail!(
@@ -101,6 +105,7 @@ mod device {
             );
         }
         let mut losses = unwritten::<f32>(device, count)?;
+        let mut log_sums = unwritten::<f32>(device, count)?;
         let kernels = kernels(NAME, device)?;
         let kernel = kernels.of::<T>("cross_entropy_forward")?;
         let launch = rows(&kernels.settings, count, columns, T::DTYPE)?;
@@ -111,16 +116,21 @@ mod device {
             logits,
             targets,
             &mut losses,
+            &mut log_sums,
             &(columns as i32)
         )?;
-        Ok(losses)
+        Ok((losses, log_sums))
     }
 
     pub(crate) fn backward<T: CudaReal>(
         logits: &Tensor,
         targets: &Tensor,
         grad: &Tensor,
+        log_sums: Option<&LogSums>,
     ) -> Result<Tensor> {
+        let Some(log_sums) = log_sums else {
+            bail!("{NAME}: a backward without its forward");
+        };
         let [logits_device, targets_device, grad_device] = [logits, targets, grad].map(Open::of);
         let device = logits_device.storage(NAME)?.device();
         let data = logits_device.view::<T>(NAME)?;
@@ -141,7 +151,7 @@ mod device {
         )?;
         let (count, columns) = (count as i32, columns as i32);
         start!(
-            device, kernel, launch, &data, &targets, &slope, &mut out, &count, &columns
+            device, kernel, launch, &data, &targets, log_sums, &slope, &mut out, &count, &columns
         )?;
         Ok(tensor(out, device, logits.shape()))
     }

@@ -25,14 +25,19 @@ use crate::cuda::device::for_cuda_real;
 
 const NAME: &str = "cross_entropy";
 
-struct CrossEntropy;
+#[derive(Default)]
+struct CrossEntropy {
+    /// What the forward on a device leaves for the backward.
+    #[cfg(feature = "cuda")]
+    log_sums: std::sync::Mutex<Option<cuda::LogSums>>,
+}
 
 /// The mean of `-ln softmax(logits)[target]` over rows, as a scalar in f64.
 ///
 /// # Errors
 /// Shapes that do not fit, a target that is no symbol, a dtype other than f32 or f64.
 pub fn cross_entropy(tape: &Tape, logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
-    tape.two([logits, targets], CrossEntropy)
+    tape.two([logits, targets], CrossEntropy::default())
 }
 
 /// The loss of each row of `logits` (rows, symbols) in nats; no gradient. For evaluation.
@@ -95,6 +100,14 @@ fn backward<T: Real>(logits: &Tensor, targets: &Tensor, grad: &Tensor) -> Result
     Tensor::from_vec(grad_logits, logits.shape(), logits.device())
 }
 
+#[cfg(feature = "cuda")]
+impl CrossEntropy {
+    fn log_sums(&self) -> std::sync::MutexGuard<'_, Option<cuda::LogSums>> {
+        let guard = self.log_sums.lock();
+        guard.unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
 impl CustomOp2 for CrossEntropy {
     fn name(&self) -> &'static str {
         NAME
@@ -122,7 +135,8 @@ impl CustomOp2 for CrossEntropy {
     ) -> Result<(candle_core::CudaStorage, Shape)> {
         let (_, columns) = matrix(NAME, logits_layout.shape())?;
         let (logits, targets) = ((logits, logits_layout), (targets, targets_layout));
-        let loss = for_cuda_real!(NAME, logits.0.dtype(), T => cuda::forward::<T>(logits, targets, columns))?;
+        let (loss, log_sums) = for_cuda_real!(NAME, logits.0.dtype(), T => cuda::forward::<T>(logits, targets, columns))?;
+        *self.log_sums() = Some(log_sums);
         Ok((loss, ().into()))
     }
 
@@ -135,7 +149,9 @@ impl CustomOp2 for CrossEntropy {
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         #[cfg(feature = "cuda")]
         if logits.device().is_cuda() {
-            let grad = for_cuda_real!(NAME, logits.dtype(), T => cuda::backward::<T>(logits, targets, grad))?;
+            let log_sums = self.log_sums();
+            let grad = for_cuda_real!(NAME, logits.dtype(), T =>
+                cuda::backward::<T>(logits, targets, grad, log_sums.as_ref()))?;
             return Ok((Some(grad), None));
         }
         let grad = for_real!(NAME, logits.dtype(), T => backward::<T>(logits, targets, grad))?;

@@ -4,6 +4,7 @@
 
 // Of a block, on every GPU.
 #define MOST_THREADS 1024
+#define LOG2_E 1.44269504f
 
 #ifndef OUTPACE_EMULATED
 
@@ -33,7 +34,41 @@ template <> __device__ inline bf16 from_float<bf16>(float x) {
 __device__ inline float shuffle(float x, int lane) { return __shfl_sync(0xffffffffu, x, lane); }
 __device__ inline float shuffle_xor(float x, int mask) { return __shfl_xor_sync(0xffffffffu, x, mask); }
 
+// 2 to the x, off by at most two units in the last place; what is smaller than a normal number is zero.
+__device__ inline float exp2_of(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+__device__ inline u32 shared_address(const void *pointer) { return (u32)__cvta_generic_to_shared(pointer); }
+
+// Begin to copy 16 bytes, or one number, from memory to shared memory; zeros instead where `wanted` is false. sm_80 and later.
+__device__ inline void fetch_pack(void *to, const void *from, bool wanted) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(wanted ? 16 : 0) : "memory");
+}
+__device__ inline void fetch_number(float *to, const float *from, bool wanted) {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(to)), "l"(from), "r"(wanted ? 4 : 0) : "memory");
+}
+// What this thread has begun since the last call belongs together.
+__device__ inline void end_of_fetches() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+// Waits for all that this thread has begun but the last N groups; other threads see it after __syncthreads.
+template <int N> __device__ inline void wait_for_fetches() {
+    if (N == 0)
+        asm volatile("cp.async.wait_all;" ::: "memory");
+    else
+        asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
+}
+
 #endif
+
+// Two numbers next to each other, the first at an even place.
+template <typename T> struct alignas(2 * sizeof(T)) Pair {
+    T v[2];
+};
+
+template <typename T> __device__ inline Pair<T> load_pair(const T *from) { return *reinterpret_cast<const Pair<T> *>(from); }
+template <typename T> __device__ inline void store_pair(T *to, Pair<T> pair) { *reinterpret_cast<Pair<T> *>(to) = pair; }
 
 // As many numbers as one load of 16 bytes brings.
 template <typename T> struct alignas(16) Pack {

@@ -100,6 +100,20 @@ inline float shuffle(float x, int lane) {
 }
 inline float shuffle_xor(float x, int mask) { return shuffle(x, (int)(threadIdx.x % WARP) ^ mask); }
 
+inline float exp2_of(float x) { return std::exp2(x); }
+
+// Copied at once. A kernel that forgets to wait is not caught here.
+inline void fetch_pack(void *to, const void *from, bool wanted) {
+    if ((u64)to % 16 != 0 || (u64)from % 16 != 0) {
+        std::fprintf(stderr, "cp.async copies what does not begin at a multiple of 16 bytes\n");
+        std::abort();
+    }
+    wanted ? std::memcpy(to, from, 16) : std::memset(to, 0, 16);
+}
+inline void fetch_number(float *to, const float *from, bool wanted) { *to = wanted ? *from : 0.0f; }
+inline void end_of_fetches() {}
+template <int N> void wait_for_fetches() {}
+
 struct bf16 {
     unsigned short bits;
 };

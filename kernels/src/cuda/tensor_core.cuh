@@ -75,8 +75,6 @@ template <> struct Right<bf16> {
 
 #ifndef OUTPACE_EMULATED
 
-__device__ inline u32 shared_address(const void *pointer) { return (u32)__cvta_generic_to_shared(pointer); }
-
 // Four 8 x 8 matrices; lane 8 i + j points at row j of the i-th.
 __device__ inline void load_matrices(u32 out[4], const bf16 *row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"

@@ -1,16 +1,16 @@
 // RMSNorm. A warp handles a row, which stays in the first cache between its two readings.
 //
-// Launch: forward and backward ceil(rows / RMS_NORM_WARPS) blocks of RMS_NORM_WARPS x 32 threads, a row a warp; `weight_partial` and `weight_sum` below.
-// width is a multiple of a pack.
-// Forward: 4 FLOP and 2 numbers of traffic an element. Backward: 9 FLOP and 5 numbers, because the gradient of the weight is a second pass,
-// column by column: sums in a fixed order, and no atomic additions whose order would change from run to run. Bound by memory.
+// Launch: forward ceil(rows / RMS_NORM_WARPS) blocks of RMS_NORM_WARPS x 32 threads, a row a warp; backward a block of as many threads for each
+// band of rows; `weight_sum` ceil(width / 32) blocks of RMS_NORM_SUM_WARPS x 32 threads. width is a multiple of a pack.
+// Forward: 4 FLOP and 2 numbers of traffic an element. Backward: 9 FLOP and 3 numbers; for the gradient of the weight a block reads its rows once
+// more, column by column, while they are in a cache. Bound by memory. Sums have a fixed order; with atomic additions it would change from run to
+// run.
 // Tolerance: 1e-5 in f32, 1e-2 in bf16; gradients 1e-4 and 2e-2.
 
 constexpr int RMS_NORM_WARPS = 4;
-// Threads of a block of the weight's gradient, one a column.
-constexpr int RMS_NORM_COLUMNS = 128;
-// Rows whose part of the weight's gradient one thread adds up. Fewer: more blocks to fill the GPU, and more parts to add up at the end.
-constexpr int RMS_NORM_BAND = 64;
+// Rows of a block of the backward. Fewer stay in a nearer cache, and there are more parts of the weight's gradient to add up at the end.
+constexpr int RMS_NORM_BAND = 16;
+constexpr int RMS_NORM_SUM_WARPS = 32;
 
 template <typename T> __device__ float row_sum_of_squares(const T *row, int width, int lane) {
     float sum = 0.0f;
@@ -35,61 +35,65 @@ template <typename T> __device__ void rms_norm_forward(const T *x, const T *weig
     }
 }
 
-// Also writes the scale of each row, for `weight_partial`.
+// Gradients of a band's rows, and its part of the weight's gradient in a row of `partial`.
 template <typename T>
-__device__ void rms_norm_backward(const T *x, const T *weight, const T *grad, T *grad_x, float *scales, int rows, int width, float epsilon) {
-    int lane = threadIdx.x % WARP;
-    int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
-    if (row >= rows) return;
-    x += (u64)row * width;
-    grad += (u64)row * width;
-    grad_x += (u64)row * width;
-    float scale = 1.0f / sqrtf(row_sum_of_squares(x, width, lane) / width + epsilon);
-    float product = 0.0f;
-    for (int i = lane * Pack<T>::N; i < width; i += WARP * Pack<T>::N) {
-        Pack<T> in = load(x + i), w = load(weight + i), g = load(grad + i);
-        for (int k = 0; k < Pack<T>::N; k++) product += to_float(in.v[k]) * to_float(w.v[k]) * to_float(g.v[k]);
+__device__ void rms_norm_backward(const T *x, const T *weight, const T *grad, T *grad_x, float *partial, int rows, int width, float epsilon) {
+    constexpr int N = Pack<T>::N;
+    __shared__ float scales[RMS_NORM_BAND];
+    int lane = threadIdx.x % WARP, first = blockIdx.x * RMS_NORM_BAND, last = min(first + RMS_NORM_BAND, rows);
+    for (int row = first + threadIdx.x / WARP; row < last; row += blockDim.x / WARP) {
+        u64 at = (u64)row * width;
+        float squares = 0.0f, product = 0.0f;
+        for (int i = lane * N; i < width; i += WARP * N) {
+            Pack<T> in = load(x + at + i), w = load(weight + i), g = load(grad + at + i);
+            for (int k = 0; k < N; k++) {
+                squares += to_float(in.v[k]) * to_float(in.v[k]);
+                product += to_float(in.v[k]) * to_float(w.v[k]) * to_float(g.v[k]);
+            }
+        }
+        float scale = 1.0f / sqrtf(warp_sum(squares) / width + epsilon);
+        float pull = scale * scale * warp_sum(product) / width;
+        for (int i = lane * N; i < width; i += WARP * N) {
+            Pack<T> in = load(x + at + i), w = load(weight + i), g = load(grad + at + i), out;
+            for (int k = 0; k < N; k++) out.v[k] = from_float<T>(scale * (to_float(g.v[k]) * to_float(w.v[k]) - to_float(in.v[k]) * pull));
+            store(grad_x + at + i, out);
+        }
+        if (lane == 0) scales[row - first] = scale;
     }
-    float pull = scale * scale * warp_sum(product) / width;
-    for (int i = lane * Pack<T>::N; i < width; i += WARP * Pack<T>::N) {
-        Pack<T> in = load(x + i), w = load(weight + i), g = load(grad + i), out;
-        for (int k = 0; k < Pack<T>::N; k++)
-            out.v[k] = from_float<T>(scale * (to_float(g.v[k]) * to_float(w.v[k]) - to_float(in.v[k]) * pull));
-        store(grad_x + i, out);
+    __syncthreads();
+    for (int i = threadIdx.x * N; i < width; i += blockDim.x * N) {
+        float sums[N];
+        for (int k = 0; k < N; k++) sums[k] = 0.0f;
+#pragma unroll 4
+        for (int row = first; row < last; row++) {
+            Pack<T> in = load(x + (u64)row * width + i), g = load(grad + (u64)row * width + i);
+            for (int k = 0; k < N; k++) sums[k] += to_float(g.v[k]) * to_float(in.v[k]) * scales[row - first];
+        }
+        for (int k = 0; k < N; k++) partial[(u64)blockIdx.x * width + i + k] = sums[k];
     }
-    if (lane == 0) scales[row] = scale;
 }
 
-// Sums of grad * x * scale over the rows of a band, one thread a column. Launch: (ceil(width / threads), bands) blocks.
-template <typename T>
-__device__ void rms_norm_weight_partial(const T *x, const T *grad, const float *scales, float *partial, int rows, int width, int band) {
-    int column = blockIdx.x * blockDim.x + threadIdx.x;
-    if (column >= width) return;
-    int first = blockIdx.y * band;
-    int last = min(first + band, rows);
-    float sum = 0.0f;
-    for (int row = first; row < last; row++)
-        sum += to_float(grad[(u64)row * width + column]) * to_float(x[(u64)row * width + column]) * scales[row];
-    partial[(u64)blockIdx.y * width + column] = sum;
-}
-
-// Sums of the bands, in order. Launch: ceil(width / threads) blocks.
+// Sums of the bands: a warp those of every so many bands for 32 columns, then their sums in order.
 template <typename T> __device__ void rms_norm_weight_sum(const float *partial, T *grad_weight, int bands, int width) {
-    int column = blockIdx.x * blockDim.x + threadIdx.x;
-    if (column >= width) return;
+    __shared__ float parts[RMS_NORM_SUM_WARPS][WARP];
+    int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, column = blockIdx.x * WARP + lane;
     float sum = 0.0f;
-    for (int i = 0; i < bands; i++) sum += partial[(u64)i * width + column];
+    if (column < width) {
+#pragma unroll 8
+        for (int i = warp; i < bands; i += RMS_NORM_SUM_WARPS) sum += partial[(u64)i * width + column];
+    }
+    parts[warp][lane] = sum;
+    __syncthreads();
+    if (warp != 0 || column >= width) return;
+    for (int i = 1; i < RMS_NORM_SUM_WARPS; i++) sum += parts[i][lane];
     grad_weight[column] = from_float<T>(sum);
 }
 
 #define PARAMETERS(T) (const T *x, const T *weight, T *y, int rows, int width, float epsilon)
 FOR_BOTH(rms_norm_forward, PARAMETERS, (x, weight, y, rows, width, epsilon))
 #undef PARAMETERS
-#define PARAMETERS(T) (const T *x, const T *weight, const T *grad, T *grad_x, float *scales, int rows, int width, float epsilon)
-FOR_BOTH(rms_norm_backward, PARAMETERS, (x, weight, grad, grad_x, scales, rows, width, epsilon))
-#undef PARAMETERS
-#define PARAMETERS(T) (const T *x, const T *grad, const float *scales, float *partial, int rows, int width, int band)
-FOR_BOTH(rms_norm_weight_partial, PARAMETERS, (x, grad, scales, partial, rows, width, band))
+#define PARAMETERS(T) (const T *x, const T *weight, const T *grad, T *grad_x, float *partial, int rows, int width, float epsilon)
+FOR_BOTH(rms_norm_backward, PARAMETERS, (x, weight, grad, grad_x, partial, rows, width, epsilon))
 #undef PARAMETERS
 #define PARAMETERS(T) (const float *partial, T *grad_weight, int bands, int width)
 FOR_BOTH(rms_norm_weight_sum, PARAMETERS, (partial, grad_weight, bands, width))

@@ -5,7 +5,7 @@ use crate::cuda::settings::Settings;
 use crate::cuda::{Launch, WARP, packs};
 use candle_core::{DType, Result};
 
-/// Forward, or the gradient of the rows.
+/// Forward: a row a warp.
 ///
 /// # Errors
 /// A width that is no whole number of packs.
@@ -15,31 +15,23 @@ pub fn rows(settings: &Settings, rows: usize, width: usize, dtype: DType) -> Res
     Launch::new(NAME, [rows.div_ceil(warps), 1, 1], warps * WARP)
 }
 
-/// Bands of rows, each of which has one part of the weight's gradient.
+/// Gradients: a block a band of rows, each of which has one part of the weight's gradient.
 ///
 /// # Errors
-/// Settings without RMS_NORM_BAND.
-pub fn bands(settings: &Settings, rows: usize) -> Result<usize> {
-    Ok(rows.div_ceil(settings.get("RMS_NORM_BAND")?))
+/// A width that is no whole number of packs.
+pub fn bands(settings: &Settings, rows: usize, width: usize, dtype: DType) -> Result<Launch> {
+    packs(NAME, width, dtype)?;
+    let bands = rows.div_ceil(settings.get("RMS_NORM_BAND")?);
+    Launch::new(NAME, [bands, 1, 1], settings.get("RMS_NORM_WARPS")? * WARP)
 }
 
-/// The parts of the weight's gradient, one a band.
-///
-/// # Errors
-/// More rows than fit into the bands of one launch.
-pub fn weight_partial(settings: &Settings, rows: usize, width: usize) -> Result<Launch> {
-    let threads = settings.get("RMS_NORM_COLUMNS")?;
-    let blocks = [width.div_ceil(threads), bands(settings, rows)?, 1];
-    Launch::new(NAME, blocks, threads)
-}
-
-/// The sum of those parts.
+/// The sum of those parts, a lane a column.
 ///
 /// # Errors
 /// No columns.
 pub fn weight_sum(settings: &Settings, width: usize) -> Result<Launch> {
-    let threads = settings.get("RMS_NORM_COLUMNS")?;
-    Launch::new(NAME, [width.div_ceil(threads), 1, 1], threads)
+    let threads = settings.get("RMS_NORM_SUM_WARPS")? * WARP;
+    Launch::new(NAME, [width.div_ceil(WARP), 1, 1], threads)
 }
 
 #[cfg(feature = "cuda")]
@@ -47,7 +39,7 @@ pub(super) use device::{backward, forward};
 
 #[cfg(feature = "cuda")]
 mod device {
-    use super::{NAME, bands, rows, weight_partial, weight_sum};
+    use super::{NAME, bands, rows, weight_sum};
     use crate::cuda::device::{CudaReal, kernels, span, start, tensor, unwritten, view};
     use crate::host::Open;
     use candle_core::backend::BackendStorage as _;
@@ -90,21 +82,16 @@ mod device {
         let (scale, grad) = (weight_device.view::<T>(NAME)?, grad_device.view::<T>(NAME)?);
         let (width, count) = (scale.len(), data.len() / scale.len());
         let kernels = kernels(NAME, device)?;
-        let settings = &kernels.settings;
-        let (bands, band) = (bands(settings, count)?, settings.get("RMS_NORM_BAND")?);
+        let launch = bands(&kernels.settings, count, width, T::DTYPE)?;
+        let sum_launch = weight_sum(&kernels.settings, width)?;
+        let parts = launch.blocks[0];
         let mut grad_x = unwritten::<T>(device, data.len())?;
         let mut grad_weight = unwritten::<T>(device, width)?;
-        let mut scales = unwritten::<f32>(device, count)?;
-        let mut partial = unwritten::<f32>(device, bands * width)?;
-        let launch = rows(settings, count, width, T::DTYPE)?;
-        let (partial_launch, sum_launch) = (
-            weight_partial(settings, count, width)?,
-            weight_sum(settings, width)?,
-        );
+        let mut partial = unwritten::<f32>(device, parts as usize * width)?;
         let bytes = (3 * data.len() + 2 * width) * size_of::<T>();
         let _span = span(device, "rms_norm.backward", 9 * data.len(), bytes)?;
         let epsilon = epsilon as f32;
-        let [count, width, bands, band] = [count, width, bands, band].map(|n| n as i32);
+        let [count, width, parts] = [count as i32, width as i32, parts.cast_signed()];
         let kernel = kernels.of::<T>("rms_norm_backward")?;
         start!(
             device,
@@ -114,23 +101,10 @@ mod device {
             &scale,
             &grad,
             &mut grad_x,
-            &mut scales,
-            &count,
-            &width,
-            &epsilon
-        )?;
-        let kernel = kernels.of::<T>("rms_norm_weight_partial")?;
-        start!(
-            device,
-            kernel,
-            partial_launch,
-            &data,
-            &grad,
-            &scales,
             &mut partial,
             &count,
             &width,
-            &band
+            &epsilon
         )?;
         let kernel = kernels.of::<T>("rms_norm_weight_sum")?;
         start!(
@@ -139,7 +113,7 @@ mod device {
             sum_launch,
             &partial,
             &mut grad_weight,
-            &bands,
+            &parts,
             &width
         )?;
         Ok([

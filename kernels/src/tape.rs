@@ -20,8 +20,20 @@ struct Node {
     output: Tensor,
 }
 
+/// An operation whose gradient a kernel can add to what its first argument has already: a residual connection's.
+pub(crate) trait Onto: CustomOp2 {
+    /// The gradients of both arguments, the first with `before` added.
+    fn backward_onto(
+        &self,
+        arguments: [&Tensor; 2],
+        grad: &Tensor,
+        before: Option<&Tensor>,
+    ) -> Result<[Tensor; 2]>;
+}
+
 enum Operation {
     Add([Tensor; 2]),
+    Onto(Box<dyn Onto>, [Tensor; 2]),
     One(Box<dyn CustomOp1>, Tensor),
     Two(Box<dyn CustomOp2>, [Tensor; 2]),
 }
@@ -70,6 +82,19 @@ impl Tape {
         Ok(output)
     }
 
+    pub(crate) fn onto(
+        &self,
+        [a, b]: [&Tensor; 2],
+        operation: impl Onto + 'static,
+    ) -> Result<Tensor> {
+        let output = a.apply_op2_no_bwd(b, &operation)?;
+        let arguments = || [a, b].map(Tensor::clone);
+        self.record(&output, || {
+            Operation::Onto(Box::new(operation), arguments())
+        });
+        Ok(output)
+    }
+
     /// Gradients of the sum of `output`'s elements.
     ///
     /// # Errors
@@ -98,6 +123,13 @@ impl Tape {
                 Operation::Add([a, b]) => {
                     gradients.add(&a, Some(grad.clone()))?;
                     gradients.add(&b, Some(grad))?;
+                }
+                Operation::Onto(operation, [a, b]) => {
+                    let before = gradients.remove(&a);
+                    let [grad_a, grad_b] =
+                        operation.backward_onto([&a, &b], &grad, before.as_ref())?;
+                    gradients.add(&a, Some(grad_a))?;
+                    gradients.add(&b, Some(grad_b))?;
                 }
                 Operation::One(operation, x) => {
                     gradients.add(&x, operation.bwd(&x, &output, &grad)?)?;

@@ -207,7 +207,7 @@ fn relu_squared_agrees() {
 fn rms_norm_agrees() {
     for (rows, width) in [(1, 8), (5, 64), (133, 264), (9, 512)] {
         let (x, weight) = (numbers(rows * width, 3), numbers(width, 4));
-        let slope = numbers(rows * width, 5);
+        let (slope, before) = (numbers(rows * width, 5), numbers(rows * width, 6));
         let (input, w) = (tensor(&x, &[rows, width]), tensor(&weight, &[width]));
         let tape = Tape::new();
         let y = rms_norm(&tape, &input, &w, 1e-5).unwrap();
@@ -220,19 +220,22 @@ fn rms_norm_agrees() {
                 rms_norm::cuda::bands(&set, rows, width, of.dtype).unwrap(),
                 rms_norm::cuda::weight_sum(&set, width).unwrap(),
             ];
-            let sizes = [rows, width, set.get("RMS_NORM_BAND").unwrap()];
-            emulate(
-                "rms_norm",
-                &of,
-                &sizes,
-                &launches,
-                &[&x, &weight, &slope],
-                &[
-                    (&y, of.forward),
-                    (&grad_x, of.gradient),
-                    (&grad_weight, of.gradient),
-                ],
-            );
+            let band = set.get("RMS_NORM_BAND").unwrap();
+            let together = (&grad_x + tensor(&before, &[rows, width])).unwrap();
+            for (onto, grad_x) in [(0, &grad_x), (1, &together)] {
+                emulate(
+                    "rms_norm",
+                    &of,
+                    &[rows, width, band, onto],
+                    &launches,
+                    &[&x, &weight, &slope, &before],
+                    &[
+                        (&y, of.forward),
+                        (grad_x, of.gradient),
+                        (&grad_weight, of.gradient),
+                    ],
+                );
+            }
         }
     }
 }
@@ -390,11 +393,12 @@ fn attention_agrees() {
             },
         ] {
             let set = settings("attention");
-            let turn = attention::cuda::turn(&set, rows * width, of.dtype).unwrap();
-            let [forward, queries, keys] = [Pass::Forward, Pass::Queries, Pass::Keys]
+            let packs = attention::cuda::packs(&set, rows * width, of.dtype).unwrap();
+            let [forward, keys, queries] = [Pass::Forward, Pass::Keys, Pass::Queries]
                 .map(|pass| attention::cuda::tiles(&set, pass, &shape, batch, of.dtype).unwrap());
-            let launches = [turn, forward, queries, keys];
-            let sizes = [batch, sequence, heads, head_dim];
+            let launches = [packs, forward, packs, keys, queries];
+            let slopes = attention::cuda::slopes(&set, &shape, batch, of.dtype).unwrap();
+            let sizes = [batch, sequence, heads, head_dim, slopes];
             emulate(
                 "attention",
                 &of,

@@ -86,14 +86,14 @@ template <typename T> void run_relu_squared(const std::vector<int> &size) {
 }
 
 template <typename T> void run_rms_norm(const std::vector<int> &size) {
-    int rows = size[0], width = size[1], band = size[2];
+    int rows = size[0], width = size[1], band = size[2], onto = size[3];
     float epsilon = 1e-5f;
-    auto x = take<T>(rows * width), weight = take<T>(width), grad = take<T>(rows * width);
+    auto x = take<T>(rows * width), weight = take<T>(width), grad = take<T>(rows * width), before = take<T>(rows * width);
     auto y = unwritten<T>(rows * width), grad_x = unwritten<T>(rows * width), grad_weight = unwritten<T>(width);
     int bands = (rows + band - 1) / band;
     auto partial = unwritten<float>(bands * width);
     launch_next([&] { KERNEL(rms_norm_forward)(x.data(), weight.data(), y.data(), rows, width, epsilon); });
-    launch_next([&] { KERNEL(rms_norm_backward)(x.data(), weight.data(), grad.data(), grad_x.data(), partial.data(), rows, width, epsilon); });
+    launch_next([&] { KERNEL(rms_norm_backward)(x.data(), weight.data(), grad.data(), before.data(), onto, grad_x.data(), partial.data(), rows, width, epsilon); });
     launch_next([&] { KERNEL(rms_norm_weight_sum)(partial.data(), grad_weight.data(), bands, width); });
     give(y), give(grad_x), give(grad_weight);
 }
@@ -145,18 +145,16 @@ template <typename T, int D> void run_attention(const std::vector<int> &size) {
     auto qkv = take<T>(3 * rows * D), grad = take<T>(rows * D);
     auto cos = take<float>(s.sequence * D / 2), sin = take<float>(s.sequence * D / 2);
     auto y = unwritten<T>(rows * D), grad_qkv = unwritten<T>(3 * rows * D);
-    auto turned = unwritten<T>(2 * rows * D);
+    auto turned = unwritten<T>(2 * rows * D), slopes = unwritten<T>(size[4]);
     auto log_sums = unwritten<float>(rows), means = unwritten<float>(rows);
     launch_next([&] { HEAD_KERNEL(attention_turn)(qkv.data(), cos.data(), sin.data(), turned.data(), rows * D / Pack<T>::N, s); });
     launch_next([&] { HEAD_KERNEL(attention_forward)(turned.data(), qkv.data(), y.data(), log_sums.data(), s); });
-    launch_next([&] {
-        HEAD_KERNEL(attention_backward_queries)
-        (turned.data(), qkv.data(), y.data(), grad.data(), cos.data(), sin.data(), log_sums.data(), means.data(), grad_qkv.data(), s);
-    });
+    launch_next([&] { HEAD_KERNEL(attention_means)(y.data(), grad.data(), means.data(), rows * D / Pack<T>::N, s); });
     launch_next([&] {
         HEAD_KERNEL(attention_backward_keys)
-        (turned.data(), qkv.data(), grad.data(), cos.data(), sin.data(), log_sums.data(), means.data(), grad_qkv.data(), s);
+        (turned.data(), qkv.data(), grad.data(), cos.data(), sin.data(), log_sums.data(), means.data(), slopes.data(), grad_qkv.data(), s);
     });
+    launch_next([&] { HEAD_KERNEL(attention_backward_queries)(turned.data(), slopes.data(), cos.data(), sin.data(), grad_qkv.data(), s); });
     give(y), give(grad_qkv);
 }
 

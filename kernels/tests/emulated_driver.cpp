@@ -50,6 +50,7 @@ const std::map<std::string, Kernel> KERNELS = {
     BOTH(add),
     HEADS(attention_turn),
     HEADS(attention_forward),
+    HEADS(attention_means),
     HEADS(attention_backward_queries),
     HEADS(attention_backward_keys),
     BOTH(cross_entropy_forward),

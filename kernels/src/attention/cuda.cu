@@ -1,40 +1,40 @@
 // Causal attention with rotary embedding. `turn` turns queries and keys once. Then tiles of keys and values pass by the queries of a block
-// (forward, gradient of the queries), or tiles of queries and gradients by its keys, while the next tile is on its way from memory; no
-// sequence x sequence matrix is ever in memory (Dao 2023, FlashAttention-2). Softmax as tiles come, with the largest score so far. The
-// backward is two kernels and computes probabilities twice, because adding up gradients of queries from many blocks would need atomic
-// additions, whose order changes from run to run.
+// (forward), or tiles of queries and gradients by its keys (backward), while the next tile is on its way from memory; scores and probabilities
+// are never in memory (Dao 2023, FlashAttention-2). Softmax as tiles come, with the largest score so far. The gradients of the scores are: a
+// block adds them up to gradients of its keys and leaves them for `backward_queries`, which adds them up to gradients of its queries, in bf16 as
+// they are multiplied here too. Adding those up from many blocks would need atomic additions, whose order changes from run to run, and to
+// compute the probabilities a second time takes longer than to write and read sequence^2 / 2 numbers for each head.
 //
 // A block has WARPS warps, a warp GROUPS groups of 16 rows, so that what it reads from shared memory serves them all.
-// Launch: `turn` ceil(tokens x 2 x heads x D / 2 / pack / threads) blocks; the others (ceil(sequence / rows of a block), heads, batch).
+// Launch: `turn` and `means` a thread a pack of a query; `forward` and `backward_keys` (ceil(sequence / rows of a block), heads, batch) blocks,
+// `backward_queries` one for each tile, head and sequence.
 // D, the width of a head, is 16, 32 or 64. qkv as everywhere: (batch x sequence, 3, heads, D); turned (batch x sequence, 2, heads, D);
-// y and its gradient (batch x sequence, heads, D); log_sums and means (batch, heads, sequence) and cos and sin (sequence, D / 2) in f32.
-// FLOP of the lower triangle, for each of batch x heads: forward 2 x 2 x D x sequence^2 / 2, backward 7 products of that size where 5 would
-// do with atomic additions. Bound by the tensor cores.
+// y and its gradient (batch x sequence, heads, D); log_sums and means (batch, heads, sequence) and cos and sin (sequence, D / 2) in f32;
+// slopes (batch, heads, tiles of the lower triangle row by row, keys of a tile, queries of a tile).
+// FLOP of the lower triangle, for each of batch x heads: forward 2 products of 2 x D x sequence^2 / 2, backward 5. Bound by the tensor cores.
 // Tolerance: f32 1e-5, gradients 1e-4; bf16 2e-2 and 5e-2, since turned rows, P and dS are rounded before their products. A number that is
 // not finite may spoil all tokens of its tile, earlier ones too (0 times infinity), where the CPU version spoils later ones only.
 
-constexpr int ATTENTION_TURN_THREADS = 256;
-constexpr int ATTENTION_FORWARD_WARPS = 4;
-constexpr int ATTENTION_FORWARD_GROUPS = 2;
-constexpr int ATTENTION_QUERIES_WARPS = 4;
-constexpr int ATTENTION_QUERIES_GROUPS = 1;
+constexpr int ATTENTION_THREADS = 256;
+constexpr int ATTENTION_FORWARD_WARPS = 8;
+constexpr int ATTENTION_FORWARD_GROUPS = 1;
 constexpr int ATTENTION_KEYS_WARPS = 4;
-constexpr int ATTENTION_KEYS_GROUPS = 1;
+constexpr int ATTENTION_KEYS_GROUPS = 2;
 // Blocks that a multiprocessor has to hold at once, for which the compiler saves registers.
 constexpr int ATTENTION_FORWARD_BLOCKS = 2;
-constexpr int ATTENTION_QUERIES_BLOCKS = 3;
-constexpr int ATTENTION_KEYS_BLOCKS = 3;
+constexpr int ATTENTION_KEYS_BLOCKS = 2;
+// Queries of a tile that the gradients of the keys take at a time: fewer need fewer registers.
+constexpr int ATTENTION_KEYS_SLICE = 16;
 // Rows of a tile that passes by. Two pairs of them have to fit into 48 KiB.
 constexpr int ATTENTION_TILE = 64;
-// Rows of it that the kernels of the backward multiply at a time: fewer need fewer registers.
-constexpr int ATTENTION_QUERIES_SLICE = 64;
-constexpr int ATTENTION_KEYS_SLICE = 32;
 // In f32, one group a warp, tile and slice are the same.
 constexpr int ATTENTION_F32_WARPS = 2;
 constexpr int ATTENTION_F32_TILE = 32;
 
 #define OF(T, BF16, F32) (sizeof(T) == 2 ? BF16 : F32)
 #define TILE_OF(T) OF(T, ATTENTION_TILE, ATTENTION_F32_TILE)
+// Products in f32 are long; unrolled they would take minutes to compile.
+#define UNROLL_OF(T) OF(T, 64, 1)
 // Rows of a tile in shared memory lie 16 bytes further apart than they are long, so that the eight rows that ldmatrix reads are in
 // different banks.
 #define STRIDE_OF(T, D) (D + Pack<T>::N)
@@ -64,15 +64,21 @@ template <int ROWS, int D, typename T> __device__ void fetch(T *tile, Rows<const
     }
 }
 
+template <int GROUPS, int N> __device__ void clear(Sums (&sums)[GROUPS][N]) {
+#pragma unroll
+    for (int g = 0; g < GROUPS; g++)
+#pragma unroll
+        for (int n = 0; n < N; n++)
+            for (int i = 0; i < 4; i++) sums[g][n][i] = 0.0f;
+}
+
 // out (GROUPS x 16 x N) = left (GROUPS x 16 x D) times the transpose of the tile's first N rows.
 template <int GROUPS, int N, int D, typename T> __device__ void product_with_rows(Sums (&out)[GROUPS][N / 8], const Left<T> (&left)[GROUPS][D / 16], const T *tile) {
-#pragma unroll
-    for (int n = 0; n < N / 8; n += 2) {
-#pragma unroll
-        for (int g = 0; g < GROUPS; g++)
-            for (int i = 0; i < 4; i++) out[g][n][i] = out[g][n + 1][i] = 0.0f;
-#pragma unroll
-        for (int k = 0; k < D / 16; k++) {
+    clear(out);
+#pragma unroll (UNROLL_OF(T))
+    for (int k = 0; k < D / 16; k++) {
+#pragma unroll (UNROLL_OF(T))
+        for (int n = 0; n < N / 8; n += 2) {
             Right<T> right[2];
             load_right(tile, STRIDE_OF(T, D), 8 * n, 16 * k, right);
 #pragma unroll
@@ -84,23 +90,28 @@ template <int GROUPS, int N, int D, typename T> __device__ void product_with_row
     }
 }
 
-// out (GROUPS x 16 x D) += left (GROUPS x 16 x K) times the tile's first K rows.
-template <int GROUPS, int K, int D, typename T> __device__ void add_product_with_columns(Sums (&out)[GROUPS][D / 8], const Sums (&left)[GROUPS][K / 8], const T *tile) {
+// out (16 x D) += left (16 x 16) times rows of the tile from `row` on.
+template <int GROUPS, int D, typename T> __device__ void add_product_with_columns(Sums (&out)[GROUPS][D / 8], const Left<T> (&left)[GROUPS], const T *tile, int row) {
+#pragma unroll (UNROLL_OF(T))
+    for (int n = 0; n < D / 8; n += 2) {
+        Right<T> right[2];
+        load_right_transposed(tile, STRIDE_OF(T, D), 8 * n, row, right);
 #pragma unroll
+        for (int g = 0; g < GROUPS; g++) {
+            add_product(out[g][n], left[g], right[0]);
+            add_product(out[g][n + 1], left[g], right[1]);
+        }
+    }
+}
+
+// out (GROUPS x 16 x D) += left (GROUPS x 16 x K) times the tile's first K rows.
+template <int GROUPS, int K, int D, typename T> __device__ void add_sums_with_columns(Sums (&out)[GROUPS][D / 8], const Sums (&left)[GROUPS][K / 8], const T *tile) {
+#pragma unroll (UNROLL_OF(T))
     for (int k = 0; k < K / 16; k++) {
         Left<T> a[GROUPS];
 #pragma unroll
         for (int g = 0; g < GROUPS; g++) as_left(left[g][2 * k], left[g][2 * k + 1], a[g]);
-#pragma unroll
-        for (int n = 0; n < D / 8; n += 2) {
-            Right<T> right[2];
-            load_right_transposed(tile, STRIDE_OF(T, D), 8 * n, 16 * k, right);
-#pragma unroll
-            for (int g = 0; g < GROUPS; g++) {
-                add_product(out[g][n], a[g], right[0]);
-                add_product(out[g][n + 1], a[g], right[1]);
-            }
-        }
+        add_product_with_columns<GROUPS, D>(out, a, tile, 16 * k);
     }
 }
 
@@ -109,14 +120,6 @@ template <int GROUPS, int D, typename T> __device__ void load_lefts(Left<T> (&ou
     for (int g = 0; g < GROUPS; g++)
 #pragma unroll
         for (int k = 0; k < D / 16; k++) out[g][k] = load_left(tile, STRIDE_OF(T, D), row + 16 * g, 16 * k);
-}
-
-template <int GROUPS, int N> __device__ void clear(Sums (&sums)[GROUPS][N]) {
-#pragma unroll
-    for (int g = 0; g < GROUPS; g++)
-#pragma unroll
-        for (int n = 0; n < N; n++)
-            for (int i = 0; i < 4; i++) sums[g][n][i] = 0.0f;
 }
 
 // Writes 16 x D sums to rows from `first` on; turned back by the rows' positions where cos is given.
@@ -129,21 +132,20 @@ __device__ void store_rows(Rows<T> rows, const Sums (&sums)[D / 8], int first, i
         for (int half = 0; half < 2; half++) {
             int position = first + r + 8 * half, column = 8 * n + 2 * c;
             if (position >= sequence) continue;
-            Pair<T> lows, highs;
+            float low[2], high[2];
 #pragma unroll
             for (int i = 0; i < 2; i++) {
-                float low = sums[n][2 * half + i] * scale, high = sums[n + D / 16][2 * half + i] * scale;
+                low[i] = sums[n][2 * half + i] * scale;
+                high[i] = sums[n + D / 16][2 * half + i] * scale;
                 if (cos) {
                     float co = cos[position * (D / 2) + column + i], si = sin[position * (D / 2) + column + i];
-                    float turned = low * co + high * si;
-                    high = high * co - low * si;
-                    low = turned;
+                    float turned = low[i] * co + high[i] * si;
+                    high[i] = high[i] * co - low[i] * si;
+                    low[i] = turned;
                 }
-                lows.v[i] = from_float<T>(low);
-                highs.v[i] = from_float<T>(high);
             }
-            store_pair(rows.at(position) + column, lows);
-            store_pair(rows.at(position) + column + D / 2, highs);
+            store_pair(rows.at(position) + column, pair_of<T>(low[0], low[1]));
+            store_pair(rows.at(position) + column + D / 2, pair_of<T>(high[0], high[1]));
         }
     }
 }
@@ -191,7 +193,7 @@ template <typename T, int D> __device__ void attention_forward(const T *turned, 
     const float scale = LOG2_E / sqrtf((float)D);
 
     fetch<ROWS, D>(tiles, rows_of<D>(turned, s, 0, 2), first, s.sequence);
-    wait_for_fetches<0>();
+    wait_for_fetches();
     __syncthreads();
     Left<T> queries[GROUPS][D / 16];
     load_lefts<GROUPS, D>(queries, tiles, mine - first);
@@ -209,12 +211,11 @@ template <typename T, int D> __device__ void attention_forward(const T *turned, 
         for (int h = 0; h < 2; h++) largest[g][h] = -INFINITY, sum[g][h] = 0.0f;
     int end = min(first + ROWS, s.sequence);
     fetch_pair(0);
-    end_of_fetches();
     for (int start = 0; start < end; start += TILE) {
-        if (start + TILE < end) fetch_pair(start + TILE);
-        end_of_fetches();
-        wait_for_fetches<1>();
+        // All are here, and nobody needs the tile before any more.
+        wait_for_fetches();
         __syncthreads();
+        if (start + TILE < end) fetch_pair(start + TILE);
         const T *tile = tiles + start / TILE % 2 * 2 * SIZE;
         if (start < mine + MINE) {
             Sums scores[GROUPS][TILE / 8];
@@ -253,19 +254,18 @@ template <typename T, int D> __device__ void attention_forward(const T *turned, 
                         for (int i = 2 * h; i < 2 * h + 2; i++) out[g][n][i] *= shrink;
                 }
             }
-            add_product_with_columns<GROUPS, TILE, D>(out, scores, tile + SIZE);
+            add_sums_with_columns<GROUPS, TILE, D>(out, scores, tile + SIZE);
         }
-        __syncthreads();
     }
     u64 row = ((u64)blockIdx.z * s.heads + blockIdx.y) * s.sequence;
 #pragma unroll
     for (int g = 0; g < GROUPS; g++) {
 #pragma unroll
         for (int h = 0; h < 2; h++) {
-            float whole = row_sum(sum[g][h]);
+            float whole = row_sum(sum[g][h]), share = 1.0f / whole;
 #pragma unroll
             for (int n = 0; n < D / 8; n++)
-                for (int i = 2 * h; i < 2 * h + 2; i++) out[g][n][i] /= whole;
+                for (int i = 2 * h; i < 2 * h + 2; i++) out[g][n][i] *= share;
             int query = mine + 16 * g + r + 8 * h;
             if (c == 0 && query < s.sequence) log_sums[row + query] = log2f(whole) + largest[g][h] * scale;
         }
@@ -273,107 +273,48 @@ template <typename T, int D> __device__ void attention_forward(const T *turned, 
     }
 }
 
-// Gradients of the queries, and for the gradients of the keys the inner product of each query's output and its gradient, which softmax's
-// backward subtracts.
-template <typename T, int D>
-__device__ void attention_backward_queries(const T *turned, const T *qkv, const T *y, const T *grad, const float *cos, const float *sin, const float *log_sums,
-                                           float *means, T *grad_qkv, AttentionShape s) {
-    constexpr int TILE = TILE_OF(T), GROUPS = OF(T, ATTENTION_QUERIES_GROUPS, 1), WARPS = OF(T, ATTENTION_QUERIES_WARPS, ATTENTION_F32_WARPS);
-    constexpr int MINE = 16 * GROUPS, ROWS = WARPS * MINE, SIZE = TILE * STRIDE_OF(T, D), SLICE = OF(T, ATTENTION_QUERIES_SLICE, TILE);
-    static_assert(ROWS <= 2 * TILE, "queries and gradients have to fit where tiles will be");
-    __shared__ __align__(16) T tiles[4 * SIZE];
-    auto keys = rows_of<D>(turned, s, 1, 2), values = rows_of<D>(qkv, s, 2, 3), outputs = rows_of<D>(y, s, 0, 1), slopes = rows_of<D>(grad, s, 0, 1);
-    int first = (gridDim.x - 1 - blockIdx.x) * ROWS, mine = first + threadIdx.x / WARP * MINE, r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
-    const float scale = 1.0f / sqrtf((float)D);
-    u64 row = ((u64)blockIdx.z * s.heads + blockIdx.y) * s.sequence;
-
-    fetch<ROWS, D>(tiles, rows_of<D>(turned, s, 0, 2), first, s.sequence);
-    fetch<ROWS, D>(tiles + 2 * SIZE, slopes, first, s.sequence);
-    float mean[GROUPS][2], log_sum[GROUPS][2];
+// The inner product of a query's output and its gradient, which softmax's backward subtracts. As many lanes as a query has packs.
+template <typename T, int D> __device__ void attention_means(const T *y, const T *grad, float *means, u64 packs, AttentionShape s) {
+    constexpr int N = Pack<T>::N, LANES = D / N;
+    u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
+    float sum = 0.0f;
+    if (i < packs) {
+        Pack<T> a = load(y + i * N), b = load(grad + i * N);
 #pragma unroll
-    for (int g = 0; g < GROUPS; g++) {
-#pragma unroll
-        for (int h = 0; h < 2; h++) {
-            // Beyond the sequence rows are computed and not written.
-            int query = min(mine + 16 * g + r + 8 * h, s.sequence - 1);
-            float sum = 0.0f;
-#pragma unroll
-            for (int k = 0; k < D / 8; k++) {
-                Pair<T> a = load_pair(outputs.at(query) + 8 * k + 2 * c), b = load_pair(slopes.at(query) + 8 * k + 2 * c);
-                for (int i = 0; i < 2; i++) sum += to_float(a.v[i]) * to_float(b.v[i]);
-            }
-            mean[g][h] = row_sum(sum);
-            log_sum[g][h] = log_sums[row + query];
-            if (c == 0 && mine + 16 * g + r + 8 * h < s.sequence) means[row + query] = mean[g][h];
-        }
-    }
-    wait_for_fetches<0>();
-    __syncthreads();
-    Left<T> queries[GROUPS][D / 16], grads[GROUPS][D / 16];
-    load_lefts<GROUPS, D>(queries, tiles, mine - first);
-    load_lefts<GROUPS, D>(grads, tiles + 2 * SIZE, mine - first);
-    __syncthreads();
-
-    auto fetch_pair = [&](int start) {
-        T *at = tiles + start / TILE % 2 * 2 * SIZE;
-        fetch<TILE, D>(at, keys, start, s.sequence);
-        fetch<TILE, D>(at + SIZE, values, start, s.sequence);
-    };
-    Sums out[GROUPS][D / 8];
-    clear(out);
-    int end = min(first + ROWS, s.sequence);
-    fetch_pair(0);
-    end_of_fetches();
-    for (int start = 0; start < end; start += TILE) {
-        if (start + TILE < end) fetch_pair(start + TILE);
-        end_of_fetches();
-        wait_for_fetches<1>();
-        __syncthreads();
-        const T *tile = tiles + start / TILE % 2 * 2 * SIZE;
-#pragma unroll 1
-        for (int slice = 0; slice < TILE && start + slice < mine + MINE; slice += SLICE) {
-            Sums scores[GROUPS][SLICE / 8], products[GROUPS][SLICE / 8];
-            product_with_rows<GROUPS, SLICE, D>(scores, queries, tile + slice * STRIDE_OF(T, D));
-            product_with_rows<GROUPS, SLICE, D>(products, grads, tile + SIZE + slice * STRIDE_OF(T, D));
-            bool diagonal = start + slice + SLICE - 1 > mine;
-#pragma unroll
-            for (int g = 0; g < GROUPS; g++) {
-#pragma unroll
-                for (int n = 0; n < SLICE / 8; n++) {
-#pragma unroll
-                    for (int i = 0; i < 4; i++) {
-                        float probability = exp2_of(scores[g][n][i] * (scale * LOG2_E) - log_sum[g][i / 2]);
-                        if (diagonal && start + slice + 8 * n + 2 * c + i % 2 > mine + 16 * g + r + i / 2 * 8) probability = 0.0f;
-                        scores[g][n][i] = probability * (products[g][n][i] - mean[g][i / 2]);
-                    }
-                }
-            }
-            add_product_with_columns<GROUPS, SLICE, D>(out, scores, tile + slice * STRIDE_OF(T, D));
-        }
-        __syncthreads();
+        for (int k = 0; k < N; k++) sum += to_float(a.v[k]) * to_float(b.v[k]);
     }
 #pragma unroll
-    for (int g = 0; g < GROUPS; g++) store_rows<D>(rows_of<D>(grad_qkv, s, 0, 3), out[g], mine + 16 * g, s.sequence, scale, cos, sin);
+    for (int mask = LANES / 2; mask > 0; mask /= 2) sum += shuffle_xor(sum, mask);
+    u64 query = i / LANES, token = query / s.heads, head = query % s.heads;
+    if (i < packs && i % LANES == 0) means[(token / s.sequence * s.heads + head) * s.sequence + token % s.sequence] = sum;
 }
 
-// Gradients of keys and values. Products are transposed: a row is a key, a column a query.
+// Where the gradients of the scores of this block's head are, for a tile of queries and one of keys.
+template <typename T> __device__ T *slopes_of(T *slopes, AttentionShape s, int queries, int keys) {
+    constexpr int TILE = TILE_OF(T);
+    u64 tiles = (s.sequence + TILE - 1) / TILE, head = (u64)blockIdx.z * s.heads + blockIdx.y;
+    return slopes + (head * (tiles * (tiles + 1) / 2) + (u64)queries * (queries + 1) / 2 + keys) * (TILE * TILE);
+}
+
+// Gradients of keys and values, and of the scores. Products are transposed: a row is a key, a column a query.
 template <typename T, int D>
 __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *grad, const float *cos, const float *sin, const float *log_sums, const float *means,
-                                        T *grad_qkv, AttentionShape s) {
+                                        T *slopes, T *grad_qkv, AttentionShape s) {
     constexpr int TILE = TILE_OF(T), GROUPS = OF(T, ATTENTION_KEYS_GROUPS, 1), WARPS = OF(T, ATTENTION_KEYS_WARPS, ATTENTION_F32_WARPS);
     constexpr int MINE = 16 * GROUPS, ROWS = WARPS * MINE, SIZE = TILE * STRIDE_OF(T, D), SLICE = OF(T, ATTENTION_KEYS_SLICE, TILE);
     static_assert(ROWS <= 2 * TILE, "keys and values have to fit where tiles will be");
+    static_assert(TILE % MINE == 0 && TILE % SLICE == 0, "a warp's keys, and a slice, belong to one tile");
     __shared__ __align__(16) T tiles[4 * SIZE];
     // Of the queries of a tile: log_sums, then means.
     __shared__ __align__(16) float numbers[4 * TILE];
-    auto queries = rows_of<D>(turned, s, 0, 2), slopes = rows_of<D>(grad, s, 0, 1);
+    auto queries = rows_of<D>(turned, s, 0, 2), grads = rows_of<D>(grad, s, 0, 1);
     int first = blockIdx.x * ROWS, mine = first + threadIdx.x / WARP * MINE, r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
     const float scale = 1.0f / sqrtf((float)D);
     u64 row = ((u64)blockIdx.z * s.heads + blockIdx.y) * s.sequence;
 
     fetch<ROWS, D>(tiles, rows_of<D>(turned, s, 1, 2), first, s.sequence);
     fetch<ROWS, D>(tiles + 2 * SIZE, rows_of<D>(qkv, s, 2, 3), first, s.sequence);
-    wait_for_fetches<0>();
+    wait_for_fetches();
     __syncthreads();
     Left<T> keys[GROUPS][D / 16], values[GROUPS][D / 16];
     load_lefts<GROUPS, D>(keys, tiles, mine - first);
@@ -385,7 +326,7 @@ __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *
         int which = start / TILE % 2;
         T *at = tiles + which * 2 * SIZE;
         fetch<TILE, D>(at, queries, start, s.sequence);
-        fetch<TILE, D>(at + SIZE, slopes, start, s.sequence);
+        fetch<TILE, D>(at + SIZE, grads, start, s.sequence);
         for (int i = threadIdx.x; i < 2 * TILE; i += blockDim.x) {
             int query = start + i % TILE;
             const float *from = i < TILE ? log_sums : means;
@@ -397,18 +338,17 @@ __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *
     clear(grad_values);
     int begin = first / TILE * TILE;
     fetch_pair(begin);
-    end_of_fetches();
     for (int start = begin; start < s.sequence; start += TILE) {
-        if (start + TILE < s.sequence) fetch_pair(start + TILE);
-        end_of_fetches();
-        wait_for_fetches<1>();
+        wait_for_fetches();
         __syncthreads();
+        if (start + TILE < s.sequence) fetch_pair(start + TILE);
+        // None of these queries sees any of the warp's keys.
+        if (start / TILE < mine / TILE) continue;
         const T *tile = tiles + start / TILE % 2 * 2 * SIZE;
         const float *tile_numbers = numbers + start / TILE % 2 * 2 * TILE;
+        T *out = slopes_of(slopes, s, start / TILE, mine / TILE) + (mine % TILE + r) * TILE + 2 * c;
 #pragma unroll 1
         for (int slice = 0; slice < TILE; slice += SLICE) {
-            // Queries before all of these keys see none of them.
-            if (start + slice + SLICE <= mine) continue;
             Sums scores[GROUPS][SLICE / 8], products[GROUPS][SLICE / 8];
             product_with_rows<GROUPS, SLICE, D>(scores, keys, tile + slice * STRIDE_OF(T, D));
             product_with_rows<GROUPS, SLICE, D>(products, values, tile + SIZE + slice * STRIDE_OF(T, D));
@@ -425,12 +365,14 @@ __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *
                         scores[g][n][i] = probability;
                         products[g][n][i] = probability * (products[g][n][i] - mean.v[i % 2]);
                     }
+#pragma unroll
+                    for (int h = 0; h < 2; h++)
+                        store_pair(out + (16 * g + 8 * h) * TILE + slice + 8 * n, pair_of<T>(products[g][n][2 * h], products[g][n][2 * h + 1]));
                 }
             }
-            add_product_with_columns<GROUPS, SLICE, D>(grad_values, scores, tile + SIZE + slice * STRIDE_OF(T, D));
-            add_product_with_columns<GROUPS, SLICE, D>(grad_keys, products, tile + slice * STRIDE_OF(T, D));
+            add_sums_with_columns<GROUPS, SLICE, D>(grad_values, scores, tile + SIZE + slice * STRIDE_OF(T, D));
+            add_sums_with_columns<GROUPS, SLICE, D>(grad_keys, products, tile + slice * STRIDE_OF(T, D));
         }
-        __syncthreads();
     }
 #pragma unroll
     for (int g = 0; g < GROUPS; g++) {
@@ -439,24 +381,59 @@ __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *
     }
 }
 
+// Gradients of the queries of one tile: the slopes of their scores times the keys.
+template <typename T, int D>
+__device__ void attention_backward_queries(const T *turned, const T *slopes, const float *cos, const float *sin, T *grad_qkv, AttentionShape s) {
+    constexpr int TILE = TILE_OF(T), SIZE = TILE * STRIDE_OF(T, D), SLOPES_STRIDE = STRIDE_OF(T, TILE), SLOPES = TILE * SLOPES_STRIDE;
+    __shared__ __align__(16) T tiles[2 * (SIZE + SLOPES)];
+    auto keys = rows_of<D>(turned, s, 1, 2);
+    // Those that have most to do begin first.
+    int which = gridDim.x - 1 - blockIdx.x, mine = threadIdx.x / WARP * 16;
+    const T *from = slopes_of(slopes, s, which, 0);
+    auto fetch_pair = [&](int tile) {
+        T *at = tiles + tile % 2 * (SIZE + SLOPES);
+        fetch<TILE, D>(at, keys, tile * TILE, s.sequence);
+        fetch<TILE, TILE>(at + SIZE, Rows<const T>{from + (u64)tile * (TILE * TILE), TILE}, 0, TILE);
+    };
+    Sums out[1][D / 8];
+    clear(out);
+    fetch_pair(0);
+    for (int tile = 0; tile <= which; tile++) {
+        wait_for_fetches();
+        __syncthreads();
+        if (tile < which) fetch_pair(tile + 1);
+        const T *at = tiles + tile % 2 * (SIZE + SLOPES);
+#pragma unroll (UNROLL_OF(T))
+        for (int k = 0; k < TILE; k += 16) {
+            Left<T> left[1] = {load_left_transposed(at + SIZE, SLOPES_STRIDE, mine, k)};
+            add_product_with_columns<1, D>(out, left, at, k);
+        }
+    }
+    store_rows<D>(rows_of<D>(grad_qkv, s, 0, 3), out[0], which * TILE + mine, s.sequence, 1.0f / sqrtf((float)D), cos, sin);
+}
+
 #define KERNELS(T, NAME, D)                                                                                                                    \
     extern "C" __global__ void attention_turn_##NAME##_##D(const T *qkv, const float *cos, const float *sin, T *turned, u64 packs,             \
                                                            AttentionShape s) {                                                                 \
         attention_turn<T, D>(qkv, cos, sin, turned, packs, s);                                                                                 \
     }                                                                                                                                          \
-    extern "C" __global__ void __launch_bounds__(WARP *OF(T, ATTENTION_FORWARD_WARPS, ATTENTION_F32_WARPS), OF(T, ATTENTION_FORWARD_BLOCKS, 1))                                    \
+    extern "C" __global__ void                                                                                                                 \
+        __launch_bounds__(WARP *OF(T, ATTENTION_FORWARD_WARPS, ATTENTION_F32_WARPS), OF(T, ATTENTION_FORWARD_BLOCKS, 1))                       \
         attention_forward_##NAME##_##D(const T *turned, const T *qkv, T *y, float *log_sums, AttentionShape s) {                               \
         attention_forward<T, D>(turned, qkv, y, log_sums, s);                                                                                  \
     }                                                                                                                                          \
-    extern "C" __global__ void __launch_bounds__(WARP *OF(T, ATTENTION_QUERIES_WARPS, ATTENTION_F32_WARPS), OF(T, ATTENTION_QUERIES_BLOCKS, 1))                                    \
-        attention_backward_queries_##NAME##_##D(const T *turned, const T *qkv, const T *y, const T *grad, const float *cos, const float *sin,  \
-                                                const float *log_sums, float *means, T *grad_qkv, AttentionShape s) {                          \
-        attention_backward_queries<T, D>(turned, qkv, y, grad, cos, sin, log_sums, means, grad_qkv, s);                                        \
+    extern "C" __global__ void attention_means_##NAME##_##D(const T *y, const T *grad, float *means, u64 packs, AttentionShape s) {            \
+        attention_means<T, D>(y, grad, means, packs, s);                                                                                       \
     }                                                                                                                                          \
-    extern "C" __global__ void __launch_bounds__(WARP *OF(T, ATTENTION_KEYS_WARPS, ATTENTION_F32_WARPS), OF(T, ATTENTION_KEYS_BLOCKS, 1))                                       \
+    extern "C" __global__ void __launch_bounds__(WARP *OF(T, ATTENTION_KEYS_WARPS, ATTENTION_F32_WARPS), OF(T, ATTENTION_KEYS_BLOCKS, 1))      \
         attention_backward_keys_##NAME##_##D(const T *turned, const T *qkv, const T *grad, const float *cos, const float *sin,                 \
-                                             const float *log_sums, const float *means, T *grad_qkv, AttentionShape s) {                       \
-        attention_backward_keys<T, D>(turned, qkv, grad, cos, sin, log_sums, means, grad_qkv, s);                                              \
+                                             const float *log_sums, const float *means, T *slopes, T *grad_qkv, AttentionShape s) {            \
+        attention_backward_keys<T, D>(turned, qkv, grad, cos, sin, log_sums, means, slopes, grad_qkv, s);                                      \
+    }                                                                                                                                          \
+    extern "C" __global__ void __launch_bounds__(WARP *TILE_OF(T) / 16)                                                                        \
+        attention_backward_queries_##NAME##_##D(const T *turned, const T *slopes, const float *cos, const float *sin, T *grad_qkv,             \
+                                                AttentionShape s) {                                                                            \
+        attention_backward_queries<T, D>(turned, slopes, cos, sin, grad_qkv, s);                                                               \
     }
 
 KERNELS(float, f32, 16)

@@ -16,24 +16,44 @@ const ROWS_PER_GROUP: usize = 16;
 pub enum Pass {
     /// Outputs.
     Forward,
+    /// Gradients of keys and values, and of the scores.
+    Keys,
     /// Gradients of the queries.
     Queries,
-    /// Gradients of keys and values.
-    Keys,
+}
+
+/// Rows of a tile that passes by.
+fn tile(settings: &Settings, dtype: DType) -> Result<usize> {
+    match dtype {
+        DType::F32 => settings.get("ATTENTION_F32_TILE"),
+        DType::BF16 => settings.get("ATTENTION_TILE"),
+        other => bail!("{NAME}: no CUDA version for {other:?}, only for f32 and bf16"),
+    }
 }
 
 impl Pass {
     /// Warps of a block, and rows of each.
     fn block(self, settings: &Settings, dtype: DType) -> Result<(usize, usize)> {
         let (warps, groups) = match (self, dtype) {
+            (Self::Queries, _) => {
+                return Ok((tile(settings, dtype)? / ROWS_PER_GROUP, ROWS_PER_GROUP));
+            }
             (_, DType::F32) => return Ok((settings.get("ATTENTION_F32_WARPS")?, ROWS_PER_GROUP)),
-            (Self::Forward, DType::BF16) => ("ATTENTION_FORWARD_WARPS", "ATTENTION_FORWARD_GROUPS"),
-            (Self::Queries, DType::BF16) => ("ATTENTION_QUERIES_WARPS", "ATTENTION_QUERIES_GROUPS"),
-            (Self::Keys, DType::BF16) => ("ATTENTION_KEYS_WARPS", "ATTENTION_KEYS_GROUPS"),
-            (_, other) => bail!("{NAME}: no CUDA version for {other:?}, only for f32 and bf16"),
+            (Self::Forward, _) => ("ATTENTION_FORWARD_WARPS", "ATTENTION_FORWARD_GROUPS"),
+            (Self::Keys, _) => ("ATTENTION_KEYS_WARPS", "ATTENTION_KEYS_GROUPS"),
         };
         Ok((settings.get(warps)?, settings.get(groups)? * ROWS_PER_GROUP))
     }
+}
+
+/// Numbers that the gradients of the scores take: all tiles of the lower triangle, of each head and sequence.
+///
+/// # Errors
+/// A dtype other than f32 and bf16.
+pub fn slopes(settings: &Settings, shape: &Shape, batch: usize, dtype: DType) -> Result<usize> {
+    let tile = tile(settings, dtype)?;
+    let tiles = shape.sequence.div_ceil(tile);
+    Ok(batch * shape.heads * tiles * (tiles + 1) / 2 * tile * tile)
 }
 
 /// A block for so many rows, each head and each sequence.
@@ -58,12 +78,12 @@ pub fn tiles(
     Launch::new(NAME, blocks, warps * WARP)
 }
 
-/// Turns queries and keys, `elements` numbers of each; a thread takes two packs.
+/// A thread for each pack of `elements` numbers.
 ///
 /// # Errors
 /// None of them, or more than a GPU has blocks for.
-pub fn turn(settings: &Settings, elements: usize, dtype: DType) -> Result<Launch> {
-    let threads = settings.get("ATTENTION_TURN_THREADS")?;
+pub fn packs(settings: &Settings, elements: usize, dtype: DType) -> Result<Launch> {
+    let threads = settings.get("ATTENTION_THREADS")?;
     let packs = elements / pack(NAME, dtype)?;
     Launch::new(NAME, [packs.div_ceil(threads), 1, 1], threads)
 }
@@ -73,7 +93,7 @@ pub(super) use device::{Kept, backward, forward};
 
 #[cfg(feature = "cuda")]
 mod device {
-    use super::{NAME, Pass, pack, tiles, turn};
+    use super::{NAME, Pass, pack, packs, slopes, tiles};
     use crate::cuda::device::{CudaReal, kernels, span, start, tensor, unwritten, view};
     use crate::host::Open;
     use crate::rotary::{Shape, Table};
@@ -133,16 +153,15 @@ mod device {
             2 * elements * (shape.sequence + 1),
             4 * elements * size_of::<T>(),
         )?;
-        let packs = (elements / pack(NAME, T::DTYPE)?) as u64;
         start!(
             device,
             kernels.named(&named::<T>("attention_turn", &shape))?,
-            turn(&kernels.settings, elements, T::DTYPE)?,
+            packs(&kernels.settings, elements, T::DTYPE)?,
             &qkv,
             &cos,
             &sin,
             &mut turned,
-            &packs,
+            &((elements / pack(NAME, T::DTYPE)?) as u64),
             &sizes
         )?;
         start!(
@@ -180,38 +199,32 @@ mod device {
         let shape = rotary.shape();
         let rows = y.len() / shape.head_dim;
         let batch = rows / (shape.sequence * shape.heads);
-        let mut means = unwritten::<f32>(device, rows)?;
-        let mut out = unwritten::<T>(device, data.len())?;
         let kernels = kernels(NAME, device)?;
-        let launch = |pass| tiles(&kernels.settings, pass, &shape, batch, T::DTYPE);
+        let settings = &kernels.settings;
+        let mut means = unwritten::<f32>(device, rows)?;
+        let mut slopes = unwritten::<T>(device, slopes(settings, &shape, batch, T::DTYPE)?)?;
+        let mut out = unwritten::<T>(device, data.len())?;
+        let launch = |pass| tiles(settings, pass, &shape, batch, T::DTYPE);
         let sizes = AttentionShape::from(&shape);
-        // As many products as it takes with what the forward left; these kernels do seven.
         let _span = span(
             device,
             "attention.backward",
             5 * y.len() * (shape.sequence + 1),
             8 * y.num_bytes(),
         )?;
-        let kernel = kernels.named(&named::<T>("attention_backward_queries", &shape))?;
         start!(
             device,
-            kernel,
-            launch(Pass::Queries)?,
-            turned,
-            &data,
+            kernels.named(&named::<T>("attention_means", &shape))?,
+            packs(settings, y.len(), T::DTYPE)?,
             &y,
             &grad,
-            &cos,
-            &sin,
-            log_sums,
             &mut means,
-            &mut out,
+            &((y.len() / pack(NAME, T::DTYPE)?) as u64),
             &sizes
         )?;
-        let kernel = kernels.named(&named::<T>("attention_backward_keys", &shape))?;
         start!(
             device,
-            kernel,
+            kernels.named(&named::<T>("attention_backward_keys", &shape))?,
             launch(Pass::Keys)?,
             turned,
             &data,
@@ -220,6 +233,18 @@ mod device {
             &sin,
             log_sums,
             &means,
+            &mut slopes,
+            &mut out,
+            &sizes
+        )?;
+        start!(
+            device,
+            kernels.named(&named::<T>("attention_backward_queries", &shape))?,
+            launch(Pass::Queries)?,
+            turned,
+            &slopes,
+            &cos,
+            &sin,
             &mut out,
             &sizes
         )?;

@@ -50,15 +50,8 @@ __device__ inline void fetch_pack(void *to, const void *from, bool wanted) {
 __device__ inline void fetch_number(float *to, const float *from, bool wanted) {
     asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(to)), "l"(from), "r"(wanted ? 4 : 0) : "memory");
 }
-// What this thread has begun since the last call belongs together.
-__device__ inline void end_of_fetches() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-// Waits for all that this thread has begun but the last N groups; other threads see it after __syncthreads.
-template <int N> __device__ inline void wait_for_fetches() {
-    if (N == 0)
-        asm volatile("cp.async.wait_all;" ::: "memory");
-    else
-        asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
-}
+// Waits for all that this thread has begun; other threads see it after __syncthreads.
+__device__ inline void wait_for_fetches() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
 #endif
 

@@ -111,8 +111,7 @@ inline void fetch_pack(void *to, const void *from, bool wanted) {
     wanted ? std::memcpy(to, from, 16) : std::memset(to, 0, 16);
 }
 inline void fetch_number(float *to, const float *from, bool wanted) { *to = wanted ? *from : 0.0f; }
-inline void end_of_fetches() {}
-template <int N> void wait_for_fetches() {}
+inline void wait_for_fetches() {}
 
 struct bf16 {
     unsigned short bits;

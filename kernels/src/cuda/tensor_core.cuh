@@ -28,6 +28,14 @@ __device__ inline Left<float> load_left(const float *tile, int stride, int row, 
     return out;
 }
 
+// The same where `tile` holds the transpose: row k, column `row`.
+__device__ inline Left<float> load_left_transposed(const float *tile, int stride, int row, int k) {
+    int r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
+    Left<float> out;
+    for (int i = 0; i < 8; i++) out.v[i] = tile[(k + 2 * c + i % 2 + i / 4 * 8) * stride + row + r + i / 2 % 2 * 8];
+    return out;
+}
+
 // Two right factors next to each other, columns from `n` and from `n` + 8 on. `tile` holds their transpose: row n, column k.
 __device__ inline void load_right(const float *tile, int stride, int n, int k, Right<float> out[2]) {
     int r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
@@ -113,6 +121,13 @@ __device__ inline Left<bf16> load_left(const bf16 *tile, int stride, int row, in
     return out;
 }
 
+__device__ inline Left<bf16> load_left_transposed(const bf16 *tile, int stride, int row, int k) {
+    int lane = threadIdx.x % WARP;
+    Left<bf16> out;
+    load_matrices_transposed(out.v, tile + (k + lane / 16 * 8 + lane % 8) * stride + row + lane / 8 % 2 * 8);
+    return out;
+}
+
 __device__ inline void load_right(const bf16 *tile, int stride, int n, int k, Right<bf16> out[2]) {
     int lane = threadIdx.x % WARP;
     u32 v[4];
@@ -125,6 +140,14 @@ __device__ inline void load_right_transposed(const bf16 *tile, int stride, int n
     u32 v[4];
     load_matrices_transposed(v, tile + (k + lane / 8 % 2 * 8 + lane % 8) * stride + n + lane / 16 * 8);
     for (int i = 0; i < 4; i++) out[i / 2].v[i % 2] = v[i];
+}
+
+// Both rounded.
+template <typename T> __device__ Pair<T> pair_of(float a, float b);
+template <> __device__ inline Pair<float> pair_of<float>(float a, float b) { return {a, b}; }
+template <> __device__ inline Pair<bf16> pair_of<bf16>(float a, float b) {
+    u32 both = pack_pair(a, b);
+    return {(unsigned short)both, (unsigned short)(both >> 16)};
 }
 
 __device__ inline void as_left(const Sums &a, const Sums &b, Left<bf16> &out) {

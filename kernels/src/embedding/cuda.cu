@@ -22,8 +22,16 @@ template <typename T> __device__ void embedding_backward(const u32 *ids, const T
     u32 symbol = ids[own];
     if (threadIdx.x == 0) earlier = 0, near = -1;
     __syncthreads();
-    for (int i = threadIdx.x; i < own; i += blockDim.x)
-        if (ids[i] == symbol) earlier = 1;
+    for (int i = threadIdx.x * Pack<u32>::N; i < own; i += blockDim.x * Pack<u32>::N) {
+        int last = min(i + Pack<u32>::N, own);
+        Pack<u32> some;
+        if (last == i + Pack<u32>::N)
+            some = load(ids + i);
+        else
+            for (int k = 0; i + k < last; k++) some.v[k] = ids[i + k];
+        for (int k = 0; i + k < last; k++)
+            if (some.v[k] == symbol) earlier = 1;
+    }
     __syncthreads();
     if (earlier) return;
     for (int first_column = 0; first_column < width; first_column += blockDim.x * Pack<T>::N) {

@@ -2,7 +2,8 @@
 //
 // Launch: forward ceil(rows / RMS_NORM_WARPS) blocks of RMS_NORM_WARPS x 32 threads, a row a warp; backward a block of as many threads for each
 // band of rows; `weight_sum` ceil(width / 32) blocks of RMS_NORM_SUM_WARPS x 32 threads. width is a multiple of a pack.
-// Forward: 4 FLOP and 2 numbers of traffic an element. Backward: 9 FLOP and 3 numbers; for the gradient of the weight a block reads its rows once
+// Forward: 4 FLOP and 2 numbers of traffic an element. Backward: 9 FLOP and 3 numbers, 4 with what a residual connection
+// has left; for the gradient of the weight a block reads its rows once
 // more, column by column, while they are in a cache. Bound by memory. Sums have a fixed order; with atomic additions it would change from run to
 // run.
 // Tolerance: 1e-5 in f32, 1e-2 in bf16; gradients 1e-4 and 2e-2.
@@ -35,9 +36,9 @@ template <typename T> __device__ void rms_norm_forward(const T *x, const T *weig
     }
 }
 
-// Gradients of a band's rows, and its part of the weight's gradient in a row of `partial`.
+// Gradients of a band's rows, with `before` added where `onto`, and its part of the weight's gradient in a row of `partial`.
 template <typename T>
-__device__ void rms_norm_backward(const T *x, const T *weight, const T *grad, T *grad_x, float *partial, int rows, int width, float epsilon) {
+__device__ void rms_norm_backward(const T *x, const T *weight, const T *grad, const T *before, int onto, T *grad_x, float *partial, int rows, int width, float epsilon) {
     constexpr int N = Pack<T>::N;
     __shared__ float scales[RMS_NORM_BAND];
     int lane = threadIdx.x % WARP, first = blockIdx.x * RMS_NORM_BAND, last = min(first + RMS_NORM_BAND, rows);
@@ -54,8 +55,11 @@ __device__ void rms_norm_backward(const T *x, const T *weight, const T *grad, T 
         float scale = 1.0f / sqrtf(warp_sum(squares) / width + epsilon);
         float pull = scale * scale * warp_sum(product) / width;
         for (int i = lane * N; i < width; i += WARP * N) {
-            Pack<T> in = load(x + at + i), w = load(weight + i), g = load(grad + at + i), out;
-            for (int k = 0; k < N; k++) out.v[k] = from_float<T>(scale * (to_float(g.v[k]) * to_float(w.v[k]) - to_float(in.v[k]) * pull));
+            Pack<T> in = load(x + at + i), w = load(weight + i), g = load(grad + at + i), out = load(before + at + i);
+            for (int k = 0; k < N; k++) {
+                float own = scale * (to_float(g.v[k]) * to_float(w.v[k]) - to_float(in.v[k]) * pull);
+                out.v[k] = from_float<T>(onto ? to_float(out.v[k]) + own : own);
+            }
             store(grad_x + at + i, out);
         }
         if (lane == 0) scales[row - first] = scale;
@@ -92,8 +96,8 @@ template <typename T> __device__ void rms_norm_weight_sum(const float *partial, 
 #define PARAMETERS(T) (const T *x, const T *weight, T *y, int rows, int width, float epsilon)
 FOR_BOTH(rms_norm_forward, PARAMETERS, (x, weight, y, rows, width, epsilon))
 #undef PARAMETERS
-#define PARAMETERS(T) (const T *x, const T *weight, const T *grad, T *grad_x, float *partial, int rows, int width, float epsilon)
-FOR_BOTH(rms_norm_backward, PARAMETERS, (x, weight, grad, grad_x, partial, rows, width, epsilon))
+#define PARAMETERS(T) (const T *x, const T *weight, const T *grad, const T *before, int onto, T *grad_x, float *partial, int rows, int width, float epsilon)
+FOR_BOTH(rms_norm_backward, PARAMETERS, (x, weight, grad, before, onto, grad_x, partial, rows, width, epsilon))
 #undef PARAMETERS
 #define PARAMETERS(T) (const float *partial, T *grad_weight, int bands, int width)
 FOR_BOTH(rms_norm_weight_sum, PARAMETERS, (partial, grad_weight, bands, width))

@@ -71,15 +71,19 @@ mod device {
     }
 
     pub(crate) fn backward<T: CudaReal>(
-        x: &Tensor,
-        weight: &Tensor,
+        [x, weight]: [&Tensor; 2],
         grad: &Tensor,
+        before: Option<&Tensor>,
         epsilon: f64,
     ) -> Result<[Tensor; 2]> {
-        let [x_device, weight_device, grad_device] = [x, weight, grad].map(Open::of);
+        let onto = i32::from(before.is_some());
+        let before = before.unwrap_or(grad);
+        let [x_device, weight_device, grad_device, before] =
+            [x, weight, grad, before].map(Open::of);
         let device = x_device.storage(NAME)?.device();
         let data = x_device.view::<T>(NAME)?;
         let (scale, grad) = (weight_device.view::<T>(NAME)?, grad_device.view::<T>(NAME)?);
+        let before = before.view::<T>(NAME)?;
         let (width, count) = (scale.len(), data.len() / scale.len());
         let kernels = kernels(NAME, device)?;
         let launch = bands(&kernels.settings, count, width, T::DTYPE)?;
@@ -88,7 +92,8 @@ mod device {
         let mut grad_x = unwritten::<T>(device, data.len())?;
         let mut grad_weight = unwritten::<T>(device, width)?;
         let mut partial = unwritten::<f32>(device, parts as usize * width)?;
-        let bytes = (3 * data.len() + 2 * width) * size_of::<T>();
+        let tensors = 3 + onto as usize;
+        let bytes = (tensors * data.len() + 2 * width) * size_of::<T>();
         let _span = span(device, "rms_norm.backward", 9 * data.len(), bytes)?;
         let epsilon = epsilon as f32;
         let [count, width, parts] = [count as i32, width as i32, parts.cast_signed()];
@@ -100,6 +105,8 @@ mod device {
             &data,
             &scale,
             &grad,
+            &before,
+            &onto,
             &mut grad_x,
             &mut partial,
             &count,

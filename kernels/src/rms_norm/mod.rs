@@ -13,8 +13,9 @@ pub mod cpu;
 pub mod cuda;
 pub mod reference;
 
+use crate::add::sum;
 use crate::host::{Open, for_real, matrix, slice};
-use crate::tape::Tape;
+use crate::tape::{Onto, Tape};
 use crate::{Real, profile};
 use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
@@ -33,7 +34,7 @@ struct RmsNorm {
 /// # Errors
 /// Shapes that do not fit, a dtype other than f32 or f64, a layout that is not contiguous.
 pub fn rms_norm(tape: &Tape, x: &Tensor, weight: &Tensor, epsilon: f64) -> Result<Tensor> {
-    tape.two([x, weight], RmsNorm { epsilon })
+    tape.onto([x, weight], RmsNorm { epsilon })
 }
 
 impl RmsNorm {
@@ -118,24 +119,27 @@ impl CustomOp2 for RmsNorm {
             for_cuda_real!(NAME, x.0.dtype(), T => cuda::forward::<T>(x, weight, self.epsilon))?;
         Ok((y, x_layout.shape().clone()))
     }
+}
 
-    fn bwd(
+impl Onto for RmsNorm {
+    fn backward_onto(
         &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _y: &Tensor,
+        [x, weight]: [&Tensor; 2],
         grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        before: Option<&Tensor>,
+    ) -> Result<[Tensor; 2]> {
         let grad = grad.contiguous()?;
         #[cfg(feature = "cuda")]
         if x.device().is_cuda() {
-            let [grad_x, grad_weight] = for_cuda_real!(NAME, x.dtype(), T =>
-                cuda::backward::<T>(x, weight, &grad, self.epsilon))?;
-            return Ok((Some(grad_x), Some(grad_weight)));
+            return for_cuda_real!(NAME, x.dtype(), T =>
+                cuda::backward::<T>([x, weight], &grad, before, self.epsilon));
         }
         let [grad_x, grad_weight] =
             for_real!(NAME, x.dtype(), T => self.backward::<T>(x, weight, &grad))?;
-        Ok((Some(grad_x), Some(grad_weight)))
+        let grad_x = before.map_or(Ok(grad_x.clone()), |before| {
+            sum("add.backward", before, &grad_x)
+        })?;
+        Ok([grad_x, grad_weight])
     }
 }
 

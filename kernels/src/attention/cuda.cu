@@ -6,11 +6,10 @@
 // compute the probabilities a second time takes longer than to write and read sequence^2 / 2 numbers for each head.
 //
 // A block has WARPS warps, a warp GROUPS groups of 16 rows, so that what it reads from shared memory serves them all.
-// Launch: `turn` and `means` a thread a pack of a query; `forward` and `backward_keys` (ceil(sequence / rows of a block), heads, batch) blocks,
-// `backward_queries` one for each tile, head and sequence.
+// Launch: `turn` and `means` a thread a pack of a query; the others (ceil(sequence / rows of a block), heads, batch) blocks.
 // D, the width of a head, is 16, 32 or 64. qkv as everywhere: (batch x sequence, 3, heads, D); turned (batch x sequence, 2, heads, D);
 // y and its gradient (batch x sequence, heads, D); log_sums and means (batch, heads, sequence) and cos and sin (sequence, D / 2) in f32;
-// slopes (batch, heads, tiles of the lower triangle row by row, keys of a tile, queries of a tile).
+// slopes (batch, heads, tiles of the lower triangle row by row, 16 keys of a tile, 16 queries of a tile, a left factor).
 // FLOP of the lower triangle, for each of batch x heads: forward 2 products of 2 x D x sequence^2 / 2, backward 5. Bound by the tensor cores.
 // Tolerance: f32 1e-5, gradients 1e-4; bf16 2e-2 and 5e-2, since turned rows, P and dS are rounded before their products. A number that is
 // not finite may spoil all tokens of its tile, earlier ones too (0 times infinity), where the CPU version spoils later ones only.
@@ -20,9 +19,12 @@ constexpr int ATTENTION_FORWARD_WARPS = 8;
 constexpr int ATTENTION_FORWARD_GROUPS = 1;
 constexpr int ATTENTION_KEYS_WARPS = 4;
 constexpr int ATTENTION_KEYS_GROUPS = 2;
+constexpr int ATTENTION_QUERIES_WARPS = 4;
+constexpr int ATTENTION_QUERIES_GROUPS = 2;
 // Blocks that a multiprocessor has to hold at once, for which the compiler saves registers.
 constexpr int ATTENTION_FORWARD_BLOCKS = 2;
 constexpr int ATTENTION_KEYS_BLOCKS = 2;
+constexpr int ATTENTION_QUERIES_BLOCKS = 4;
 // Queries of a tile that the gradients of the keys take at a time: fewer need fewer registers.
 constexpr int ATTENTION_KEYS_SLICE = 16;
 // Rows of a tile that passes by. Two pairs of them have to fit into 48 KiB.
@@ -346,7 +348,7 @@ __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *
         if (start / TILE < mine / TILE) continue;
         const T *tile = tiles + start / TILE % 2 * 2 * SIZE;
         const float *tile_numbers = numbers + start / TILE % 2 * 2 * TILE;
-        T *out = slopes_of(slopes, s, start / TILE, mine / TILE) + (mine % TILE + r) * TILE + 2 * c;
+        T *out = slopes_of(slopes, s, start / TILE, mine / TILE) + mine % TILE * TILE;
 #pragma unroll 1
         for (int slice = 0; slice < TILE; slice += SLICE) {
             Sums scores[GROUPS][SLICE / 8], products[GROUPS][SLICE / 8];
@@ -365,13 +367,19 @@ __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *
                         scores[g][n][i] = probability;
                         products[g][n][i] = probability * (products[g][n][i] - mean.v[i % 2]);
                     }
-#pragma unroll
-                    for (int h = 0; h < 2; h++)
-                        store_pair(out + (16 * g + 8 * h) * TILE + slice + 8 * n, pair_of<T>(products[g][n][2 * h], products[g][n][2 * h + 1]));
                 }
             }
             add_sums_with_columns<GROUPS, SLICE, D>(grad_values, scores, tile + SIZE + slice * STRIDE_OF(T, D));
-            add_sums_with_columns<GROUPS, SLICE, D>(grad_keys, products, tile + slice * STRIDE_OF(T, D));
+#pragma unroll (UNROLL_OF(T))
+            for (int k = 0; k < SLICE; k += 16) {
+                Left<T> left[GROUPS];
+#pragma unroll
+                for (int g = 0; g < GROUPS; g++) {
+                    as_left(products[g][k / 8], products[g][k / 8 + 1], left[g]);
+                    store_left(out + 16 * (g * TILE + slice + k), left[g]);
+                }
+                add_product_with_columns<GROUPS, D>(grad_keys, left, tile, slice + k);
+            }
         }
     }
 #pragma unroll
@@ -381,35 +389,37 @@ __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *
     }
 }
 
-// Gradients of the queries of one tile: the slopes of their scores times the keys.
+// Gradients of the queries: the slopes of their scores times the keys.
 template <typename T, int D>
 __device__ void attention_backward_queries(const T *turned, const T *slopes, const float *cos, const float *sin, T *grad_qkv, AttentionShape s) {
-    constexpr int TILE = TILE_OF(T), SIZE = TILE * STRIDE_OF(T, D), SLOPES_STRIDE = STRIDE_OF(T, TILE), SLOPES = TILE * SLOPES_STRIDE;
-    __shared__ __align__(16) T tiles[2 * (SIZE + SLOPES)];
+    constexpr int TILE = TILE_OF(T), GROUPS = OF(T, ATTENTION_QUERIES_GROUPS, 1), WARPS = OF(T, ATTENTION_QUERIES_WARPS, ATTENTION_F32_WARPS);
+    constexpr int MINE = 16 * GROUPS, ROWS = WARPS * MINE, SIZE = TILE * STRIDE_OF(T, D);
+    static_assert(TILE % MINE == 0, "a warp's queries belong to one tile");
+    __shared__ __align__(16) T tiles[2 * SIZE];
     auto keys = rows_of<D>(turned, s, 1, 2);
     // Those that have most to do begin first.
-    int which = gridDim.x - 1 - blockIdx.x, mine = threadIdx.x / WARP * 16;
-    const T *from = slopes_of(slopes, s, which, 0);
-    auto fetch_pair = [&](int tile) {
-        T *at = tiles + tile % 2 * (SIZE + SLOPES);
-        fetch<TILE, D>(at, keys, tile * TILE, s.sequence);
-        fetch<TILE, TILE>(at + SIZE, Rows<const T>{from + (u64)tile * (TILE * TILE), TILE}, 0, TILE);
-    };
-    Sums out[1][D / 8];
+    int first = (gridDim.x - 1 - blockIdx.x) * ROWS, mine = first + threadIdx.x / WARP * MINE, end = min(first + ROWS, s.sequence);
+    const T *from = slopes_of(slopes, s, mine / TILE, 0) + 16 * (mine % TILE);
+    Sums out[GROUPS][D / 8];
     clear(out);
-    fetch_pair(0);
-    for (int tile = 0; tile <= which; tile++) {
+    fetch<TILE, D>(tiles, keys, 0, s.sequence);
+    for (int start = 0; start < end; start += TILE) {
+        // Rows beyond the sequence, in a tile that is not there, have nothing to add.
+        bool seen = start <= mine && mine < s.sequence;
+        Left<T> left[TILE / 16][GROUPS];
+#pragma unroll (UNROLL_OF(T))
+        for (int k = 0; k < TILE / 16; k++)
+#pragma unroll (UNROLL_OF(T))
+            for (int g = 0; seen && g < GROUPS; g++) left[k][g] = load_left_transposed(from + (start + 16 * k) * TILE + 256 * g);
         wait_for_fetches();
         __syncthreads();
-        if (tile < which) fetch_pair(tile + 1);
-        const T *at = tiles + tile % 2 * (SIZE + SLOPES);
+        if (start + TILE < end) fetch<TILE, D>(tiles + (start / TILE + 1) % 2 * SIZE, keys, start + TILE, s.sequence);
+        if (!seen) continue;
 #pragma unroll (UNROLL_OF(T))
-        for (int k = 0; k < TILE; k += 16) {
-            Left<T> left[1] = {load_left_transposed(at + SIZE, SLOPES_STRIDE, mine, k)};
-            add_product_with_columns<1, D>(out, left, at, k);
-        }
+        for (int k = 0; k < TILE / 16; k++) add_product_with_columns<GROUPS, D>(out, left[k], tiles + start / TILE % 2 * SIZE, 16 * k);
     }
-    store_rows<D>(rows_of<D>(grad_qkv, s, 0, 3), out[0], which * TILE + mine, s.sequence, 1.0f / sqrtf((float)D), cos, sin);
+#pragma unroll
+    for (int g = 0; g < GROUPS; g++) store_rows<D>(rows_of<D>(grad_qkv, s, 0, 3), out[g], mine + 16 * g, s.sequence, 1.0f / sqrtf((float)D), cos, sin);
 }
 
 #define KERNELS(T, NAME, D)                                                                                                                    \
@@ -430,7 +440,8 @@ __device__ void attention_backward_queries(const T *turned, const T *slopes, con
                                              const float *log_sums, const float *means, T *slopes, T *grad_qkv, AttentionShape s) {            \
         attention_backward_keys<T, D>(turned, qkv, grad, cos, sin, log_sums, means, slopes, grad_qkv, s);                                      \
     }                                                                                                                                          \
-    extern "C" __global__ void __launch_bounds__(WARP *TILE_OF(T) / 16)                                                                        \
+    extern "C" __global__ void                                                                                                                 \
+        __launch_bounds__(WARP *OF(T, ATTENTION_QUERIES_WARPS, ATTENTION_F32_WARPS), OF(T, ATTENTION_QUERIES_BLOCKS, 1))                       \
         attention_backward_queries_##NAME##_##D(const T *turned, const T *slopes, const float *cos, const float *sin, T *grad_qkv,             \
                                                 AttentionShape s) {                                                                            \
         attention_backward_queries<T, D>(turned, slopes, cos, sin, grad_qkv, s);                                                               \

@@ -148,6 +148,15 @@ inline void load_matrices_either(u32 out[4], const bf16 *row, bool transposed) {
 inline void load_matrices(u32 out[4], const bf16 *row) { load_matrices_either(out, row, false); }
 inline void load_matrices_transposed(u32 out[4], const bf16 *row) { load_matrices_either(out, row, true); }
 
+// movmatrix.
+inline u32 transposed(u32 numbers) {
+    int r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
+    return exchange({numbers}, [=](Fiber *lanes) {
+        auto at = [&](int row, int column) { return (u32)(lanes[4 * row + column / 2].shown[0] >> column % 2 * 16 & 0xffff); };
+        return at(2 * c, r) | at(2 * c + 1, r) << 16;
+    });
+}
+
 // mma.m16n8k16 by its definition: both factors are put together from all lanes' fragments.
 template <typename Left, typename Right> void emulated_product(float (&sums)[4], const Left &a, const Right &b) {
     int r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;

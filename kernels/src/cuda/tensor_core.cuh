@@ -13,7 +13,7 @@ template <typename T> struct Right;
 typedef float Sums[4];
 
 // f32: element by element.
-template <> struct Left<float> {
+template <> struct alignas(16) Left<float> {
     float v[8];
 };
 template <> struct Right<float> {
@@ -28,11 +28,14 @@ __device__ inline Left<float> load_left(const float *tile, int stride, int row, 
     return out;
 }
 
-// The same where `tile` holds the transpose: row k, column `row`.
-__device__ inline Left<float> load_left_transposed(const float *tile, int stride, int row, int k) {
+// What `store_left` has written, transposed.
+__device__ inline Left<float> load_left_transposed(const float *from) {
     int r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
     Left<float> out;
-    for (int i = 0; i < 8; i++) out.v[i] = tile[(k + 2 * c + i % 2 + i / 4 * 8) * stride + row + r + i / 2 % 2 * 8];
+    for (int i = 0; i < 8; i++) {
+        int row = 2 * c + i % 2, lane = 4 * row + r / 2, element = r % 2 + i / 4 * 2 + i / 2 % 2 * 4;
+        out.v[i] = from[lane * 8 + element];
+    }
     return out;
 }
 
@@ -74,7 +77,7 @@ __device__ inline void add_product(Sums &sums, const Left<float> &a, const Right
 }
 
 // bf16: two numbers a register, the even one in its low half.
-template <> struct Left<bf16> {
+template <> struct alignas(16) Left<bf16> {
     u32 v[4];
 };
 template <> struct Right<bf16> {
@@ -94,6 +97,13 @@ __device__ inline void load_matrices_transposed(u32 out[4], const bf16 *row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                  : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
                  : "r"(shared_address(row)));
+}
+
+// An 8 x 8 matrix, of which a lane holds two numbers.
+__device__ inline u32 transposed(u32 numbers) {
+    u32 out;
+    asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(out) : "r"(numbers));
+    return out;
 }
 
 __device__ inline u32 pack_pair(float low, float high) {
@@ -121,11 +131,9 @@ __device__ inline Left<bf16> load_left(const bf16 *tile, int stride, int row, in
     return out;
 }
 
-__device__ inline Left<bf16> load_left_transposed(const bf16 *tile, int stride, int row, int k) {
-    int lane = threadIdx.x % WARP;
-    Left<bf16> out;
-    load_matrices_transposed(out.v, tile + (k + lane / 16 * 8 + lane % 8) * stride + row + lane / 8 % 2 * 8);
-    return out;
+__device__ inline Left<bf16> load_left_transposed(const bf16 *from) {
+    Left<bf16> in = reinterpret_cast<const Left<bf16> *>(from)[threadIdx.x % WARP];
+    return {transposed(in.v[0]), transposed(in.v[2]), transposed(in.v[1]), transposed(in.v[3])};
 }
 
 __device__ inline void load_right(const bf16 *tile, int stride, int n, int k, Right<bf16> out[2]) {
@@ -156,3 +164,6 @@ __device__ inline void as_left(const Sums &a, const Sums &b, Left<bf16> &out) {
     out.v[2] = pack_pair(b[0], b[1]);
     out.v[3] = pack_pair(b[2], b[3]);
 }
+
+// A left factor to memory, 256 numbers in the order of lanes and their elements.
+template <typename T> __device__ void store_left(T *to, const Left<T> &left) { reinterpret_cast<Left<T> *>(to)[threadIdx.x % WARP] = left; }

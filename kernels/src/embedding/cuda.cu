@@ -13,42 +13,53 @@ template <typename T> __device__ void embedding_forward(const T *table, const u3
     for (int i = threadIdx.x * Pack<T>::N; i < width; i += blockDim.x * Pack<T>::N) store(y + i, load(row + i));
 }
 
+// Tokens that a thread looks at, at most 8.
+constexpr int EMBEDDING_TOKENS = 8;
+
+// Which of EMBEDDING_TOKENS tokens from `first`, a multiple of it, up to `last` are the symbol: a bit each.
+__device__ inline unsigned char tokens_of(const u32 *ids, u32 symbol, int first, int last) {
+    unsigned char found = 0;
+    for (int k = 0; k < EMBEDDING_TOKENS; k += Pack<u32>::N) {
+        if (first + k + Pack<u32>::N <= last) {
+            Pack<u32> some = load(ids + first + k);
+            for (int j = 0; j < Pack<u32>::N; j++) found |= (some.v[j] == symbol) << (k + j);
+        } else {
+            for (int j = 0; j < Pack<u32>::N && first + k + j < last; j++) found |= (ids[first + k + j] == symbol) << (k + j);
+        }
+    }
+    return found;
+}
+
 // Adds gradients of tokens up to rows of the table, which begins as zeros. The block of the first token of a symbol does so for all tokens of
 // the symbol, in the order of the text; the others end at once.
 template <typename T> __device__ void embedding_backward(const u32 *ids, const T *grad, T *grad_table, int tokens, int width) {
     __shared__ int earlier, near;
-    __shared__ bool hits[MOST_THREADS];
-    int own = blockIdx.x;
+    // One bit for each of a thread's tokens.
+    __shared__ unsigned char hits[MOST_THREADS];
+    int own = blockIdx.x, stretch = blockDim.x * EMBEDDING_TOKENS;
     u32 symbol = ids[own];
     if (threadIdx.x == 0) earlier = 0, near = -1;
     __syncthreads();
-    for (int i = threadIdx.x * Pack<u32>::N; i < own; i += blockDim.x * Pack<u32>::N) {
-        int last = min(i + Pack<u32>::N, own);
-        Pack<u32> some;
-        if (last == i + Pack<u32>::N)
-            some = load(ids + i);
-        else
-            for (int k = 0; i + k < last; k++) some.v[k] = ids[i + k];
-        for (int k = 0; i + k < last; k++)
-            if (some.v[k] == symbol) earlier = 1;
-    }
+    for (int first = threadIdx.x * EMBEDDING_TOKENS; first < own; first += stretch)
+        if (tokens_of(ids, symbol, first, own)) earlier = 1;
     __syncthreads();
     if (earlier) return;
     for (int first_column = 0; first_column < width; first_column += blockDim.x * Pack<T>::N) {
         int column = first_column + threadIdx.x * Pack<T>::N;
         float sums[Pack<T>::N];
         for (int k = 0; k < Pack<T>::N; k++) sums[k] = 0.0f;
-        for (int first = own; first < tokens; first += blockDim.x) {
-            int token = first + threadIdx.x;
-            hits[threadIdx.x] = token < tokens && ids[token] == symbol;
+        for (int first = own / EMBEDDING_TOKENS * EMBEDDING_TOKENS; first < tokens; first += stretch) {
+            hits[threadIdx.x] = tokens_of(ids, symbol, first + threadIdx.x * EMBEDDING_TOKENS, tokens);
             // Most stretches of the text have no such token. Whoever finds one says in which stretch.
             if (hits[threadIdx.x]) near = first;
             __syncthreads();
             if (near == first && column < width) {
                 for (int i = 0; i < (int)blockDim.x; i++) {
-                    if (!hits[i]) continue;
-                    Pack<T> pack = load(grad + (u64)(first + i) * width + column);
-                    for (int k = 0; k < Pack<T>::N; k++) sums[k] += to_float(pack.v[k]);
+                    for (int k = 0; k < EMBEDDING_TOKENS && hits[i] >> k; k++) {
+                        if (!(hits[i] >> k & 1)) continue;
+                        Pack<T> pack = load(grad + (u64)(first + i * EMBEDDING_TOKENS + k) * width + column);
+                        for (int j = 0; j < Pack<T>::N; j++) sums[j] += to_float(pack.v[j]);
+                    }
                 }
             }
             __syncthreads();

@@ -8,10 +8,10 @@
 // run.
 // Tolerance: 1e-5 in f32, 1e-2 in bf16; gradients 1e-4 and 2e-2.
 
-constexpr int RMS_NORM_WARPS = 4;
+constexpr int RMS_NORM_WARPS = 8;
 // Rows of a block of the backward. Fewer stay in a nearer cache, and there are more parts of the weight's gradient to add up at the end.
-constexpr int RMS_NORM_BAND = 16;
-constexpr int RMS_NORM_SUM_WARPS = 32;
+constexpr int RMS_NORM_BAND = 8;
+constexpr int RMS_NORM_SUM_WARPS = 16;
 
 template <typename T> __device__ float row_sum_of_squares(const T *row, int width, int lane) {
     float sum = 0.0f;

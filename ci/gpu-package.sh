@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Puts together what ci/gpu-check needs on a machine with a GPU that has neither Rust nor a network: the two programs, and a small repository whose
 # branch `slower` differs from `main` by needless work in one CUDA kernel. Takes what ci/cuda-build.sh takes, about 7 minutes the first time.
-# Usage: ci/gpu-package.sh [CONFIG [PAIRS IN A BLOCK [NEEDLESS SUMS A ROW]]]     default: crates/gpt/configs/gpt-124m.toml 20 8
-#        EVALUATE_TOKENS: fewer validation tokens than usual, for a device that is emulated
+# Usage: ci/gpu-package.sh [CONFIG [PAIRS IN A BLOCK [NEEDLESS SUMS A ROW]]]     default: crates/gpt/configs/gpt-124m.toml 10 64
+#        EVALUATE_TOKENS: validation tokens, by default one batch of gpt-124m
 # Then carry the checkout with target/gpu-check/package.tar.xz to the machine, and run ci/gpu-check there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -29,7 +29,7 @@ version = 1
 [workload.gpt]
 build    = ["sh", "-c", "mkdir -p {target} && cp /tmp/outpace-gpu-check/outpace-gpt {target}/ && {target}/outpace-gpt compile --out {target}/kernels"]
 run      = ["{target}/outpace-gpt", "train", "--config", "config.toml", "--kernels={target}/kernels"]
-evaluate = ["{target}/outpace-gpt", "evaluate", "--config", "config.toml", "--kernels={target}/kernels", "--precision=f32"${EVALUATE_TOKENS:+, \"--tokens=$EVALUATE_TOKENS\"}]
+evaluate = ["{target}/outpace-gpt", "evaluate", "--config", "config.toml", "--kernels={target}/kernels", "--precision=f32", "--tokens=${EVALUATE_TOKENS:-16384}"]
 reads    = ["config.toml"]
 timeout  = "2m"
 check_steps = 8
@@ -38,7 +38,7 @@ check_steps = 8
 editable = ["kernels/src/**"]
 
 [gate]
-pairs = ${2:-20}
+pairs = ${2:-10}
 max_blocks = 24
 TOML
 in_repository() { git -C "$repository" -c user.name=gpu-check -c user.email=gpu-check@localhost "$@"; }
@@ -46,7 +46,7 @@ in_repository init -q -b main
 in_repository add -A
 in_repository commit -qm "kernels as they are"
 in_repository checkout -q -b slower
-python3 ci/slow_down.py --cuda "${3:-8}" "$repository"
+python3 ci/slow_down.py --cuda "${3:-64}" "$repository"
 in_repository commit -qam "rms_norm: needless sums"
 in_repository checkout -q main
 # One file, so that whatever copies it keeps the repository whole.

@@ -45,6 +45,15 @@ mod device {
     }
 
     impl State {
+        /// With moments of zero, which need not come from the host.
+        pub(crate) fn new(device: &CudaDevice, value: &[f32]) -> Result<Self> {
+            Ok(Self {
+                master: device.clone_htod(value)?,
+                m: device.alloc_zeros::<f32>(value.len())?,
+                v: device.alloc_zeros::<f32>(value.len())?,
+            })
+        }
+
         pub(crate) fn on(device: &CudaDevice, stored: &Stored) -> Result<Self> {
             Ok(Self {
                 master: device.clone_htod(&stored.value)?,

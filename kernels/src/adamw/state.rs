@@ -32,6 +32,11 @@ impl State {
     /// # Errors
     /// Another length than the parameter's, or what candle reports.
     pub fn new(parameter: &Var, value: Vec<f32>) -> Result<Self> {
+        #[cfg(feature = "cuda")]
+        if let Device::Cuda(device) = parameter.device() {
+            set(parameter, &value)?;
+            return Ok(Self::Cuda(cuda::State::new(device, &value)?));
+        }
         let moments = Moments::zeros(value.len());
         Self::restore(parameter, Stored { value, moments })
     }

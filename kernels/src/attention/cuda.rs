@@ -35,12 +35,10 @@ impl Pass {
     /// Warps of a block, and rows of each.
     fn block(self, settings: &Settings, dtype: DType) -> Result<(usize, usize)> {
         let (warps, groups) = match (self, dtype) {
-            (Self::Queries, _) => {
-                return Ok((tile(settings, dtype)? / ROWS_PER_GROUP, ROWS_PER_GROUP));
-            }
             (_, DType::F32) => return Ok((settings.get("ATTENTION_F32_WARPS")?, ROWS_PER_GROUP)),
             (Self::Forward, _) => ("ATTENTION_FORWARD_WARPS", "ATTENTION_FORWARD_GROUPS"),
             (Self::Keys, _) => ("ATTENTION_KEYS_WARPS", "ATTENTION_KEYS_GROUPS"),
+            (Self::Queries, _) => ("ATTENTION_QUERIES_WARPS", "ATTENTION_QUERIES_GROUPS"),
         };
         Ok((settings.get(warps)?, settings.get(groups)? * ROWS_PER_GROUP))
     }

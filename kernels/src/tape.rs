@@ -61,8 +61,13 @@ impl Tape {
     /// Shapes or dtypes that differ.
     pub fn add(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         let output = sum("add.forward", a, b)?;
-        self.record(&output, || Operation::Add([a.clone(), b.clone()]));
+        self.record_add(&output, [a, b]);
         Ok(output)
+    }
+
+    /// `output` is `a + b`, which a kernel has computed with something else.
+    pub(crate) fn record_add(&self, output: &Tensor, [a, b]: [&Tensor; 2]) {
+        self.record(output, || Operation::Add([a.clone(), b.clone()]));
     }
 
     pub(crate) fn one(&self, x: &Tensor, operation: impl CustomOp1 + 'static) -> Result<Tensor> {
@@ -88,11 +93,20 @@ impl Tape {
         operation: impl Onto + 'static,
     ) -> Result<Tensor> {
         let output = a.apply_op2_no_bwd(b, &operation)?;
-        let arguments = || [a, b].map(Tensor::clone);
-        self.record(&output, || {
-            Operation::Onto(Box::new(operation), arguments())
-        });
+        self.record_onto(&output, [a, b], operation);
         Ok(output)
+    }
+
+    /// `output` is what `operation` makes of both, which a kernel has computed with something else.
+    pub(crate) fn record_onto(
+        &self,
+        output: &Tensor,
+        [a, b]: [&Tensor; 2],
+        operation: impl Onto + 'static,
+    ) {
+        self.record(output, || {
+            Operation::Onto(Box::new(operation), [a.clone(), b.clone()])
+        });
     }
 
     /// Gradients of the sum of `output`'s elements.

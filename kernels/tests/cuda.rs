@@ -13,7 +13,7 @@ use outpace_kernels::cuda::Launch;
 use outpace_kernels::cuda::settings::Settings;
 use outpace_kernels::embedding::{self, embedding};
 use outpace_kernels::relu_squared::{self, relu_squared};
-use outpace_kernels::rms_norm::{self, rms_norm};
+use outpace_kernels::rms_norm::{self, add_rms_norm, rms_norm};
 use outpace_kernels::rotary::{Shape, Table};
 use outpace_kernels::tape::Tape;
 use std::io::Write as _;
@@ -210,18 +210,22 @@ fn rms_norm_agrees() {
         let (slope, before) = (numbers(rows * width, 5), numbers(rows * width, 6));
         let (input, w) = (tensor(&x, &[rows, width]), tensor(&weight, &[width]));
         let tape = Tape::new();
+        let other = tensor(&before, &[rows, width]);
+        let [sum, added] = add_rms_norm(&Tape::off(), [&input, &other], &w, 1e-5).unwrap();
         let y = rms_norm(&tape, &input, &w, 1e-5).unwrap();
         let slopes = tensor(&slope, &[rows, width]);
         let [grad_x, grad_weight] = gradients(tape, &y, slopes, [&input, &w]);
         for of in [F32, BF16] {
             let set = settings("rms_norm");
+            let launch = rms_norm::cuda::rows(&set, rows, width, of.dtype).unwrap();
             let launches = [
-                rms_norm::cuda::rows(&set, rows, width, of.dtype).unwrap(),
+                launch,
+                launch,
                 rms_norm::cuda::bands(&set, rows, width, of.dtype).unwrap(),
                 rms_norm::cuda::weight_sum(&set, width).unwrap(),
             ];
             let band = set.get("RMS_NORM_BAND").unwrap();
-            let together = (&grad_x + tensor(&before, &[rows, width])).unwrap();
+            let together = (&grad_x + &other).unwrap();
             for (onto, grad_x) in [(0, &grad_x), (1, &together)] {
                 emulate(
                     "rms_norm",
@@ -231,6 +235,8 @@ fn rms_norm_agrees() {
                     &[&x, &weight, &slope, &before],
                     &[
                         (&y, of.forward),
+                        (&sum, of.forward),
+                        (&added, of.forward),
                         (grad_x, of.gradient),
                         (&grad_weight, of.gradient),
                     ],

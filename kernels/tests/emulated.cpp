@@ -92,10 +92,12 @@ template <typename T> void run_rms_norm(const std::vector<int> &size) {
     auto y = unwritten<T>(rows * width), grad_x = unwritten<T>(rows * width), grad_weight = unwritten<T>(width);
     int bands = (rows + band - 1) / band;
     auto partial = unwritten<float>(bands * width);
+    auto sum = unwritten<T>(rows * width), added = unwritten<T>(rows * width);
     launch_next([&] { KERNEL(rms_norm_forward)(x.data(), weight.data(), y.data(), rows, width, epsilon); });
+    launch_next([&] { KERNEL(rms_norm_add_forward)(x.data(), before.data(), weight.data(), sum.data(), added.data(), rows, width, epsilon); });
     launch_next([&] { KERNEL(rms_norm_backward)(x.data(), weight.data(), grad.data(), before.data(), onto, grad_x.data(), partial.data(), rows, width, epsilon); });
     launch_next([&] { KERNEL(rms_norm_weight_sum)(partial.data(), grad_weight.data(), bands, width); });
-    give(y), give(grad_x), give(grad_weight);
+    give(y), give(sum), give(added), give(grad_x), give(grad_weight);
 }
 
 template <typename T> void run_cross_entropy(const std::vector<int> &size) {

@@ -61,6 +61,7 @@ const std::map<std::string, Kernel> KERNELS = {
     BOTH(relu_squared_forward),
     BOTH(relu_squared_backward),
     BOTH(rms_norm_forward),
+    BOTH(rms_norm_add_forward),
     BOTH(rms_norm_backward),
     BOTH(rms_norm_weight_sum),
 };

@@ -12,7 +12,7 @@ use outpace_kernels::cross_entropy::cross_entropy;
 use outpace_kernels::embedding::embedding;
 use outpace_kernels::linear::linear;
 use outpace_kernels::relu_squared::relu_squared;
-use outpace_kernels::rms_norm::rms_norm;
+use outpace_kernels::rms_norm::{add_rms_norm, rms_norm};
 use outpace_kernels::rotary::{Shape, Table};
 use outpace_kernels::tape::Tape;
 use rayon::prelude::*;
@@ -130,15 +130,21 @@ impl Model {
         let ids = Tensor::new(inputs, self.device())?;
         let (first, rest) = self.tensors();
         let mut x = embedding(tape, first, &ids)?;
-        let (blocks, last) = rest.split_at(BLOCK.len() * self.config.layers);
-        for block in blocks.chunks(BLOCK.len()) {
-            x = self.block(tape, x, block)?;
+        let epsilon = self.config.norm_epsilon;
+        let mut h = rms_norm(tape, &x, rest[0].value.as_tensor(), epsilon)?;
+        for first in (0..self.config.layers).map(|block| block * BLOCK.len()) {
+            // The last is the next block's norm, or the one before the head.
+            let [qkv, out, mlp_norm, up, down, next_norm] =
+                std::array::from_fn(|i| rest[first + 1 + i].value.as_tensor());
+            h = attention(tape, &linear(tape, &h, qkv)?, &self.rotary)?;
+            h = linear(tape, &h, out)?;
+            [x, h] = add_rms_norm(tape, [&x, &h], mlp_norm, epsilon)?;
+            h = relu_squared(tape, &linear(tape, &h, up)?)?;
+            h = linear(tape, &h, down)?;
+            [x, h] = add_rms_norm(tape, [&x, &h], next_norm, epsilon)?;
         }
-        linear(
-            tape,
-            &self.norm(tape, &x, &last[0])?,
-            last[1].value.as_tensor(),
-        )
+        let head = &rest[rest.len() - 1];
+        linear(tape, &h, head.value.as_tensor())
     }
 
     fn device(&self) -> &Device {
@@ -147,26 +153,6 @@ impl Model {
 
     fn tensors(&self) -> (&Tensor, &[Parameter]) {
         (self.parameters[0].value.as_tensor(), &self.parameters[1..])
-    }
-
-    fn block(&self, tape: &Tape, x: Tensor, parameters: &[Parameter]) -> Result<Tensor> {
-        let [attention_norm, qkv, out, mlp_norm, up, down] = parameters else {
-            unreachable!("chunks of BLOCK.len() = 6");
-        };
-        let h = linear(
-            tape,
-            &self.norm(tape, &x, attention_norm)?,
-            qkv.value.as_tensor(),
-        )?;
-        let h = attention(tape, &h, &self.rotary)?;
-        let x = tape.add(&x, &linear(tape, &h, out.value.as_tensor())?)?;
-        let h = linear(tape, &self.norm(tape, &x, mlp_norm)?, up.value.as_tensor())?;
-        let h = linear(tape, &relu_squared(tape, &h)?, down.value.as_tensor())?;
-        tape.add(&x, &h)
-    }
-
-    fn norm(&self, tape: &Tape, x: &Tensor, weight: &Parameter) -> Result<Tensor> {
-        rms_norm(tape, x, weight.value.as_tensor(), self.config.norm_epsilon)
     }
 }
 

@@ -2,7 +2,7 @@
 //
 // Launch: forward ceil(rows / RMS_NORM_WARPS) blocks of RMS_NORM_WARPS x 32 threads, a row a warp; backward a block of as many threads for each
 // band of rows; `weight_sum` ceil(width / 32) blocks of RMS_NORM_SUM_WARPS x 32 threads. width is a multiple of a pack.
-// Forward: 4 FLOP and 2 numbers of traffic an element. Backward: 9 FLOP and 3 numbers, 4 with what a residual connection
+// Forward: 4 FLOP and 2 numbers of traffic an element, 5 and 4 with the addition before it. Backward: 9 FLOP and 3 numbers, 4 with what a residual connection
 // has left; for the gradient of the weight a block reads its rows once
 // more, column by column, while they are in a cache. Bound by memory. Sums have a fixed order; with atomic additions it would change from run to
 // run.
@@ -22,6 +22,11 @@ template <typename T> __device__ float row_sum_of_squares(const T *row, int widt
     return warp_sum(sum);
 }
 
+template <typename T> __device__ Pack<T> sum_of(Pack<T> a, Pack<T> b) {
+    for (int k = 0; k < Pack<T>::N; k++) a.v[k] = from_float<T>(to_float(a.v[k]) + to_float(b.v[k]));
+    return a;
+}
+
 template <typename T> __device__ void rms_norm_forward(const T *x, const T *weight, T *y, int rows, int width, float epsilon) {
     int lane = threadIdx.x % WARP;
     int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
@@ -33,6 +38,27 @@ template <typename T> __device__ void rms_norm_forward(const T *x, const T *weig
         Pack<T> in = load(x + i), w = load(weight + i), out;
         for (int k = 0; k < Pack<T>::N; k++) out.v[k] = from_float<T>(to_float(in.v[k]) * scale * to_float(w.v[k]));
         store(y + i, out);
+    }
+}
+
+// x = a + b, rounded, and y, the norm of that: a residual connection and what follows it.
+template <typename T>
+__device__ void rms_norm_add_forward(const T *a, const T *b, const T *weight, T *x, T *y, int rows, int width, float epsilon) {
+    int lane = threadIdx.x % WARP;
+    int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
+    if (row >= rows) return;
+    u64 at = (u64)row * width;
+    float squares = 0.0f;
+    for (int i = lane * Pack<T>::N; i < width; i += WARP * Pack<T>::N) {
+        Pack<T> sum = sum_of(load(a + at + i), load(b + at + i));
+        for (int k = 0; k < Pack<T>::N; k++) squares += to_float(sum.v[k]) * to_float(sum.v[k]);
+        store(x + at + i, sum);
+    }
+    float scale = 1.0f / sqrtf(warp_sum(squares) / width + epsilon);
+    for (int i = lane * Pack<T>::N; i < width; i += WARP * Pack<T>::N) {
+        Pack<T> in = sum_of(load(a + at + i), load(b + at + i)), w = load(weight + i), out;
+        for (int k = 0; k < Pack<T>::N; k++) out.v[k] = from_float<T>(to_float(in.v[k]) * scale * to_float(w.v[k]));
+        store(y + at + i, out);
     }
 }
 
@@ -95,6 +121,9 @@ template <typename T> __device__ void rms_norm_weight_sum(const float *partial, 
 
 #define PARAMETERS(T) (const T *x, const T *weight, T *y, int rows, int width, float epsilon)
 FOR_BOTH(rms_norm_forward, PARAMETERS, (x, weight, y, rows, width, epsilon))
+#undef PARAMETERS
+#define PARAMETERS(T) (const T *a, const T *b, const T *weight, T *x, T *y, int rows, int width, float epsilon)
+FOR_BOTH(rms_norm_add_forward, PARAMETERS, (a, b, weight, x, y, rows, width, epsilon))
 #undef PARAMETERS
 #define PARAMETERS(T) (const T *x, const T *weight, const T *grad, const T *before, int onto, T *grad_x, float *partial, int rows, int width, float epsilon)
 FOR_BOTH(rms_norm_backward, PARAMETERS, (x, weight, grad, before, onto, grad_x, partial, rows, width, epsilon))

@@ -35,7 +35,7 @@ pub fn weight_sum(settings: &Settings, width: usize) -> Result<Launch> {
 }
 
 #[cfg(feature = "cuda")]
-pub(super) use device::{backward, forward};
+pub(super) use device::{add_forward, backward, forward};
 
 #[cfg(feature = "cuda")]
 mod device {
@@ -43,7 +43,7 @@ mod device {
     use crate::cuda::device::{CudaReal, kernels, span, start, tensor, unwritten, view};
     use crate::host::Open;
     use candle_core::backend::BackendStorage as _;
-    use candle_core::{CudaStorage, Layout, Result, Tensor};
+    use candle_core::{CudaStorage, Layout, Result, Tensor, bail};
 
     pub(crate) fn forward<T: CudaReal>(
         x: (&CudaStorage, &Layout),
@@ -68,6 +68,40 @@ mod device {
             device, kernel, launch, &x, &weight, &mut y, &count, &width, &epsilon
         )?;
         Ok(CudaStorage::wrap_cuda_slice(y, device.clone()))
+    }
+
+    /// `a + b` and its norm.
+    pub(crate) fn add_forward<T: CudaReal>(
+        [a, b]: [&Tensor; 2],
+        weight: &Tensor,
+        epsilon: f64,
+    ) -> Result<[Tensor; 2]> {
+        if a.shape() != b.shape() {
+            bail!(
+                "{NAME}: {:?} and {:?} are to be added",
+                a.shape(),
+                b.shape()
+            );
+        }
+        let [a_device, b_device, weight_device] = [a, b, weight].map(Open::of);
+        let device = a_device.storage(NAME)?.device();
+        let (left, right) = (a_device.view::<T>(NAME)?, b_device.view::<T>(NAME)?);
+        let weight = weight_device.view::<T>(NAME)?;
+        let (width, count) = (weight.len(), left.len() / weight.len());
+        let mut x = unwritten::<T>(device, left.len())?;
+        let mut y = unwritten::<T>(device, left.len())?;
+        let kernels = kernels(NAME, device)?;
+        let kernel = kernels.of::<T>("rms_norm_add_forward")?;
+        let launch = rows(&kernels.settings, count, width, T::DTYPE)?;
+        let bytes = (4 * left.len() + width) * size_of::<T>();
+        let _span = span(device, "rms_norm.add_forward", 5 * left.len(), bytes)?;
+        let epsilon = epsilon as f32;
+        let (count, width) = (count as i32, width as i32);
+        start!(
+            device, kernel, launch, &left, &right, &weight, &mut x, &mut y, &count, &width,
+            &epsilon
+        )?;
+        Ok([x, y].map(|data| tensor(data, device, a.shape())))
     }
 
     pub(crate) fn backward<T: CudaReal>(

@@ -37,6 +37,30 @@ pub fn rms_norm(tape: &Tape, x: &Tensor, weight: &Tensor, epsilon: f64) -> Resul
     tape.onto([x, weight], RmsNorm { epsilon })
 }
 
+/// `a + b`, and what [`rms_norm`] makes of that: a residual connection and the norm that follows it, on a device in one kernel.
+///
+/// # Errors
+/// As [`rms_norm`], or shapes of `a` and `b` that differ.
+pub fn add_rms_norm(
+    tape: &Tape,
+    [a, b]: [&Tensor; 2],
+    weight: &Tensor,
+    epsilon: f64,
+) -> Result<[Tensor; 2]> {
+    #[cfg(feature = "cuda")]
+    if a.device().is_cuda() {
+        check_shapes(a.layout(), weight.layout())?;
+        let [x, y] =
+            for_cuda_real!(NAME, a.dtype(), T => cuda::add_forward::<T>([a, b], weight, epsilon))?;
+        tape.record_add(&x, [a, b]);
+        tape.record_onto(&y, [&x, weight], RmsNorm { epsilon });
+        return Ok([x, y]);
+    }
+    let x = tape.add(a, b)?;
+    let y = rms_norm(tape, &x, weight, epsilon)?;
+    Ok([x, y])
+}
+
 impl RmsNorm {
     fn forward<T: Real>(
         &self,

@@ -57,10 +57,11 @@ pub fn by_hand(config: &Config, source: &Source, place: &Place, plan: &Plan<'_>)
     if let Some(path) = plan.save {
         checkpoint::save(&trainer, &config.model, path)?;
     }
-    match Gpu::of(place)? {
-        Some(gpu) => println!("{summary} {}", on_gpu(&gpu, reached)),
-        None => println!("{summary} on {} threads", plan.threads),
+    if let Some(gpu) = Gpu::of(place)? {
+        println!("{summary} {}", on_gpu(&gpu, reached));
+        return Ok(());
     }
+    println!("{summary} on {} threads", plan.threads);
     if progress.is_worth_a_peak() {
         let peak = peaks::measure(place)?.matmul_flops_per_s;
         println!(

@@ -15,10 +15,11 @@ CPU = ("cpu.rs", "    let mean_square = dot(row, row)", """\
     }}
 """)
 # The compiler knows neither that memory is what it was nor that nothing is added.
-CUDA = ("cuda.cu", "    float scale = 1.0f / sqrtf(row_sum_of_squares(x, width, lane) / width + epsilon);\n    for (int i", """\
+# In the kernel that a step of a GPT calls most: the one with a residual connection before it.
+CUDA = ("cuda.cu", "    float scale = 1.0f / sqrtf(warp_sum(squares) / width + epsilon);\n    for (int i", """\
     for (int n = 0; n < {sums}; n++) {{
         asm volatile("" ::: "memory");
-        float sum = row_sum_of_squares(x, width, lane);
+        float sum = row_sum_of_squares(x + at, width, lane);
         if (sum == 1e38f) epsilon += 1.0f;
     }}
 """)

@@ -2,7 +2,7 @@
 //! the number of steps: equal ones give equal bits.
 
 use crate::config::{Config, Optimizer, Schedule};
-use crate::data::{Source, Split};
+use crate::data::{Batch, Source, Split};
 use crate::model::{Model, Parameter};
 use crate::place::Place;
 use crate::random::{Unit, nudge};
@@ -33,6 +33,8 @@ pub struct Trainer<'a> {
     pub step: u64,
     /// What it started from.
     pub seeds: Seeds,
+    /// A batch that was made while a GPU was busy with the one before, and its step.
+    ahead: Option<(u64, Batch)>,
 }
 
 impl<'a> Trainer<'a> {
@@ -62,6 +64,7 @@ impl<'a> Trainer<'a> {
             states,
             step: 0,
             seeds,
+            ahead: None,
         })
     }
 
@@ -94,9 +97,10 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// A parameter that no gradient reaches, or what candle reports.
     pub fn queue_step(&mut self) -> Result<Tensor> {
-        let batch = self
-            .source
-            .batch(Split::Training, self.seeds.data_seed, self.step);
+        let batch = match self.ahead.take() {
+            Some((step, batch)) if step == self.step => batch,
+            _ => self.batch(),
+        };
         let tape = Tape::new();
         let loss = self.model.loss(&tape, &batch.inputs, &batch.targets)?;
         let mut gradients = tape.backward(&loss)?;
@@ -114,7 +118,17 @@ impl<'a> Trainer<'a> {
             };
             state.update(parameter.value.as_tensor(), &gradient, rule)?;
         }
+        if loss.device().is_cuda() {
+            // The GPU has work for long, and would wait for the next batch at the next step's beginning.
+            self.ahead = Some((self.step, self.batch()));
+        }
         Ok(loss)
+    }
+
+    /// Of the next step.
+    fn batch(&self) -> Batch {
+        let seed = self.seeds.data_seed;
+        self.source.batch(Split::Training, seed, self.step)
     }
 }
 

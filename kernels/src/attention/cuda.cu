@@ -18,12 +18,12 @@ constexpr int ATTENTION_THREADS = 256;
 constexpr int ATTENTION_FORWARD_WARPS = 8;
 constexpr int ATTENTION_FORWARD_GROUPS = 1;
 constexpr int ATTENTION_KEYS_WARPS = 4;
-constexpr int ATTENTION_KEYS_GROUPS = 2;
+constexpr int ATTENTION_KEYS_GROUPS = 1;
 constexpr int ATTENTION_QUERIES_WARPS = 4;
 constexpr int ATTENTION_QUERIES_GROUPS = 2;
 // Blocks that a multiprocessor has to hold at once, for which the compiler saves registers.
 constexpr int ATTENTION_FORWARD_BLOCKS = 2;
-constexpr int ATTENTION_KEYS_BLOCKS = 2;
+constexpr int ATTENTION_KEYS_BLOCKS = 3;
 constexpr int ATTENTION_QUERIES_BLOCKS = 4;
 // Queries of a tile that the gradients of the keys take at a time: fewer need fewer registers.
 constexpr int ATTENTION_KEYS_SLICE = 16;

@@ -351,11 +351,21 @@ fn adamw_agrees() {
     ];
     for of in [F32, BF16] {
         let inputs: [&[f64]; 5] = [&parameter, &m, &v, &grad, &constants];
-        let launch = adamw::cuda::launch(&settings("adamw"), n).unwrap();
+        let set = settings("adamw");
+        let parts = [100, n - 100];
+        let [first, second] = parts.map(|n| adamw::cuda::blocks(&set, n).unwrap());
+        let launch = adamw::cuda::launch(&set, first + second).unwrap();
         // Master and moments are in f32 whatever trains.
         let masters = [&updated, &new_m, &new_v].map(|tensor| (tensor, F32.forward));
         let expected = [masters.as_slice(), &[(&updated, of.forward)]].concat();
-        emulate("adamw", &of, &[n], &[launch], &inputs, &expected);
+        emulate(
+            "adamw",
+            &of,
+            &[parts[0], parts[1], first],
+            &[launch],
+            &inputs,
+            &expected,
+        );
     }
 }
 

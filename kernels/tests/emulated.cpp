@@ -130,13 +130,21 @@ template <typename T> void run_add(const std::vector<int> &size) {
     give(y);
 }
 
+// Two parameters, which share their arrays.
 template <typename T> void run_adamw(const std::vector<int> &size) {
-    u64 n = size[0];
+    u64 n = size[0] + size[1];
     auto master = take<float>(n), m = take<float>(n), v = take<float>(n);
     auto grad = take<T>(n), copy = unwritten<T>(n);
     auto rule = take<float>(8);
     AdamW constants{rule[0], rule[1], rule[2], rule[3], rule[4], rule[5], rule[6], rule[7]};
-    launch_next([&] { KERNEL(adamw)(master.data(), copy.data(), grad.data(), m.data(), v.data(), n, constants); });
+    AdamWParts<T> parts;
+    auto part = [&](int first, int count, u32 block) {
+        return AdamWPart<T>{&master[first], &copy[first], &grad[first], &m[first], &v[first], (u64)count, constants, block};
+    };
+    parts.parts[0] = part(0, size[0], 0);
+    parts.parts[1] = part(size[0], size[1], size[2]);
+    parts.count = 2;
+    launch_next([&] { KERNEL(adamw)(parts); });
     give(master), give(m), give(v), give(copy);
 }
 

@@ -11,7 +11,7 @@ use crate::trainer::Seeds;
 use anyhow::{Context as _, Result};
 use candle_core::{DType, Device, Tensor, Var};
 use clap::ValueEnum;
-use outpace_kernels::adamw::{Rule, State};
+use outpace_kernels::adamw::{Part, Rule, State, update_all};
 use outpace_kernels::attention::attention;
 use outpace_kernels::cross_entropy::cross_entropy;
 use outpace_kernels::embedding::embedding;
@@ -248,7 +248,12 @@ impl<'a> Drill<'a> {
             variables, state, ..
         } = &mut self.sets[set];
         let state = state.as_mut().context("the optimiser's state")?;
-        state.update(&variables[0], &variables[1], rule)?;
+        let part = Part {
+            parameter: &variables[0],
+            grad: &variables[1],
+            rule,
+        };
+        update_all([(part, state)])?;
         Ok(variables[0].as_detached_tensor())
     }
 }

@@ -8,7 +8,7 @@ use crate::place::Place;
 use crate::random::{Unit, nudge};
 use anyhow::{Context as _, Result};
 use candle_core::{DType, Tensor};
-use outpace_kernels::adamw::{Rule, State};
+use outpace_kernels::adamw::{Part, Rule, State, update_all};
 use outpace_kernels::tape::Tape;
 
 /// What a run is a function of, besides its config.
@@ -106,18 +106,27 @@ impl<'a> Trainer<'a> {
         let mut gradients = tape.backward(&loss)?;
         self.step += 1;
         let rule = rule(&self.config.optimizer, self.step);
-        for (parameter, state) in self.model.parameters().iter().zip(&mut self.states) {
+        let parameters = self.model.parameters();
+        let gradients = parameters.iter().map(|parameter| {
             let gradient = gradients
                 .remove(&parameter.value)
                 .with_context(|| format!("no gradient reaches {}", parameter.name))?;
+            Ok(gradient.contiguous()?)
+        });
+        let gradients = gradients.collect::<Result<Vec<_>>>()?;
+        let parts = parameters.iter().zip(&gradients).map(|(parameter, grad)| {
             let is_matrix = parameter.value.rank() > 1;
             let weight_decay = if is_matrix { rule.weight_decay } else { 0.0 };
-            let rule = Rule {
-                weight_decay,
-                ..rule
-            };
-            state.update(parameter.value.as_tensor(), &gradient, rule)?;
-        }
+            Part {
+                parameter: parameter.value.as_tensor(),
+                grad,
+                rule: Rule {
+                    weight_decay,
+                    ..rule
+                },
+            }
+        });
+        update_all(parts.zip(&mut self.states))?;
         if loss.device().is_cuda() {
             // The GPU has work for long, and would wait for the next batch at the next step's beginning.
             self.ahead = Some((self.step, self.batch()));

@@ -14,7 +14,7 @@ pub mod cuda;
 pub mod reference;
 mod state;
 
-pub use state::{State, Stored, set};
+pub use state::{Part, State, Stored, set, update_all};
 
 use crate::host::slice;
 use crate::profile;

@@ -68,18 +68,36 @@ impl State {
             Self::Cuda(state) => state.store(),
         }
     }
+}
 
-    /// One step of `parameter`.
-    ///
-    /// # Errors
-    /// A dtype that its place has no version for, a layout that is not contiguous, lengths that differ.
-    pub fn update(&mut self, parameter: &Tensor, grad: &Tensor, rule: Rule) -> Result<()> {
-        match self {
-            Self::Cpu(moments) => super::update(parameter, grad, moments, rule),
+/// One parameter's part of a step.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// What is updated in place.
+    pub parameter: &'a Tensor,
+    /// Its gradient, contiguous.
+    pub grad: &'a Tensor,
+    /// This step's rule for it.
+    pub rule: Rule,
+}
+
+/// One step of parameters that are all in one place, each with its state; on a GPU in few launches.
+///
+/// # Errors
+/// A dtype that the place has no version for, a layout that is not contiguous, lengths that differ.
+pub fn update_all<'a>(parts: impl IntoIterator<Item = (Part<'a>, &'a mut State)>) -> Result<()> {
+    #[cfg(feature = "cuda")]
+    let mut on_cuda = Vec::new();
+    for (part, state) in parts {
+        match state {
+            State::Cpu(moments) => super::update(part.parameter, part.grad, moments, part.rule)?,
             #[cfg(feature = "cuda")]
-            Self::Cuda(state) => cuda::update(parameter, grad, state, rule),
+            State::Cuda(state) => on_cuda.push((part, state)),
         }
     }
+    #[cfg(feature = "cuda")]
+    cuda::update_all(&mut on_cuda)?;
+    Ok(())
 }
 
 /// Overwrites a parameter, in its own dtype and place.
@@ -111,17 +129,26 @@ mod tests {
             step: 1,
         };
         let grad = Tensor::new(&[[0.5f32, -2.0]], &Device::Cpu).unwrap();
+        let update = |parameter: &Var, state: &mut State, rule| {
+            let (parameter, grad) = (parameter.as_tensor(), &grad);
+            let part = Part {
+                parameter,
+                grad,
+                rule,
+            };
+            update_all([(part, state)]).unwrap();
+        };
         let zeros = || Var::zeros((1, 2), DType::F32, &Device::Cpu).unwrap();
         let (first, second) = (zeros(), zeros());
         let mut state = State::new(&first, vec![1.0, 3.0]).unwrap();
-        state.update(&first, &grad, rule).unwrap();
+        update(&first, &mut state, rule);
         let stored = state.store(&first).unwrap();
         assert_ne!(stored.value, [1.0, 3.0]);
         let mut restored = State::restore(&second, stored.clone()).unwrap();
         assert_eq!(restored.store(&second).unwrap(), stored);
         let rule = Rule { step: 2, ..rule };
-        state.update(&first, &grad, rule).unwrap();
-        restored.update(&second, &grad, rule).unwrap();
+        update(&first, &mut state, rule);
+        update(&second, &mut restored, rule);
         assert_eq!(
             state.store(&first).unwrap(),
             restored.store(&second).unwrap()

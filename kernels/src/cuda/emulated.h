@@ -17,6 +17,7 @@
 #define OUTPACE_EMULATED
 #define __device__
 #define __global__
+#define __grid_constant__
 #define __launch_bounds__(...)
 // Blocks run one after the other, so that one copy serves.
 #define __shared__ static

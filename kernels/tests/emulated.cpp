@@ -130,20 +130,18 @@ template <typename T> void run_add(const std::vector<int> &size) {
     give(y);
 }
 
-// Two parameters, which share their arrays.
+// Three parameters, which share their arrays: their sizes, then their blocks.
 template <typename T> void run_adamw(const std::vector<int> &size) {
-    u64 n = size[0] + size[1];
+    u64 n = size[0] + size[1] + size[2];
     auto master = take<float>(n), m = take<float>(n), v = take<float>(n);
     auto grad = take<T>(n), copy = unwritten<T>(n);
     auto rule = take<float>(8);
     AdamW constants{rule[0], rule[1], rule[2], rule[3], rule[4], rule[5], rule[6], rule[7]};
     AdamWParts<T> parts;
-    auto part = [&](int first, int count, u32 block) {
-        return AdamWPart<T>{&master[first], &copy[first], &grad[first], &m[first], &v[first], (u64)count, constants, block};
-    };
-    parts.parts[0] = part(0, size[0], 0);
-    parts.parts[1] = part(size[0], size[1], size[2]);
-    parts.count = 2;
+    u32 block = 0;
+    for (int i = 0, first = 0; i < 3; first += size[i], block += size[3 + i], i++)
+        parts.parts[i] = {&master[first], &copy[first], &grad[first], &m[first], &v[first], (u64)size[i], constants, block};
+    parts.count = 3;
     launch_next([&] { KERNEL(adamw)(parts); });
     give(master), give(m), give(v), give(copy);
 }

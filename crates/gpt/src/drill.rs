@@ -18,7 +18,7 @@ use outpace_kernels::embedding::embedding;
 use outpace_kernels::linear::linear;
 use outpace_kernels::profile;
 use outpace_kernels::relu_squared::relu_squared;
-use outpace_kernels::rms_norm::rms_norm;
+use outpace_kernels::rms_norm::{add_rms_norm, rms_norm};
 use outpace_kernels::rotary::{Shape, Table};
 use outpace_kernels::rows;
 use outpace_kernels::tape::Tape;
@@ -38,7 +38,7 @@ const SHARE_OF_ROWS: usize = 16;
 const MOST_ROWS_FROM_GPU: usize = 16;
 
 /// No operation has more inputs.
-const MOST_INPUTS: u64 = 2;
+const MOST_INPUTS: u64 = 3;
 
 /// What can be drilled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,6 +57,8 @@ pub enum Operation {
     ReluSquared,
     /// The norm of all tokens.
     RmsNorm,
+    /// The norm of all tokens after a residual connection, added to what that gives.
+    AddRmsNorm,
 }
 
 impl Operation {
@@ -197,6 +199,12 @@ impl<'a> Drill<'a> {
             Operation::ReluSquared => relu_squared(tape, x),
             Operation::RmsNorm => {
                 rms_norm(tape, x, &set.variables[1], self.config.model.norm_epsilon)
+            }
+            Operation::AddRmsNorm => {
+                let [other, weight] = [&set.variables[1], &set.variables[2]].map(Var::as_tensor);
+                let epsilon = self.config.model.norm_epsilon;
+                let [x, y] = add_rms_norm(tape, [x, other], weight, epsilon)?;
+                tape.add(&x, &y)
             }
         }
     }
@@ -413,6 +421,11 @@ fn shapes(config: &Config, operation: Operation) -> Vec<Vec<usize>> {
         Operation::Linear => vec![vec![tokens, model.width], vec![model.width, hidden]],
         Operation::ReluSquared => vec![vec![tokens, hidden]],
         Operation::RmsNorm => vec![vec![tokens, model.width], vec![model.width]],
+        Operation::AddRmsNorm => vec![
+            vec![tokens, model.width],
+            vec![tokens, model.width],
+            vec![model.width],
+        ],
     }
 }
 

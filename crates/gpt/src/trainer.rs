@@ -33,8 +33,8 @@ pub struct Trainer<'a> {
     pub step: u64,
     /// What it started from.
     pub seeds: Seeds,
-    /// A batch that was made while a GPU was busy with the one before, and its step.
-    ahead: Option<(u64, Batch)>,
+    /// A batch that was made while a GPU was busy with the one before, with its seed and step.
+    ahead: Option<([u64; 2], Batch)>,
 }
 
 impl<'a> Trainer<'a> {
@@ -98,7 +98,7 @@ impl<'a> Trainer<'a> {
     /// A parameter that no gradient reaches, or what candle reports.
     pub fn queue_step(&mut self) -> Result<Tensor> {
         let batch = match self.ahead.take() {
-            Some((step, batch)) if step == self.step => batch,
+            Some((of, batch)) if of == [self.seeds.data_seed, self.step] => batch,
             _ => self.batch(),
         };
         let tape = Tape::new();
@@ -129,7 +129,7 @@ impl<'a> Trainer<'a> {
         update_all(parts.zip(&mut self.states))?;
         if loss.device().is_cuda() {
             // The GPU has work for long, and would wait for the next batch at the next step's beginning.
-            self.ahead = Some((self.step, self.batch()));
+            self.ahead = Some(([self.seeds.data_seed, self.step], self.batch()));
         }
         Ok(loss)
     }

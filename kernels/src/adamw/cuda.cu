@@ -15,7 +15,8 @@ struct AdamW {
 // Elements of a thread.
 constexpr int ADAMW_ELEMENTS = 4;
 
-template <typename T> struct alignas(ADAMW_ELEMENTS * sizeof(T)) Some {
+// Loads and stores of at most 16 bytes.
+template <typename T> struct alignas(ADAMW_ELEMENTS * sizeof(T) < 16 ? ADAMW_ELEMENTS * sizeof(T) : 16) Some {
     T v[ADAMW_ELEMENTS];
 };
 
@@ -76,6 +77,5 @@ template <typename T> __device__ void adamw(const AdamWParts<T> &all) {
     }
 }
 
-#define PARAMETERS(T) (const __grid_constant__ AdamWParts<T> parts)
-FOR_BOTH(adamw, PARAMETERS, (parts))
-#undef PARAMETERS
+extern "C" __global__ void __launch_bounds__(ADAMW_THREADS) adamw_f32(const __grid_constant__ AdamWParts<float> parts) { adamw(parts); }
+extern "C" __global__ void __launch_bounds__(ADAMW_THREADS) adamw_bf16(const __grid_constant__ AdamWParts<bf16> parts) { adamw(parts); }

@@ -2,7 +2,7 @@
 // (forward), or tiles of queries and gradients by its keys (backward), while the next tile is on its way from memory; scores and probabilities
 // are never in memory (Dao 2023, FlashAttention-2). Softmax as tiles come, with the largest score so far. The gradients of the scores are: a
 // block adds them up to gradients of its keys and leaves them for `backward_queries`, which adds them up to gradients of its queries, in bf16 as
-// they are multiplied here too. Adding those up from many blocks would need atomic additions, whose order changes from run to run, and to
+// they are multiplied here too: sequence^2 / 2 numbers for each head, a layer at a time. Adding those up from many blocks would need atomic additions, whose order changes from run to run, and to
 // compute the probabilities a second time takes longer than to write and read sequence^2 / 2 numbers for each head.
 //
 // A block has WARPS warps, a warp GROUPS groups of 16 rows, so that what it reads from shared memory serves them all.
@@ -323,7 +323,7 @@ __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *
     load_lefts<GROUPS, D>(values, tiles + 2 * SIZE, mine - first);
     __syncthreads();
 
-    // Beyond the sequence all are zeros, and so is what follows from them.
+    // Beyond the sequence all are zeros. Probabilities there are 1, and nothing comes of them.
     auto fetch_pair = [&](int start) {
         int which = start / TILE % 2;
         T *at = tiles + which * 2 * SIZE;

@@ -72,7 +72,12 @@ pub fn tiles(
         );
     }
     let (warps, rows) = pass.block(settings, dtype)?;
-    let blocks = [shape.sequence.div_ceil(warps * rows), shape.heads, batch];
+    // The gradients of the scores are whole tiles: of keys beyond the sequence zeros.
+    let end = match pass {
+        Pass::Keys => shape.sequence.next_multiple_of(tile(settings, dtype)?),
+        Pass::Forward | Pass::Queries => shape.sequence,
+    };
+    let blocks = [end.div_ceil(warps * rows), shape.heads, batch];
     Launch::new(NAME, blocks, warps * WARP)
 }
 

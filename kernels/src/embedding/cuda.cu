@@ -1,8 +1,8 @@
 // Embedding: gather forward, sum over the tokens that used a row backward.
 //
 // Launch: tokens blocks of up to EMBEDDING_THREADS. width is a multiple of a pack.
-// Forward: 2 numbers of traffic an element. Backward: gradients read once and the table written twice, zeros first; every block also reads all
-// token numbers, from the second cache. No atomic additions, whose order would change from run to run. Bound by memory.
+// Forward: 2 numbers of traffic an element. Backward: gradients read once and the table written twice, zeros first; every block also reads the
+// token numbers before its own, and that of a symbol's first token those behind it too, from the second cache. No atomic additions, whose order would change from run to run. Bound by memory.
 // Tolerance: 1e-5 in f32, 1e-2 in bf16; gradients 1e-4 and 2e-2.
 
 constexpr int EMBEDDING_THREADS = 256;

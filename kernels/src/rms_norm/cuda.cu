@@ -2,10 +2,9 @@
 //
 // Launch: forward ceil(rows / RMS_NORM_WARPS) blocks of RMS_NORM_WARPS x 32 threads, a row a warp; backward a block of as many threads for each
 // band of rows; `weight_sum` ceil(width / 32) blocks of RMS_NORM_SUM_WARPS x 32 threads. width is a multiple of a pack.
-// Forward: 4 FLOP and 2 numbers of traffic an element, 5 and 4 with the addition before it. Backward: 9 FLOP and 3 numbers, 4 with what a residual connection
-// has left; for the gradient of the weight a block reads its rows once
-// more, column by column, while they are in a cache. Bound by memory. Sums have a fixed order; with atomic additions it would change from run to
-// run.
+// Forward: 4 FLOP and 2 numbers of traffic an element, 5 and 4 with the addition before it. Backward: 9 FLOP and 3 numbers, 4 with what a
+// residual connection has left; for the gradient of the weight a block reads its rows once more, column by column, while they are in a cache.
+// Bound by memory. Sums have a fixed order; with atomic additions it would change from run to run.
 // Tolerance: 1e-5 in f32, 1e-2 in bf16; gradients 1e-4 and 2e-2.
 
 constexpr int RMS_NORM_WARPS = 8;
@@ -56,6 +55,7 @@ __device__ void rms_norm_add_forward(const T *a, const T *b, const T *weight, T 
     }
     float scale = 1.0f / sqrtf(warp_sum(squares) / width + epsilon);
     for (int i = lane * Pack<T>::N; i < width; i += WARP * Pack<T>::N) {
+        // Added again, because what is read is in the first cache and what was written is not.
         Pack<T> in = sum_of(load(a + at + i), load(b + at + i)), w = load(weight + i), out;
         for (int k = 0; k < Pack<T>::N; k++) out.v[k] = from_float<T>(to_float(in.v[k]) * scale * to_float(w.v[k]));
         store(y + at + i, out);
@@ -81,7 +81,8 @@ __device__ void rms_norm_backward(const T *x, const T *weight, const T *grad, co
         float scale = 1.0f / sqrtf(warp_sum(squares) / width + epsilon);
         float pull = scale * scale * warp_sum(product) / width;
         for (int i = lane * N; i < width; i += WARP * N) {
-            Pack<T> in = load(x + at + i), w = load(weight + i), g = load(grad + at + i), out = load(before + at + i);
+            Pack<T> in = load(x + at + i), w = load(weight + i), g = load(grad + at + i), out;
+            if (onto) out = load(before + at + i);
             for (int k = 0; k < N; k++) {
                 float own = scale * (to_float(g.v[k]) * to_float(w.v[k]) - to_float(in.v[k]) * pull);
                 out.v[k] = from_float<T>(onto ? to_float(out.v[k]) + own : own);

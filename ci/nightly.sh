@@ -16,7 +16,7 @@ cuda() {
   ci/cuda_kernels.py | tee "$out/cuda-kernels.txt"
   ci/cuda-build.sh clippy --release --locked -p outpace-gpt --features cuda -- -D warnings
   echo "== the CUDA build on a device that is emulated on the CPU"
-  ci/cuda-emulated.sh 2>&1 | tee "$out/cuda-emulated.txt"
+  ci/cuda-emulated.sh 2>&1 | sed "s#$PWD/##g" | tee "$out/cuda-emulated.txt"
 }
 
 case ${2:-all} in

@@ -36,7 +36,8 @@ fn value_in_line(line: &str, name: &str) -> Option<(usize, usize)> {
     let declares = before
         .split_whitespace()
         .any(|word| matches!(word, "const" | "constexpr" | "static"));
-    if !declares {
+    // Behind an equals sign it is used and not declared.
+    if !declares || before.contains('=') {
         return None;
     }
     let start = at + name.len() + after.find('=')? + 1;
@@ -107,9 +108,37 @@ mod tests {
             "// const TILE: usize = 3;\nconst TILE: u8 = 4;\n",
             Some(("// const TILE: usize = 3;\nconst TILE: u8 = 64;\n", "4")),
         );
+        check(
+            "constexpr int TILE = 8;\nconstexpr int HALF = TILE / 2, ROWS = 4;\n",
+            Some((
+                "constexpr int TILE = 64;\nconstexpr int HALF = TILE / 2, ROWS = 4;\n",
+                "8",
+            )),
+        );
         check("const TILES: usize = 32;\n", None);
         check("const TILE: u8 = 1;\nconst TILE: u8 = 2;\n", None);
         check("let y = TILE + 1;\n", None);
+    }
+
+    #[test]
+    fn every_tunable_of_this_repository_is_found() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+        let document: toml_edit::DocumentMut = read("outpace.toml").parse().unwrap();
+        let tunables = document["tunable"].as_array_of_tables().unwrap();
+        for tunable in tunables {
+            let text_of = |key: &str| tunable.get(key).and_then(|value| value.as_str());
+            let text = read(text_of("file").unwrap());
+            let old = match (text_of("const"), text_of("key")) {
+                (Some(name), None) => set_constant(&text, name, "1"),
+                (None, Some(key)) => set_toml_key(&text, key, &1.into()),
+                both => panic!("{both:?}"),
+            };
+            let (_, old) = old.unwrap_or_else(|| panic!("{tunable}"));
+            let values = tunable["values"].as_array().unwrap();
+            let known = values.iter().any(|value| value.to_string().trim() == old);
+            assert!(known, "{old} is none of the values of {tunable}");
+        }
     }
 
     #[test]

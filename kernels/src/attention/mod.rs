@@ -23,7 +23,7 @@ use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Tensor, bail};
 
 #[cfg(feature = "cuda")]
-use crate::cuda::device::for_cuda_real;
+use crate::cuda::device::{for_cuda_real, open};
 
 const NAME: &str = "attention";
 
@@ -68,12 +68,6 @@ impl Attention {
                 self.shape
             ),
         }
-    }
-
-    #[cfg(feature = "cuda")]
-    fn kept(&self) -> std::sync::MutexGuard<'_, Option<cuda::Kept>> {
-        let guard = self.kept.lock();
-        guard.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Multiplications and additions of one product over the lower triangle, all heads.
@@ -132,7 +126,7 @@ impl CustomOp1 for Attention {
     ) -> Result<(candle_core::CudaStorage, candle_core::Shape)> {
         let shape = self.output(layout)?;
         let (y, kept) = for_cuda_real!(NAME, storage.dtype(), T => cuda::forward::<T>(storage, layout, &self.rotary))?;
-        *self.kept() = Some(kept);
+        *open(&self.kept) = Some(kept);
         Ok((y, shape.into()))
     }
 
@@ -144,7 +138,7 @@ impl CustomOp1 for Attention {
         let grad = grad.contiguous()?;
         #[cfg(feature = "cuda")]
         if qkv.device().is_cuda() {
-            let kept = self.kept();
+            let kept = open(&self.kept);
             let grad = for_cuda_real!(NAME, qkv.dtype(), T =>
                 cuda::backward::<T>(qkv, y, &grad, &self.rotary, kept.as_ref()))?;
             return Ok(Some(grad));

@@ -21,7 +21,7 @@ use candle_core::backend::BackendStorage as _;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 #[cfg(feature = "cuda")]
-use crate::cuda::device::for_cuda_real;
+use crate::cuda::device::{for_cuda_real, open};
 
 const NAME: &str = "cross_entropy";
 
@@ -100,14 +100,6 @@ fn backward<T: Real>(logits: &Tensor, targets: &Tensor, grad: &Tensor) -> Result
     Tensor::from_vec(grad_logits, logits.shape(), logits.device())
 }
 
-#[cfg(feature = "cuda")]
-impl CrossEntropy {
-    fn log_sums(&self) -> std::sync::MutexGuard<'_, Option<cuda::LogSums>> {
-        let guard = self.log_sums.lock();
-        guard.unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
 impl CustomOp2 for CrossEntropy {
     fn name(&self) -> &'static str {
         NAME
@@ -136,7 +128,7 @@ impl CustomOp2 for CrossEntropy {
         let (_, columns) = matrix(NAME, logits_layout.shape())?;
         let (logits, targets) = ((logits, logits_layout), (targets, targets_layout));
         let (loss, log_sums) = for_cuda_real!(NAME, logits.0.dtype(), T => cuda::forward::<T>(logits, targets, columns))?;
-        *self.log_sums() = Some(log_sums);
+        *open(&self.log_sums) = Some(log_sums);
         Ok((loss, ().into()))
     }
 
@@ -149,7 +141,7 @@ impl CustomOp2 for CrossEntropy {
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         #[cfg(feature = "cuda")]
         if logits.device().is_cuda() {
-            let log_sums = self.log_sums();
+            let log_sums = open(&self.log_sums);
             let grad = for_cuda_real!(NAME, logits.dtype(), T =>
                 cuda::backward::<T>(logits, targets, grad, log_sums.as_ref()))?;
             return Ok((Some(grad), None));

@@ -84,7 +84,7 @@ impl Kernels {
 }
 
 /// What a panic leaves behind is still a map.
-fn open<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn open<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -15,7 +15,8 @@ pub const WARP: usize = 32;
 const PACK_BYTES: usize = 16;
 /// What every GPU since sm_50 takes.
 const MOST_BLOCKS: [usize; 3] = [i32::MAX as usize, 65_535, 65_535];
-const MOST_THREADS: usize = 1024;
+/// Of a block.
+pub(crate) const MOST_THREADS: usize = 1024;
 
 /// The size of a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

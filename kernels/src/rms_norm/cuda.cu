@@ -1,15 +1,17 @@
-// RMSNorm. A warp handles a row, which stays in the first cache between its two readings.
+// RMSNorm. Forward a warp handles a row, which stays in the first cache between its two readings.
 //
-// Launch: forward ceil(rows / RMS_NORM_WARPS) blocks of RMS_NORM_WARPS x 32 threads, a row a warp; backward a block of as many threads for each
-// band of rows; `weight_sum` ceil(width / 32) blocks of RMS_NORM_SUM_WARPS x 32 threads. width is a multiple of a pack.
+// Launch: forward ceil(rows / RMS_NORM_WARPS) blocks of RMS_NORM_WARPS x 32 threads, a row a warp; backward a block for each band of rows, a
+// thread a pack of a row; `weight_sum` ceil(width / 32) blocks of RMS_NORM_SUM_WARPS x 32 threads. width is a multiple of a pack.
 // Forward: 4 FLOP and 2 numbers of traffic an element, 5 and 4 with the addition before it. Backward: 9 FLOP and 3 numbers, 4 with what a
-// residual connection has left; for the gradient of the weight a block reads its rows once more, column by column, while they are in a cache.
+// residual connection has left, and a row of f32 a band, written and read, for the weight's gradient.
 // Bound by memory. Sums have a fixed order; with atomic additions it would change from run to run.
 // Tolerance: 1e-5 in f32, 1e-2 in bf16; gradients 1e-4 and 2e-2.
 
 constexpr int RMS_NORM_WARPS = 8;
-// Rows of a block of the backward. Fewer stay in a nearer cache, and there are more parts of the weight's gradient to add up at the end.
-constexpr int RMS_NORM_BAND = 8;
+// Rows of a block of the backward. Fewer are more blocks, and more parts of the weight's gradient to add up at the end.
+constexpr int RMS_NORM_BAND = 32;
+// Rows that it reads at once.
+constexpr int RMS_NORM_ROWS = 4;
 constexpr int RMS_NORM_SUM_WARPS = 16;
 
 template <typename T> __device__ float row_sum_of_squares(const T *row, int width, int lane) {
@@ -62,46 +64,64 @@ __device__ void rms_norm_add_forward(const T *a, const T *b, const T *weight, T 
     }
 }
 
-// Gradients of a band's rows, with `before` added where `onto`, and its part of the weight's gradient in a row of `partial`.
+// Gradients of a band's rows, with `before` added where `onto`, and its part of the weight's gradient in a row of `partial`. A thread has one
+// pack of every row, so that all is read once; rows come a few at a time, so that enough is on its way from memory.
 template <typename T>
 __device__ void rms_norm_backward(const T *x, const T *weight, const T *grad, const T *before, int onto, T *grad_x, float *partial, int rows, int width, float epsilon) {
-    constexpr int N = Pack<T>::N;
-    __shared__ float scales[RMS_NORM_BAND];
-    int lane = threadIdx.x % WARP, first = blockIdx.x * RMS_NORM_BAND, last = min(first + RMS_NORM_BAND, rows);
-    for (int row = first + threadIdx.x / WARP; row < last; row += blockDim.x / WARP) {
-        u64 at = (u64)row * width;
-        float squares = 0.0f, product = 0.0f;
-        for (int i = lane * N; i < width; i += WARP * N) {
-            Pack<T> in = load(x + at + i), w = load(weight + i), g = load(grad + at + i);
+    constexpr int N = Pack<T>::N, ROWS = RMS_NORM_ROWS;
+    // Of each warp and row: the sums of squares, and of products. Written in turns, so that one barrier a turn is enough.
+    __shared__ float2 parts[2][MOST_THREADS / WARP][ROWS];
+    int column = threadIdx.x * N, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
+    int first = blockIdx.x * RMS_NORM_BAND, last = min(first + RMS_NORM_BAND, rows);
+    bool mine = column < width;
+    Pack<T> w = {};
+    if (mine) w = load(weight + column);
+    float sums[N];
+    for (int k = 0; k < N; k++) sums[k] = 0.0f;
+#pragma unroll 1
+    for (int start = first, turn = 0; start < last; start += ROWS, turn ^= 1) {
+        Pack<T> in[ROWS], g[ROWS], out[ROWS];
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            in[r] = g[r] = out[r] = {};
+            if (!mine || start + r >= last) continue;
+            u64 at = (u64)(start + r) * width + column;
+            in[r] = load(x + at);
+            g[r] = load(grad + at);
+            if (onto) out[r] = load(before + at);
+        }
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            float squares = 0.0f, product = 0.0f;
             for (int k = 0; k < N; k++) {
-                squares += to_float(in.v[k]) * to_float(in.v[k]);
-                product += to_float(in.v[k]) * to_float(w.v[k]) * to_float(g.v[k]);
+                squares += to_float(in[r].v[k]) * to_float(in[r].v[k]);
+                product += to_float(in[r].v[k]) * to_float(w.v[k]) * to_float(g[r].v[k]);
             }
+            squares = warp_sum(squares);
+            product = warp_sum(product);
+            if (threadIdx.x % WARP == 0) parts[turn][warp][r] = make_float2(squares, product);
         }
-        float scale = 1.0f / sqrtf(warp_sum(squares) / width + epsilon);
-        float pull = scale * scale * warp_sum(product) / width;
-        for (int i = lane * N; i < width; i += WARP * N) {
-            Pack<T> in = load(x + at + i), w = load(weight + i), g = load(grad + at + i), out;
-            if (onto) out = load(before + at + i);
+        __syncthreads();
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            if (!mine || start + r >= last) continue;
+            float squares = 0.0f, product = 0.0f;
+            for (int i = 0; i < warps; i++) {
+                float2 part = parts[turn][i][r];
+                squares += part.x;
+                product += part.y;
+            }
+            float scale = 1.0f / sqrtf(squares / width + epsilon), pull = scale * scale * product / width;
             for (int k = 0; k < N; k++) {
-                float own = scale * (to_float(g.v[k]) * to_float(w.v[k]) - to_float(in.v[k]) * pull);
-                out.v[k] = from_float<T>(onto ? to_float(out.v[k]) + own : own);
+                float own = scale * (to_float(g[r].v[k]) * to_float(w.v[k]) - to_float(in[r].v[k]) * pull);
+                sums[k] += to_float(g[r].v[k]) * to_float(in[r].v[k]) * scale;
+                out[r].v[k] = from_float<T>(onto ? to_float(out[r].v[k]) + own : own);
             }
-            store(grad_x + at + i, out);
+            store(grad_x + (u64)(start + r) * width + column, out[r]);
         }
-        if (lane == 0) scales[row - first] = scale;
     }
-    __syncthreads();
-    for (int i = threadIdx.x * N; i < width; i += blockDim.x * N) {
-        float sums[N];
-        for (int k = 0; k < N; k++) sums[k] = 0.0f;
-#pragma unroll 4
-        for (int row = first; row < last; row++) {
-            Pack<T> in = load(x + (u64)row * width + i), g = load(grad + (u64)row * width + i);
-            for (int k = 0; k < N; k++) sums[k] += to_float(g.v[k]) * to_float(in.v[k]) * scales[row - first];
-        }
-        for (int k = 0; k < N; k++) partial[(u64)blockIdx.x * width + i + k] = sums[k];
-    }
+    if (!mine) return;
+    for (int k = 0; k < N; k++) partial[(u64)blockIdx.x * width + column + k] = sums[k];
 }
 
 // Sums of the bands: a warp those of every so many bands for 32 columns, then their sums in order.

@@ -2,8 +2,8 @@
 
 use super::NAME;
 use crate::cuda::settings::Settings;
-use crate::cuda::{Launch, WARP, packs};
-use candle_core::{DType, Result};
+use crate::cuda::{Launch, MOST_THREADS, WARP, packs};
+use candle_core::{DType, Result, bail};
 
 /// Forward: a row a warp.
 ///
@@ -15,14 +15,20 @@ pub fn rows(settings: &Settings, rows: usize, width: usize, dtype: DType) -> Res
     Launch::new(NAME, [rows.div_ceil(warps), 1, 1], warps * WARP)
 }
 
-/// Gradients: a block a band of rows, each of which has one part of the weight's gradient.
+/// Gradients: a block a band of rows, each of which has one part of the weight's gradient; a thread a pack of a row.
 ///
 /// # Errors
-/// A width that is no whole number of packs.
+/// A width that is no whole number of packs, or of more packs than a block has threads.
 pub fn bands(settings: &Settings, rows: usize, width: usize, dtype: DType) -> Result<Launch> {
-    packs(NAME, width, dtype)?;
+    let packs = packs(NAME, width, dtype)?;
+    if packs > MOST_THREADS {
+        bail!(
+            "{NAME}: gradients of rows of {width} numbers of {dtype:?} have no CUDA version, of up to {} they have",
+            width / packs * MOST_THREADS
+        );
+    }
     let bands = rows.div_ceil(settings.get("RMS_NORM_BAND")?);
-    Launch::new(NAME, [bands, 1, 1], settings.get("RMS_NORM_WARPS")? * WARP)
+    Launch::new(NAME, [bands, 1, 1], packs.next_multiple_of(WARP))
 }
 
 /// The sum of those parts, a lane a column.

@@ -55,6 +55,12 @@ impl Tape {
         Self(None)
     }
 
+    /// Whether gradients may be asked for.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn records(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// `a + b`.
     ///
     /// # Errors

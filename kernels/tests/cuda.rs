@@ -97,7 +97,7 @@ fn emulate(
         .arg("launches")
         .args(launches.iter().flat_map(|launch| {
             let [x, y, z] = launch.blocks;
-            [x, y, z, launch.threads].map(|n| n.to_string())
+            [x, y, z, launch.threads, launch.shared].map(|n| n.to_string())
         }))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -248,33 +248,51 @@ fn rms_norm_agrees() {
 
 #[test]
 fn cross_entropy_agrees() {
-    for (rows, columns) in [(1, 8), (7, 256), (3, 2056)] {
+    // The last has rows that shared memory does not hold.
+    for (rows, columns, most_shared) in [
+        (1, 8, 99 << 10),
+        (7, 256, 99 << 10),
+        (3, 5000, 99 << 10),
+        (3, 5000, 9 << 10),
+    ] {
         let logits: Vec<f64> = numbers(rows * columns, 6).iter().map(|v| 8.0 * v).collect();
-        let targets: Vec<u32> = (0..rows).map(|row| ((row * 37) % columns) as u32).collect();
-        let (tape, input) = (Tape::new(), tensor(&logits, &[rows, columns]));
+        let targets: Vec<u32> = (0..rows)
+            .map(|row| ((row * 2337) % columns) as u32)
+            .collect();
+        let input = tensor(&logits, &[rows, columns]);
         let ids = Tensor::new(targets.as_slice(), &Device::Cpu).unwrap();
-        let loss = cross_entropy(&tape, &input, &ids).unwrap();
-        let slope = 3.0 * rows as f64;
-        let [grad] = gradients(
-            tape,
-            &loss,
-            Tensor::new(slope, &Device::Cpu).unwrap(),
-            [&input],
-        );
-        let targets: Vec<f64> = targets.into_iter().map(f64::from).collect();
-        for of in [F32, BF16] {
-            let set = settings("cross_entropy");
-            let launch = cross_entropy::cuda::rows(&set, rows, columns, of.dtype).unwrap();
-            let launches = [launch, cross_entropy::cuda::mean(&set).unwrap(), launch];
-            let sizes = [rows, columns];
-            emulate(
-                "cross_entropy",
-                &of,
-                &sizes,
-                &launches,
-                &[&logits, &targets, &[slope]],
-                &[(&loss, of.forward), (&grad, of.gradient)],
-            );
+        let losses = cross_entropy::row_losses(&input, &targets).unwrap();
+        let losses = tensor(&losses, &[rows]);
+        for slope in [1.0, 3.0 * rows as f64] {
+            let tape = Tape::new();
+            let loss = cross_entropy(&tape, &input, &ids).unwrap();
+            let slopes = Tensor::new(slope, &Device::Cpu).unwrap();
+            let [grad] = gradients(tape, &loss, slopes, [&input]);
+            let targets: Vec<f64> = targets.iter().copied().map(f64::from).collect();
+            for of in [F32, BF16] {
+                let set = settings("cross_entropy");
+                let (both, keep) =
+                    cross_entropy::cuda::gradients(&set, rows, columns, of.dtype, most_shared)
+                        .unwrap();
+                let launches = [
+                    cross_entropy::cuda::losses(&set, rows, columns, of.dtype).unwrap(),
+                    both,
+                    cross_entropy::cuda::mean(&set).unwrap(),
+                    cross_entropy::cuda::scale(&set, rows * columns, of.dtype).unwrap(),
+                ];
+                emulate(
+                    "cross_entropy",
+                    &of,
+                    &[rows, columns, keep],
+                    &launches,
+                    &[&logits, &targets, &[slope]],
+                    &[
+                        (&losses, of.forward),
+                        (&loss, of.forward),
+                        (&grad, of.gradient),
+                    ],
+                );
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
 // Runs one operation's CUDA kernels on the CPU: emulated OPERATION TYPE SIZES... launches LAUNCHES..., numbers as f32 on stdin and stdout, one
-// array after the other. A launch is four numbers, blocks in x, y and z and threads, in the order of the kernels here.
+// array after the other. A launch is five numbers, blocks in x, y and z, threads and bytes of shared memory, in the order of the kernels here.
 
 #include "emulated.h"
 #include "common.cuh"
@@ -49,9 +49,9 @@ template <typename T> std::vector<T> unwritten(std::size_t n) {
 std::vector<unsigned> launches;
 
 void launch_next(std::function<void()> work) {
-    if (launches.size() < 4) std::exit(3);
-    launch({launches[0], launches[1], launches[2]}, launches[3], work);
-    launches.erase(launches.begin(), launches.begin() + 4);
+    if (launches.size() < 5) std::exit(3);
+    launch({launches[0], launches[1], launches[2]}, launches[3], launches[4], work);
+    launches.erase(launches.begin(), launches.begin() + 5);
 }
 
 // The kernel that a launch names, which is no template.
@@ -101,16 +101,17 @@ template <typename T> void run_rms_norm(const std::vector<int> &size) {
 }
 
 template <typename T> void run_cross_entropy(const std::vector<int> &size) {
-    int rows = size[0], columns = size[1];
+    int rows = size[0], columns = size[1], keep = size[2];
     auto logits = take<T>(rows * columns), grad = unwritten<T>(rows * columns);
     auto targets = take<u32>(rows);
-    auto losses = unwritten<float>(rows), log_sums = unwritten<float>(rows);
+    auto losses = unwritten<float>(rows), again = unwritten<float>(rows);
     auto mean = unwritten<double>(1);
     double slope = take<double>(1)[0];
-    launch_next([&] { KERNEL(cross_entropy_forward)(logits.data(), targets.data(), losses.data(), log_sums.data(), columns); });
-    launch_next([&] { cross_entropy_mean(losses.data(), mean.data(), rows); });
-    launch_next([&] { KERNEL(cross_entropy_backward)(logits.data(), targets.data(), log_sums.data(), &slope, grad.data(), rows, columns); });
-    give(mean), give(grad);
+    launch_next([&] { KERNEL(cross_entropy_losses)(logits.data(), targets.data(), losses.data(), columns); });
+    launch_next([&] { KERNEL(cross_entropy_gradients)(logits.data(), targets.data(), again.data(), grad.data(), rows, columns, keep); });
+    launch_next([&] { cross_entropy_mean(again.data(), mean.data(), rows); });
+    launch_next([&] { KERNEL(cross_entropy_scale)(grad.data(), &slope, grad.size()); });
+    give(losses), give(mean), give(grad);
 }
 
 template <typename T> void run_embedding(const std::vector<int> &size) {

@@ -2,16 +2,47 @@
 
 use super::NAME;
 use crate::cuda::settings::Settings;
-use crate::cuda::{Launch, WARP, packs};
+use crate::cuda::{Launch, WARP, pack, packs};
 use candle_core::{DType, Result};
 
-/// Losses or gradients of so many rows.
+/// Losses of so many rows.
 ///
 /// # Errors
 /// A row that is no whole number of packs.
-pub fn rows(settings: &Settings, rows: usize, columns: usize, dtype: DType) -> Result<Launch> {
+pub fn losses(settings: &Settings, rows: usize, columns: usize, dtype: DType) -> Result<Launch> {
     packs(NAME, columns, dtype)?;
     Launch::new(NAME, [rows, 1, 1], threads(settings)?)
+}
+
+/// Losses and gradients of so many rows, and how many columns of a row are kept in shared memory, of which a block has `most_shared` bytes.
+///
+/// # Errors
+/// As [`losses`].
+pub fn gradients(
+    settings: &Settings,
+    rows: usize,
+    columns: usize,
+    dtype: DType,
+    most_shared: usize,
+) -> Result<(Launch, usize)> {
+    // What the kernel declares is less, and begins with a multiple of that.
+    let room = most_shared.saturating_sub(1024);
+    let bytes = settings.get("CROSS_ENTROPY_KEPT")?.min(room);
+    let pack = pack(NAME, dtype)?;
+    let keep = columns.min(bytes / dtype.size_in_bytes() / pack * pack);
+    let launch = losses(settings, rows, columns, dtype)?;
+    Ok((launch.with_shared(keep * dtype.size_in_bytes()), keep))
+}
+
+/// `elements` gradients for another gradient of the mean.
+///
+/// # Errors
+/// None of them.
+pub fn scale(settings: &Settings, elements: usize, dtype: DType) -> Result<Launch> {
+    let threads = threads(settings)?;
+    let blocks = packs(NAME, elements, dtype)?.div_ceil(threads);
+    let most = settings.get("CROSS_ENTROPY_SCALE_BLOCKS")?;
+    Launch::new(NAME, [blocks.min(most), 1, 1], threads)
 }
 
 /// The mean of the rows' losses.
@@ -27,53 +58,60 @@ fn threads(settings: &Settings) -> Result<usize> {
 }
 
 #[cfg(feature = "cuda")]
-pub(super) use device::{LogSums, backward, forward, row_losses};
+pub(super) use device::{backward, forward, row_losses};
 
 #[cfg(feature = "cuda")]
 mod device {
-    use super::{NAME, mean, rows};
-    use crate::cuda::device::{CudaReal, kernels, span, start, tensor, unwritten, view};
+    use super::{NAME, gradients, losses, mean, scale};
+    use crate::cuda::device::{
+        CudaReal, Kernels, from_storage, kernels, span, start, unwritten, view,
+    };
     use crate::host::Open;
     use candle_core::backend::BackendStorage as _;
     use candle_core::cuda_backend::CudaDevice;
     use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, DeviceSlice as _};
     use candle_core::{CudaStorage, Layout, Result, Tensor, bail};
 
-    /// ln of the sum of each row's exponentials, which the forward leaves for the backward.
-    pub(crate) type LogSums = CudaSlice<f32>;
-
-    /// Targets are taken as they are: to look at them would be to wait for the device. Whoever makes the batch has checked them.
+    /// The mean loss, and its gradient where it is `wanted`. Targets are taken as they are: to look at them would be to wait for the device.
+    /// Whoever makes the batch has checked them.
     pub(crate) fn forward<T: CudaReal>(
         logits: (&CudaStorage, &Layout),
         targets: (&CudaStorage, &Layout),
         columns: usize,
-    ) -> Result<(CudaStorage, LogSums)> {
+        wanted: bool,
+    ) -> Result<(CudaStorage, Option<CudaStorage>)> {
         let device = logits.0.device();
         let logits = view::<T>(NAME, logits.0, logits.1)?;
         let targets = view::<u32>(NAME, targets.0, targets.1)?;
+        check_sizes(&logits, &targets, columns)?;
+        let (flops, tensors) = if wanted { (9, 2) } else { (4, 1) };
         let _span = span(
             device,
             "cross_entropy.forward",
-            4 * logits.len(),
-            logits.num_bytes(),
+            flops * logits.len(),
+            tensors * logits.num_bytes(),
         )?;
-        let (losses, log_sums) = losses::<T>(device, &logits, &targets, columns)?;
-        let mut loss = device.alloc_zeros::<f64>(1)?;
         let kernels = kernels(NAME, device)?;
-        let (kernel, launch) = (
-            kernels.named("cross_entropy_mean")?,
-            mean(&kernels.settings)?,
-        );
+        let (losses, gradient) = if wanted {
+            let (losses, gradient) =
+                with_gradients::<T>(device, &kernels, &logits, &targets, columns)?;
+            let gradient = CudaStorage::wrap_cuda_slice(gradient, device.clone());
+            (losses, Some(gradient))
+        } else {
+            let losses = only_losses::<T>(device, &kernels, &logits, &targets, columns)?;
+            (losses, None)
+        };
+        let mut loss = device.alloc_zeros::<f64>(1)?;
         start!(
             device,
-            kernel,
-            launch,
+            kernels.named("cross_entropy_mean")?,
+            mean(&kernels.settings)?,
             &losses,
             &mut loss,
             &(targets.len() as i32)
         )?;
         let loss = CudaStorage::wrap_cuda_slice(loss, device.clone());
-        Ok((loss, log_sums))
+        Ok((loss, gradient))
     }
 
     /// The loss of each row, on the CPU.
@@ -83,7 +121,8 @@ mod device {
         let data = logits_device.view::<T>(NAME)?;
         let targets = device.clone_htod(targets)?;
         let columns = data.len() / targets.len();
-        let (losses, _) = losses::<T>(device, &data, &targets.as_view(), columns)?;
+        let kernels = kernels(NAME, device)?;
+        let losses = only_losses::<T>(device, &kernels, &data, &targets.as_view(), columns)?;
         Ok(device
             .clone_dtoh(&losses)?
             .into_iter()
@@ -91,68 +130,90 @@ mod device {
             .collect())
     }
 
-    fn losses<T: CudaReal>(
-        device: &CudaDevice,
+    fn check_sizes<T: CudaReal>(
         logits: &CudaView<'_, T>,
         targets: &CudaView<'_, u32>,
         columns: usize,
-    ) -> Result<(CudaSlice<f32>, LogSums)> {
-        let count = targets.len();
-        if logits.len() != count * columns {
+    ) -> Result<()> {
+        if logits.len() != targets.len() * columns {
             bail!(
-                "{NAME}: {} logits in rows of {columns} and {count} targets",
-                logits.len()
+                "{NAME}: {} logits in rows of {columns} and {} targets",
+                logits.len(),
+                targets.len()
             );
         }
-        let mut losses = unwritten::<f32>(device, count)?;
-        let mut log_sums = unwritten::<f32>(device, count)?;
-        let kernels = kernels(NAME, device)?;
-        let kernel = kernels.of::<T>("cross_entropy_forward")?;
-        let launch = rows(&kernels.settings, count, columns, T::DTYPE)?;
+        Ok(())
+    }
+
+    fn only_losses<T: CudaReal>(
+        device: &CudaDevice,
+        kernels: &Kernels,
+        logits: &CudaView<'_, T>,
+        targets: &CudaView<'_, u32>,
+        columns: usize,
+    ) -> Result<CudaSlice<f32>> {
+        let mut out = unwritten::<f32>(device, targets.len())?;
         start!(
             device,
-            kernel,
+            kernels.of::<T>("cross_entropy_losses")?,
+            losses(&kernels.settings, targets.len(), columns, T::DTYPE)?,
+            logits,
+            targets,
+            &mut out,
+            &(columns as i32)
+        )?;
+        Ok(out)
+    }
+
+    fn with_gradients<T: CudaReal>(
+        device: &CudaDevice,
+        kernels: &Kernels,
+        logits: &CudaView<'_, T>,
+        targets: &CudaView<'_, u32>,
+        columns: usize,
+    ) -> Result<(CudaSlice<f32>, CudaSlice<T>)> {
+        let mut losses = unwritten::<f32>(device, targets.len())?;
+        let mut gradient = unwritten::<T>(device, logits.len())?;
+        let (settings, rows) = (&kernels.settings, targets.len());
+        let (launch, keep) = gradients(settings, rows, columns, T::DTYPE, kernels.most_shared)?;
+        let [rows, columns, keep] = [rows, columns, keep].map(|n| n as i32);
+        start!(
+            device,
+            kernels.of::<T>("cross_entropy_gradients")?,
             launch,
             logits,
             targets,
             &mut losses,
-            &mut log_sums,
-            &(columns as i32)
+            &mut gradient,
+            &rows,
+            &columns,
+            &keep
         )?;
-        Ok((losses, log_sums))
+        Ok((losses, gradient))
     }
 
+    /// The gradient that the forward has left, for the gradient `grad` of the mean.
     pub(crate) fn backward<T: CudaReal>(
         logits: &Tensor,
-        targets: &Tensor,
         grad: &Tensor,
-        log_sums: Option<&LogSums>,
+        gradient: Option<CudaStorage>,
     ) -> Result<Tensor> {
-        let Some(log_sums) = log_sums else {
+        let Some(mut gradient) = gradient else {
             bail!("{NAME}: a backward without its forward");
         };
-        let [logits_device, targets_device, grad_device] = [logits, targets, grad].map(Open::of);
-        let device = logits_device.storage(NAME)?.device();
-        let data = logits_device.view::<T>(NAME)?;
-        let (targets, slope) = (
-            targets_device.view::<u32>(NAME)?,
-            grad_device.view::<f64>(NAME)?,
-        );
-        let (count, columns) = (targets.len(), data.len() / targets.len());
-        let mut out = unwritten::<T>(device, data.len())?;
+        let grad_device = Open::of(grad);
+        let device = grad_device.storage(NAME)?.device();
+        let slope = grad_device.view::<f64>(NAME)?;
+        let elements = logits.elem_count();
         let kernels = kernels(NAME, device)?;
-        let kernel = kernels.of::<T>("cross_entropy_backward")?;
-        let launch = rows(&kernels.settings, count, columns, T::DTYPE)?;
-        let _span = span(
-            device,
-            "cross_entropy.backward",
-            5 * data.len(),
-            2 * data.num_bytes(),
-        )?;
-        let (count, columns) = (count as i32, columns as i32);
         start!(
-            device, kernel, launch, &data, &targets, log_sums, &slope, &mut out, &count, &columns
+            device,
+            kernels.of::<T>("cross_entropy_scale")?,
+            scale(&kernels.settings, elements, T::DTYPE)?,
+            gradient.as_cuda_slice_mut::<T>()?,
+            &slope,
+            &(elements as u64)
         )?;
-        Ok(tensor(out, device, logits.shape()))
+        Ok(from_storage(gradient, logits.shape()))
     }
 }

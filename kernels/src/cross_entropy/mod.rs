@@ -25,11 +25,13 @@ use crate::cuda::device::{for_cuda_real, open};
 
 const NAME: &str = "cross_entropy";
 
-#[derive(Default)]
 struct CrossEntropy {
-    /// What the forward on a device leaves for the backward.
+    /// Whether the forward on a device computes the gradient too, while it has the logits at hand.
     #[cfg(feature = "cuda")]
-    log_sums: std::sync::Mutex<Option<cuda::LogSums>>,
+    wanted: bool,
+    /// That gradient, for a mean whose gradient is 1.
+    #[cfg(feature = "cuda")]
+    gradient: std::sync::Mutex<Option<candle_core::CudaStorage>>,
 }
 
 /// The mean of `-ln softmax(logits)[target]` over rows, as a scalar in f64.
@@ -37,7 +39,13 @@ struct CrossEntropy {
 /// # Errors
 /// Shapes that do not fit, a target that is no symbol, a dtype other than f32 or f64.
 pub fn cross_entropy(tape: &Tape, logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
-    tape.two([logits, targets], CrossEntropy::default())
+    let operation = CrossEntropy {
+        #[cfg(feature = "cuda")]
+        wanted: tape.records(),
+        #[cfg(feature = "cuda")]
+        gradient: std::sync::Mutex::default(),
+    };
+    tape.two([logits, targets], operation)
 }
 
 /// The loss of each row of `logits` (rows, symbols) in nats; no gradient. For evaluation.
@@ -127,8 +135,8 @@ impl CustomOp2 for CrossEntropy {
     ) -> Result<(candle_core::CudaStorage, Shape)> {
         let (_, columns) = matrix(NAME, logits_layout.shape())?;
         let (logits, targets) = ((logits, logits_layout), (targets, targets_layout));
-        let (loss, log_sums) = for_cuda_real!(NAME, logits.0.dtype(), T => cuda::forward::<T>(logits, targets, columns))?;
-        *open(&self.log_sums) = Some(log_sums);
+        let (loss, gradient) = for_cuda_real!(NAME, logits.0.dtype(), T => cuda::forward::<T>(logits, targets, columns, self.wanted))?;
+        *open(&self.gradient) = gradient;
         Ok((loss, ().into()))
     }
 
@@ -141,9 +149,8 @@ impl CustomOp2 for CrossEntropy {
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         #[cfg(feature = "cuda")]
         if logits.device().is_cuda() {
-            let log_sums = open(&self.log_sums);
-            let grad = for_cuda_real!(NAME, logits.dtype(), T =>
-                cuda::backward::<T>(logits, targets, grad, log_sums.as_ref()))?;
+            let gradient = open(&self.gradient).take();
+            let grad = for_cuda_real!(NAME, logits.dtype(), T => cuda::backward::<T>(logits, grad, gradient))?;
             return Ok((Some(grad), None));
         }
         let grad = for_real!(NAME, logits.dtype(), T => backward::<T>(logits, targets, grad))?;

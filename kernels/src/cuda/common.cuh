@@ -41,6 +41,9 @@ __device__ inline float exp2_of(float x) {
     return y;
 }
 
+// Shared memory of as many bytes as the launch says.
+extern __shared__ __align__(1024) unsigned char block_memory[];
+
 __device__ inline u32 shared_address(const void *pointer) { return (u32)__cvta_generic_to_shared(pointer); }
 
 // Begin to copy 16 bytes, or one number, from memory to shared memory; zeros instead where `wanted` is false. sm_80 and later.

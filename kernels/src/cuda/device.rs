@@ -36,6 +36,8 @@ pub(crate) struct Kernels {
     operation: &'static str,
     module: Arc<CudaModule>,
     pub(crate) settings: Settings,
+    /// The most shared memory of a block, in bytes, declared or asked for at a launch.
+    pub(crate) most_shared: usize,
     functions: Mutex<HashMap<String, CudaFunction>>,
 }
 
@@ -49,14 +51,15 @@ pub(crate) fn kernels(operation: &'static str, device: &CudaDevice) -> Result<Ar
         return Ok(kernels.clone());
     }
     let stream = device.cuda_stream();
-    let compiled = compile::compiled(operation, stream.context().compute_capability().w()?)?;
+    let context = stream.context();
+    let compiled = compile::compiled(operation, context.compute_capability().w()?)?;
+    let most_shared =
+        sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
     let kernels = Arc::new(Kernels {
         operation,
-        module: stream
-            .context()
-            .load_module(Ptx::from_binary(compiled.code))
-            .w()?,
+        module: context.load_module(Ptx::from_binary(compiled.code)).w()?,
         settings: compiled.settings,
+        most_shared: context.attribute(most_shared).w()?.max(0) as usize,
         functions: Mutex::default(),
     });
     loaded.insert(key, kernels.clone());
@@ -247,7 +250,16 @@ impl Launch {
         LaunchConfig {
             grid_dim: (x, y, z),
             block_dim: (self.threads, 1, 1),
-            shared_mem_bytes: 0,
+            shared_mem_bytes: self.shared,
+        }
+    }
+
+    /// More shared memory than a launch may have without a word to the driver.
+    pub(crate) fn allow_shared(&self, function: &CudaFunction) -> Result<()> {
+        let attribute = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        match self.shared {
+            0 => Ok(()),
+            bytes => function.set_attribute(attribute, bytes.cast_signed()).w(),
         }
     }
 }
@@ -257,14 +269,15 @@ macro_rules! start {
     ($device:expr, $function:expr, $launch:expr, $($argument:expr),+ $(,)?) => {{
         use candle_core::cuda_backend::WrapErr as _;
         use candle_core::cuda_backend::cudarc::driver::PushKernelArg as _;
-        let (function, stream) = ($function, $device.cuda_stream());
+        let (function, launch, stream) = ($function, $launch, $device.cuda_stream());
+        launch.allow_shared(&function)?;
         let mut builder = stream.launch_builder(&function);
         // Bound, so that they live until the launch.
         $(let argument = $argument; builder.arg(argument);)+
         #[expect(unsafe_code, reason = "a kernel")]
         // SAFETY: the arguments are those of the kernel's signature in `cuda.cu`, in its order. The launch covers what the buffers hold: the tests
         // run the kernels with these sizes.
-        let started = unsafe { builder.launch($launch.config()) };
+        let started = unsafe { builder.launch(launch.config()) };
         started.w().map(drop)
     }};
 }
@@ -314,7 +327,11 @@ pub(crate) fn tensor<T: CudaReal>(
     device: &CudaDevice,
     shape: impl Into<Shape>,
 ) -> Tensor {
-    let storage = CudaStorage::wrap_cuda_slice(data, device.clone());
+    from_storage(CudaStorage::wrap_cuda_slice(data, device.clone()), shape)
+}
+
+/// The same of a whole storage.
+pub(crate) fn from_storage(storage: CudaStorage, shape: impl Into<Shape>) -> Tensor {
     Tensor::from_storage(Storage::Cuda(storage), shape, BackpropOp::none(), false)
 }
 

@@ -38,6 +38,10 @@ struct float2 {
 inline float2 make_float2(float x, float y) { return {x, y}; }
 using std::min;
 
+// Shared memory that a launch asks for.
+constexpr std::size_t MOST_SHARED = 227 << 10;
+alignas(1024) inline unsigned char block_memory[MOST_SHARED];
+
 constexpr std::size_t STACK = 64 << 10;
 
 struct Fiber {
@@ -182,14 +186,19 @@ inline void run_fiber() {
     let_others_run();
 }
 
-// Runs every block of a grid.
-inline void launch(dim3 grid, unsigned threads, std::function<void()> work) {
+// Runs every block of a grid. Shared memory begins as NaN; beyond what was asked for, nothing may be written.
+inline void launch(dim3 grid, unsigned threads, std::size_t shared, std::function<void()> work) {
+    if (shared > MOST_SHARED) {
+        std::fprintf(stderr, "%zu bytes of shared memory, a block has %zu at most\n", shared, MOST_SHARED);
+        std::abort();
+    }
     kernel = work;
     gridDim = grid;
     blockDim = {threads, 1, 1};
     for (blockIdx.z = 0; blockIdx.z < grid.z; blockIdx.z++)
         for (blockIdx.y = 0; blockIdx.y < grid.y; blockIdx.y++)
             for (blockIdx.x = 0; blockIdx.x < grid.x; blockIdx.x++) {
+                if (shared > 0) std::memset(block_memory, 0xff, MOST_SHARED);
                 if (fibers.size() != threads) fibers = std::vector<Fiber>(threads);
                 for (Fiber &fiber : fibers) {
                     fiber.ended = false;
@@ -206,6 +215,10 @@ inline void launch(dim3 grid, unsigned threads, std::function<void()> work) {
                         swapcontext(&scheduler, &fibers[current].context);
                         running = true;
                     }
+                }
+                if (shared > 0 && std::any_of(block_memory + shared, block_memory + MOST_SHARED, [](unsigned char byte) { return byte != 0xff; })) {
+                    std::fprintf(stderr, "somebody wrote beyond %zu bytes of shared memory\n", shared);
+                    std::abort();
                 }
             }
 }

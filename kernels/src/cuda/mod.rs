@@ -25,6 +25,8 @@ pub struct Launch {
     pub blocks: [u32; 3],
     /// Threads of a block, all in x; whole warps.
     pub threads: u32,
+    /// Shared memory of a block in bytes, beyond what its kernel declares.
+    pub shared: u32,
 }
 
 impl Launch {
@@ -46,7 +48,17 @@ impl Launch {
         Ok(Self {
             blocks: blocks.map(|n| n as u32),
             threads: threads as u32,
+            shared: 0,
         })
+    }
+
+    /// With so many bytes of shared memory a block.
+    #[must_use]
+    pub fn with_shared(self, bytes: usize) -> Self {
+        Self {
+            shared: bytes as u32,
+            ..self
+        }
     }
 }
 

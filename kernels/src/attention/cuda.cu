@@ -124,15 +124,25 @@ template <int GROUPS, int D, typename T> __device__ void load_lefts(Left<T> (&ou
         for (int k = 0; k < D / 16; k++) out[g][k] = load_left(tile, STRIDE_OF(T, D), row + 16 * g, 16 * k);
 }
 
-// Writes 16 x D sums to rows from `first` on; turned back by the rows' positions where cos is given.
+// Where the two rows are of which a lane has sums, in 16 rows from `first` on.
+struct Places {
+    int of[2];
+};
+
+__device__ inline Places places_from(int first) {
+    int r = threadIdx.x % WARP / 4;
+    return {{first + r, first + r + 8}};
+}
+
+// Writes 16 x D sums to rows; turned back by the rows' positions where cos is given.
 template <int D, typename T>
-__device__ void store_rows(Rows<T> rows, const Sums (&sums)[D / 8], int first, int sequence, float scale, const float *cos, const float *sin) {
-    int r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
+__device__ void store_rows(Rows<T> rows, const Sums (&sums)[D / 8], Places places, int sequence, float scale, const float *cos, const float *sin) {
+    int c = threadIdx.x % 4;
 #pragma unroll
     for (int n = 0; n < D / 16; n++) {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
-            int position = first + r + 8 * half, column = 8 * n + 2 * c;
+            int position = places.of[half], column = 8 * n + 2 * c;
             if (position >= sequence) continue;
             float low[2], high[2];
 #pragma unroll
@@ -163,6 +173,85 @@ __device__ inline float row_largest(float x) {
     return fmaxf(x, shuffle_xor(x, 2));
 }
 
+// Hides keys from `key` on that come after the queries, 16 from `query` on.
+template <int N> __device__ void hide_later_keys(Sums (&scores)[N], int key, int query) {
+    int r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
+#pragma unroll
+    for (int n = 0; n < N; n++)
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            if (key + 8 * n + 2 * c + i % 2 > query + r + i / 2 * 8) scores[n][i] = -INFINITY;
+}
+
+// Softmax of 16 rows as tiles of scores come; of a lane's two.
+struct Softmax {
+    float largest[2] = {-INFINITY, -INFINITY}, sum[2] = {0.0f, 0.0f};
+
+    // Scores become exponentials, in terms of the largest score so far; what `out` has of earlier ones is brought to those terms.
+    template <int N, int M> __device__ void add(Sums (&scores)[N], Sums (&out)[M], float scale) {
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+            float now = largest[h];
+#pragma unroll
+            for (int n = 0; n < N; n++) now = fmaxf(now, fmaxf(scores[n][2 * h], scores[n][2 * h + 1]));
+            // Every query sees a key of the first tile, so that this is finite unless a score is not.
+            now = row_largest(now);
+            float shrink = exp2_of((largest[h] - now) * scale), base = now * scale;
+            largest[h] = now;
+            sum[h] *= shrink;
+#pragma unroll
+            for (int n = 0; n < N; n++) {
+#pragma unroll
+                for (int i = 2 * h; i < 2 * h + 2; i++) {
+                    scores[n][i] = exp2_of(scores[n][i] * scale - base);
+                    sum[h] += scores[n][i];
+                }
+            }
+#pragma unroll
+            for (int n = 0; n < M; n++)
+                for (int i = 2 * h; i < 2 * h + 2; i++) out[n][i] *= shrink;
+        }
+    }
+
+    // Divides by the sums, and leaves the log2 of them with what they are in terms of, from `log_sums` on.
+    template <int M> __device__ void end(Sums (&out)[M], float *log_sums, Places places, int sequence, float scale) {
+#pragma unroll
+        for (int h = 0; h < 2; h++) {
+            float whole = row_sum(sum[h]), share = 1.0f / whole;
+#pragma unroll
+            for (int n = 0; n < M; n++)
+                for (int i = 2 * h; i < 2 * h + 2; i++) out[n][i] *= share;
+            if (threadIdx.x % 4 == 0 && places.of[h] < sequence) log_sums[places.of[h]] = log2f(whole) + largest[h] * scale;
+        }
+    }
+};
+
+// Transposed scores, a row a key, become probabilities. `log_sums` are those of the tile's queries; no query sees a key after it, where the
+// tile is on the diagonal: keys from `key` on, queries from `query` on.
+template <int N> __device__ void probabilities_of(Sums (&scores)[N], const float *log_sums, float scale, bool diagonal, int key, int query) {
+    int r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
+#pragma unroll
+    for (int n = 0; n < N; n++) {
+        Pair<float> log_sum = load_pair(log_sums + 8 * n + 2 * c);
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            scores[n][i] = exp2_of(scores[n][i] * (scale * LOG2_E) - log_sum.v[i % 2]);
+            if (diagonal && query + 8 * n + 2 * c + i % 2 < key + r + i / 2 * 8) scores[n][i] = 0.0f;
+        }
+    }
+}
+
+// And products of values and gradients become gradients of the scores.
+template <int N> __device__ void slopes_from(Sums (&products)[N], const Sums (&probabilities)[N], const float *means) {
+    int c = threadIdx.x % 4;
+#pragma unroll
+    for (int n = 0; n < N; n++) {
+        Pair<float> mean = load_pair(means + 8 * n + 2 * c);
+#pragma unroll
+        for (int i = 0; i < 4; i++) products[n][i] = probabilities[n][i] * (products[n][i] - mean.v[i % 2]);
+    }
+}
+
 // Queries and keys turned by their positions (Su et al. 2021, half-split), in f32. A thread a pack of each half.
 template <typename T, int D> __device__ void attention_turn(const T *qkv, const float *cos, const float *sin, T *turned, u64 packs, AttentionShape s) {
     constexpr int N = Pack<T>::N, PACKS = D / 2 / N;
@@ -191,7 +280,7 @@ template <typename T, int D> __device__ void attention_forward(const T *turned, 
     __shared__ __align__(16) T tiles[4 * SIZE];
     auto keys = rows_of<D>(turned, s, 1, 2), values = rows_of<D>(qkv, s, 2, 3);
     // Those that have most to do begin first.
-    int first = (gridDim.x - 1 - blockIdx.x) * ROWS, mine = first + threadIdx.x / WARP * MINE, r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
+    int first = (gridDim.x - 1 - blockIdx.x) * ROWS, mine = first + threadIdx.x / WARP * MINE;
     const float scale = LOG2_E / sqrtf((float)D);
 
     fetch<ROWS, D>(tiles, rows_of<D>(turned, s, 0, 2), first, s.sequence);
@@ -208,9 +297,7 @@ template <typename T, int D> __device__ void attention_forward(const T *turned, 
     };
     Sums out[GROUPS][D / 8];
     clear(out);
-    float largest[GROUPS][2], sum[GROUPS][2];
-    for (int g = 0; g < GROUPS; g++)
-        for (int h = 0; h < 2; h++) largest[g][h] = -INFINITY, sum[g][h] = 0.0f;
+    Softmax softmax[GROUPS];
     int end = min(first + ROWS, s.sequence);
     fetch_pair(0);
     for (int start = 0; start < end; start += TILE) {
@@ -222,39 +309,10 @@ template <typename T, int D> __device__ void attention_forward(const T *turned, 
         if (start < mine + MINE) {
             Sums scores[GROUPS][TILE / 8];
             product_with_rows<GROUPS, TILE, D>(scores, queries, tile);
-            if (start + TILE - 1 > mine) {
-#pragma unroll
-                for (int g = 0; g < GROUPS; g++)
-#pragma unroll
-                    for (int n = 0; n < TILE / 8; n++)
-#pragma unroll
-                        for (int i = 0; i < 4; i++)
-                            if (start + 8 * n + 2 * c + i % 2 > mine + 16 * g + r + i / 2 * 8) scores[g][n][i] = -INFINITY;
-            }
 #pragma unroll
             for (int g = 0; g < GROUPS; g++) {
-#pragma unroll
-                for (int h = 0; h < 2; h++) {
-                    float now = largest[g][h];
-#pragma unroll
-                    for (int n = 0; n < TILE / 8; n++) now = fmaxf(now, fmaxf(scores[g][n][2 * h], scores[g][n][2 * h + 1]));
-                    // Every query sees a key of the first tile, so that this is finite unless a score is not.
-                    now = row_largest(now);
-                    float shrink = exp2_of((largest[g][h] - now) * scale), base = now * scale;
-                    largest[g][h] = now;
-                    sum[g][h] *= shrink;
-#pragma unroll
-                    for (int n = 0; n < TILE / 8; n++) {
-#pragma unroll
-                        for (int i = 2 * h; i < 2 * h + 2; i++) {
-                            scores[g][n][i] = exp2_of(scores[g][n][i] * scale - base);
-                            sum[g][h] += scores[g][n][i];
-                        }
-                    }
-#pragma unroll
-                    for (int n = 0; n < D / 8; n++)
-                        for (int i = 2 * h; i < 2 * h + 2; i++) out[g][n][i] *= shrink;
-                }
+                if (start + TILE - 1 > mine) hide_later_keys(scores[g], start, mine + 16 * g);
+                softmax[g].add(scores[g], out[g], scale);
             }
             add_sums_with_columns<GROUPS, TILE, D>(out, scores, tile + SIZE);
         }
@@ -262,16 +320,9 @@ template <typename T, int D> __device__ void attention_forward(const T *turned, 
     u64 row = ((u64)blockIdx.z * s.heads + blockIdx.y) * s.sequence;
 #pragma unroll
     for (int g = 0; g < GROUPS; g++) {
-#pragma unroll
-        for (int h = 0; h < 2; h++) {
-            float whole = row_sum(sum[g][h]), share = 1.0f / whole;
-#pragma unroll
-            for (int n = 0; n < D / 8; n++)
-                for (int i = 2 * h; i < 2 * h + 2; i++) out[g][n][i] *= share;
-            int query = mine + 16 * g + r + 8 * h;
-            if (c == 0 && query < s.sequence) log_sums[row + query] = log2f(whole) + largest[g][h] * scale;
-        }
-        store_rows<D>(rows_of<D>(y, s, 0, 1), out[g], mine + 16 * g, s.sequence, 1.0f, nullptr, nullptr);
+        Places places = places_from(mine + 16 * g);
+        softmax[g].end(out[g], log_sums + row, places, s.sequence, scale);
+        store_rows<D>(rows_of<D>(y, s, 0, 1), out[g], places, s.sequence, 1.0f, nullptr, nullptr);
     }
 }
 
@@ -292,8 +343,7 @@ template <typename T, int D> __device__ void attention_means(const T *y, const T
 }
 
 // Where the gradients of the scores of this block's head are, for a tile of queries and one of keys.
-template <typename T> __device__ T *slopes_of(T *slopes, AttentionShape s, int queries, int keys) {
-    constexpr int TILE = TILE_OF(T);
+template <int TILE, typename T> __device__ T *slopes_of(T *slopes, AttentionShape s, int queries, int keys) {
     u64 tiles = (s.sequence + TILE - 1) / TILE, head = (u64)blockIdx.z * s.heads + blockIdx.y;
     return slopes + (head * (tiles * (tiles + 1) / 2) + (u64)queries * (queries + 1) / 2 + keys) * (TILE * TILE);
 }
@@ -310,7 +360,7 @@ __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *
     // Of the queries of a tile: log_sums, then means.
     __shared__ __align__(16) float numbers[4 * TILE];
     auto queries = rows_of<D>(turned, s, 0, 2), grads = rows_of<D>(grad, s, 0, 1);
-    int first = blockIdx.x * ROWS, mine = first + threadIdx.x / WARP * MINE, r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
+    int first = blockIdx.x * ROWS, mine = first + threadIdx.x / WARP * MINE;
     const float scale = 1.0f / sqrtf((float)D);
     u64 row = ((u64)blockIdx.z * s.heads + blockIdx.y) * s.sequence;
 
@@ -348,7 +398,7 @@ __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *
         if (start / TILE < mine / TILE) continue;
         const T *tile = tiles + start / TILE % 2 * 2 * SIZE;
         const float *tile_numbers = numbers + start / TILE % 2 * 2 * TILE;
-        T *out = slopes_of(slopes, s, start / TILE, mine / TILE) + mine % TILE * TILE;
+        T *out = slopes_of<TILE>(slopes, s, start / TILE, mine / TILE) + mine % TILE * TILE;
 #pragma unroll 1
         for (int slice = 0; slice < TILE; slice += SLICE) {
             Sums scores[GROUPS][SLICE / 8], products[GROUPS][SLICE / 8];
@@ -356,18 +406,9 @@ __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *
             product_with_rows<GROUPS, SLICE, D>(products, values, tile + SIZE + slice * STRIDE_OF(T, D));
             bool diagonal = start + slice < mine + MINE - 1;
 #pragma unroll
-            for (int n = 0; n < SLICE / 8; n++) {
-                Pair<float> log_sum = load_pair(tile_numbers + slice + 8 * n + 2 * c), mean = load_pair(tile_numbers + TILE + slice + 8 * n + 2 * c);
-#pragma unroll
-                for (int g = 0; g < GROUPS; g++) {
-#pragma unroll
-                    for (int i = 0; i < 4; i++) {
-                        float probability = exp2_of(scores[g][n][i] * (scale * LOG2_E) - log_sum.v[i % 2]);
-                        if (diagonal && start + slice + 8 * n + 2 * c + i % 2 < mine + 16 * g + r + i / 2 * 8) probability = 0.0f;
-                        scores[g][n][i] = probability;
-                        products[g][n][i] = probability * (products[g][n][i] - mean.v[i % 2]);
-                    }
-                }
+            for (int g = 0; g < GROUPS; g++) {
+                probabilities_of(scores[g], tile_numbers + slice, scale, diagonal, mine + 16 * g, start + slice);
+                slopes_from(products[g], scores[g], tile_numbers + TILE + slice);
             }
             add_sums_with_columns<GROUPS, SLICE, D>(grad_values, scores, tile + SIZE + slice * STRIDE_OF(T, D));
 #pragma unroll (UNROLL_OF(T))
@@ -384,8 +425,8 @@ __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *
     }
 #pragma unroll
     for (int g = 0; g < GROUPS; g++) {
-        store_rows<D>(rows_of<D>(grad_qkv, s, 1, 3), grad_keys[g], mine + 16 * g, s.sequence, scale, cos, sin);
-        store_rows<D>(rows_of<D>(grad_qkv, s, 2, 3), grad_values[g], mine + 16 * g, s.sequence, 1.0f, nullptr, nullptr);
+        store_rows<D>(rows_of<D>(grad_qkv, s, 1, 3), grad_keys[g], places_from(mine + 16 * g), s.sequence, scale, cos, sin);
+        store_rows<D>(rows_of<D>(grad_qkv, s, 2, 3), grad_values[g], places_from(mine + 16 * g), s.sequence, 1.0f, nullptr, nullptr);
     }
 }
 
@@ -399,7 +440,7 @@ __device__ void attention_backward_queries(const T *turned, const T *slopes, con
     auto keys = rows_of<D>(turned, s, 1, 2);
     // Those that have most to do begin first.
     int first = (gridDim.x - 1 - blockIdx.x) * ROWS, mine = first + threadIdx.x / WARP * MINE, end = min(first + ROWS, s.sequence);
-    const T *from = slopes_of(slopes, s, mine / TILE, 0) + 16 * (mine % TILE);
+    const T *from = slopes_of<TILE>(slopes, s, mine / TILE, 0) + 16 * (mine % TILE);
     Sums out[GROUPS][D / 8];
     clear(out);
     fetch<TILE, D>(tiles, keys, 0, s.sequence);
@@ -419,7 +460,7 @@ __device__ void attention_backward_queries(const T *turned, const T *slopes, con
         for (int k = 0; k < TILE / 16; k++) add_product_with_columns<GROUPS, D>(out, left[k], tiles + start / TILE % 2 * SIZE, 16 * k);
     }
 #pragma unroll
-    for (int g = 0; g < GROUPS; g++) store_rows<D>(rows_of<D>(grad_qkv, s, 0, 3), out[g], mine + 16 * g, s.sequence, 1.0f / sqrtf((float)D), cos, sin);
+    for (int g = 0; g < GROUPS; g++) store_rows<D>(rows_of<D>(grad_qkv, s, 0, 3), out[g], places_from(mine + 16 * g), s.sequence, 1.0f / sqrtf((float)D), cos, sin);
 }
 
 #define KERNELS(T, NAME, D)                                                                                                                    \

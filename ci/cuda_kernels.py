@@ -50,7 +50,7 @@ class Nvrtc:
         self.call(
             "nvrtcCreateProgram", ctypes.byref(program), source(path).encode(), str(path).encode(), 0, None, None
         )
-        options = [f"--gpu-architecture={architecture.replace('sm', 'compute')}", f"-I{SOURCES / 'cuda'}", "--std=c++17"]
+        options = [f"--gpu-architecture={with_features(architecture).replace('sm', 'compute')}", f"-I{SOURCES / 'cuda'}", "--std=c++17"]
         encoded = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
         code = self.library.nvrtcCompileProgram(program, len(options), encoded)
         if code != 0:
@@ -59,15 +59,22 @@ class Nvrtc:
         return self.text(program, "PTX").rstrip(b"\0")
 
 
+def with_features(architecture):
+    """What is compiled for: Hopper's products of a warpgroup are in no other architecture, and have a name of their own."""
+    return {"sm_90": "sm_90a"}.get(architecture, architecture)
+
+
 def source(path):
-    """As the trainer gives it to NVRTC: what all kernels share, then the file."""
-    return f'#include "common.cuh"\n#include "tensor_core.cuh"\n#line 1\n{path.read_text()}'
+    """As the trainer gives it to NVRTC: what all kernels share, the file, and its version for Hopper."""
+    shared = "".join(f'#include "{name}.cuh"\n' for name in ("common", "tensor_core", "warpgroup"))
+    hopper = path.with_name("hopper.cu")
+    return f"{shared}#line 1\n{path.read_text()}" + (f'#line 1 "hopper.cu"\n{hopper.read_text()}' if hopper.exists() else "")
 
 
 def resources(home, ptx, architecture, scratch):
     """Registers, bytes of stack and of shared memory of each kernel, as the assembler counts them."""
     scratch.write_bytes(ptx)
-    command = [f"{home}/bin/ptxas", "-v", f"-arch={architecture}", "-o", os.devnull, scratch]
+    command = [f"{home}/bin/ptxas", "-v", f"-arch={with_features(architecture)}", "-o", os.devnull, scratch]
     log = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=True).stderr
     found = {}
     for part in log.split("Compiling entry function '")[1:]:

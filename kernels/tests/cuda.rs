@@ -6,7 +6,7 @@
 use candle_core::{DType, Device, Tensor};
 use outpace_kernels::adamw::{self, Moments, Rule};
 use outpace_kernels::add;
-use outpace_kernels::attention::cuda::Pass;
+use outpace_kernels::attention::cuda::{Pass, Plan, Version};
 use outpace_kernels::attention::{self, attention};
 use outpace_kernels::cross_entropy::{self, cross_entropy};
 use outpace_kernels::cuda::Launch;
@@ -163,10 +163,14 @@ fn gradients<const N: usize>(
     inputs.map(|input| gradients.remove(input).unwrap())
 }
 
-/// What the host reads from an operation's `cuda.cu`.
+/// What the host reads from an operation's sources.
 fn settings(operation: &'static str) -> Settings {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/{operation}/cuda.cu"));
-    Settings::of(operation, &std::fs::read_to_string(path).unwrap())
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src")
+        .join(operation);
+    let text = std::fs::read_to_string(folder.join("cuda.cu")).unwrap();
+    let hopper = std::fs::read_to_string(folder.join("hopper.cu")).unwrap_or_default();
+    Settings::of(operation, &(text + &hopper))
 }
 
 #[test]
@@ -393,60 +397,107 @@ fn adamw_agrees() {
     }
 }
 
+const ATTENTION_BF16: Type = Type {
+    name: "bf16",
+    dtype: DType::BF16,
+    forward: 2e-2,
+    gradient: 5e-2,
+};
+
+fn check_attention(version: Version, of: &Type, [batch, sequence, heads, head_dim]: [usize; 4]) {
+    let shape = Shape {
+        sequence,
+        heads,
+        head_dim,
+    };
+    let (rows, width) = (batch * sequence, heads * head_dim);
+    let qkv: Vec<f64> = numbers(rows * 3 * width, 11)
+        .iter()
+        .map(|v| 2.0 * v)
+        .collect();
+    let slope = numbers(rows * width, 12);
+    let table = Table::new(shape, 10_000.0, DType::F64).unwrap();
+    let (tape, input) = (Tape::new(), tensor(&qkv, &[rows, 3 * width]));
+    let y = attention(&tape, &input, &table).unwrap();
+    let [grad] = gradients(tape, &y, tensor(&slope, &[rows, width]), [&input]);
+    let (cos, sin): (Vec<f64>, Vec<f64>) = (0..sequence * head_dim / 2)
+        .map(|i| {
+            let (position, pair) = (i / (head_dim / 2), i % (head_dim / 2));
+            let angle = position as f64 * 10_000f64.powf(-2.0 * pair as f64 / head_dim as f64);
+            (angle.cos(), angle.sin())
+        })
+        .unzip();
+    let set = settings("attention");
+    let plan = Plan {
+        settings: &set,
+        version,
+        shape,
+        batch,
+        dtype: of.dtype,
+    };
+    let packs = attention::cuda::packs(&set, rows * width, of.dtype).unwrap();
+    let [forward, keys, queries] =
+        [Pass::Forward, Pass::Keys, Pass::Queries].map(|pass| plan.launch(pass).unwrap());
+    let slopes = plan.slopes().unwrap();
+    let hopper = usize::from(version == Version::Hopper);
+    emulate(
+        "attention",
+        of,
+        &[batch, sequence, heads, head_dim, slopes, hopper],
+        &[packs, forward, packs, keys, queries],
+        &[&qkv, &slope, &cos, &sin],
+        &[(&y, of.forward), (&grad, of.gradient)],
+    );
+}
+
 #[test]
 fn attention_agrees() {
-    for (batch, sequence, heads, head_dim) in [
-        (1, 1, 1, 16),
-        (2, 33, 2, 16),
-        (1, 70, 1, 32),
-        (1, 129, 2, 64),
+    for size in [
+        [1, 1, 1, 16],
+        [2, 33, 2, 16],
+        [1, 70, 1, 32],
+        [1, 129, 2, 64],
     ] {
+        for of in [F32, ATTENTION_BF16] {
+            check_attention(Version::Plain, &of, size);
+        }
+    }
+}
+
+#[test]
+fn attention_on_hopper_agrees() {
+    for size in [
+        [1, 1, 1, 64],
+        [2, 64, 1, 64],
+        [1, 129, 2, 64],
+        [1, 330, 1, 64],
+    ] {
+        check_attention(Version::Hopper, &ATTENTION_BF16, size);
+    }
+}
+
+#[test]
+fn hoppers_attention_is_for_hopper_alone() {
+    let on = Settings::of("attention", "constexpr int ATTENTION_HOPPER = 1;");
+    let off = Settings::of("attention", "constexpr int ATTENTION_HOPPER = 0;");
+    let version = |settings, head_dim, dtype, capability| {
         let shape = Shape {
-            sequence,
-            heads,
+            sequence: 8,
+            heads: 1,
             head_dim,
         };
-        let (rows, width) = (batch * sequence, heads * head_dim);
-        let qkv: Vec<f64> = numbers(rows * 3 * width, 11)
-            .iter()
-            .map(|v| 2.0 * v)
-            .collect();
-        let slope = numbers(rows * width, 12);
-        let table = Table::new(shape, 10_000.0, DType::F64).unwrap();
-        let (tape, input) = (Tape::new(), tensor(&qkv, &[rows, 3 * width]));
-        let y = attention(&tape, &input, &table).unwrap();
-        let [grad] = gradients(tape, &y, tensor(&slope, &[rows, width]), [&input]);
-        let (cos, sin): (Vec<f64>, Vec<f64>) = (0..sequence * head_dim / 2)
-            .map(|i| {
-                let (position, pair) = (i / (head_dim / 2), i % (head_dim / 2));
-                let angle = position as f64 * 10_000f64.powf(-2.0 * pair as f64 / head_dim as f64);
-                (angle.cos(), angle.sin())
-            })
-            .unzip();
-        for of in [
-            F32,
-            Type {
-                name: "bf16",
-                dtype: DType::BF16,
-                forward: 2e-2,
-                gradient: 5e-2,
-            },
-        ] {
-            let set = settings("attention");
-            let packs = attention::cuda::packs(&set, rows * width, of.dtype).unwrap();
-            let [forward, keys, queries] = [Pass::Forward, Pass::Keys, Pass::Queries]
-                .map(|pass| attention::cuda::tiles(&set, pass, &shape, batch, of.dtype).unwrap());
-            let launches = [packs, forward, packs, keys, queries];
-            let slopes = attention::cuda::slopes(&set, &shape, batch, of.dtype).unwrap();
-            let sizes = [batch, sequence, heads, head_dim, slopes];
-            emulate(
-                "attention",
-                &of,
-                &sizes,
-                &launches,
-                &[&qkv, &slope, &cos, &sin],
-                &[(&y, of.forward), (&grad, of.gradient)],
-            );
-        }
+        Version::of(settings, &shape, dtype, capability)
+    };
+    assert_eq!(version(&on, 64, DType::BF16, (9, 0)), Version::Hopper);
+    for (settings, head_dim, dtype, capability) in [
+        (&off, 64, DType::BF16, (9, 0)),
+        (&on, 32, DType::BF16, (9, 0)),
+        (&on, 64, DType::F32, (9, 0)),
+        (&on, 64, DType::BF16, (10, 0)),
+    ] {
+        assert_eq!(
+            version(settings, head_dim, dtype, capability),
+            Version::Plain
+        );
     }
 }

@@ -4,10 +4,12 @@
 #include "emulated.h"
 #include "common.cuh"
 #include "tensor_core.cuh"
+#include "warpgroup.cuh"
 
 #include "../adamw/cuda.cu"
 #include "../add/cuda.cu"
 #include "../attention/cuda.cu"
+#include "../attention/hopper.cu"
 #include "../cross_entropy/cuda.cu"
 #include "../embedding/cuda.cu"
 #include "../relu_squared/cuda.cu"
@@ -76,6 +78,14 @@ void launch_next(std::function<void()> work) {
         NAME##_bf16_##D(arguments...);                                                                                                         \
     else                                                                                                                                       \
         NAME##_f32_##D(arguments...)
+
+// The same, or the version for Hopper.
+#define PASS_KERNEL(NAME)                                                                                                                      \
+    [&](auto... arguments) {                                                                                                                   \
+        if constexpr (sizeof(T) == 2 && D == 64)                                                                                               \
+            if (hopper) return NAME##_hopper(arguments...);                                                                                    \
+        HEAD_KERNEL(NAME)(arguments...);                                                                                                       \
+    }
 
 template <typename T> void run_relu_squared(const std::vector<int> &size) {
     u64 n = size[0];
@@ -149,6 +159,7 @@ template <typename T> void run_adamw(const std::vector<int> &size) {
 
 template <typename T, int D> void run_attention(const std::vector<int> &size) {
     int batch = size[0], heads = size[2];
+    bool hopper = size[5];
     AttentionShape s{size[1], heads};
     u64 rows = (u64)batch * s.sequence * heads;
     auto qkv = take<T>(3 * rows * D), grad = take<T>(rows * D);
@@ -157,13 +168,13 @@ template <typename T, int D> void run_attention(const std::vector<int> &size) {
     auto turned = unwritten<T>(2 * rows * D), slopes = unwritten<T>(size[4]);
     auto log_sums = unwritten<float>(rows), means = unwritten<float>(rows);
     launch_next([&] { HEAD_KERNEL(attention_turn)(qkv.data(), cos.data(), sin.data(), turned.data(), rows * D / Pack<T>::N, s); });
-    launch_next([&] { HEAD_KERNEL(attention_forward)(turned.data(), qkv.data(), y.data(), log_sums.data(), s); });
+    launch_next([&] { PASS_KERNEL(attention_forward)(turned.data(), qkv.data(), y.data(), log_sums.data(), s); });
     launch_next([&] { HEAD_KERNEL(attention_means)(y.data(), grad.data(), means.data(), rows * D / Pack<T>::N, s); });
     launch_next([&] {
-        HEAD_KERNEL(attention_backward_keys)
+        PASS_KERNEL(attention_backward_keys)
         (turned.data(), qkv.data(), grad.data(), cos.data(), sin.data(), log_sums.data(), means.data(), slopes.data(), grad_qkv.data(), s);
     });
-    launch_next([&] { HEAD_KERNEL(attention_backward_queries)(turned.data(), slopes.data(), cos.data(), sin.data(), grad_qkv.data(), s); });
+    launch_next([&] { PASS_KERNEL(attention_backward_queries)(turned.data(), slopes.data(), cos.data(), sin.data(), grad_qkv.data(), s); });
     give(y), give(grad_qkv);
 }
 

@@ -6,10 +6,12 @@
 #include "emulated.h"
 #include "common.cuh"
 #include "tensor_core.cuh"
+#include "warpgroup.cuh"
 
 #include "../adamw/cuda.cu"
 #include "../add/cuda.cu"
 #include "../attention/cuda.cu"
+#include "../attention/hopper.cu"
 #include "../cross_entropy/cuda.cu"
 #include "../embedding/cuda.cu"
 #include "../relu_squared/cuda.cu"
@@ -58,6 +60,9 @@ const std::map<std::string, Kernel> KERNELS = {
     HEADS(attention_means),
     HEADS(attention_backward_queries),
     HEADS(attention_backward_keys),
+    ONE(attention_forward_hopper),
+    ONE(attention_backward_queries_hopper),
+    ONE(attention_backward_keys_hopper),
     BOTH(cross_entropy_losses),
     BOTH(cross_entropy_gradients),
     BOTH(cross_entropy_scale),

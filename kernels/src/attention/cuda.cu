@@ -57,12 +57,18 @@ template <int D, typename T> __device__ Rows<T> rows_of(T *tensor, AttentionShap
     return {tensor + blockIdx.z * s.sequence * stride + ((u64)part * s.heads + blockIdx.y) * D, stride};
 }
 
-// Begins to copy ROWS rows from `first` on, beyond the sequence zeros. All threads of the block take part.
-template <int ROWS, int D, typename T> __device__ void fetch(T *tile, Rows<const T> rows, int first, int sequence) {
-    constexpr int PACKS = D / Pack<T>::N;
-    for (int i = threadIdx.x; i < ROWS * PACKS; i += blockDim.x) {
-        int row = i / PACKS, column = i % PACKS * Pack<T>::N, token = first + row;
-        fetch_pack(tile + row * STRIDE_OF(T, D) + column, rows.at(min(token, sequence - 1)) + column, token < sequence);
+// Begins to copy ROWS rows from `first` on, beyond the sequence zeros. All THREADS of the block take part, each in a column of packs, so that
+// little has to be computed for a pack.
+template <int THREADS, int ROWS, int D, typename T> __device__ void fetch(T *tile, Rows<const T> rows, int first, int sequence) {
+    constexpr int PACKS = D / Pack<T>::N, STEP = THREADS / PACKS;
+    static_assert(THREADS % PACKS == 0, "whole rows at a time");
+    int row = threadIdx.x / PACKS, column = threadIdx.x % PACKS * Pack<T>::N;
+    const T *from = rows.at(first + row) + column;
+    T *to = tile + row * STRIDE_OF(T, D) + column;
+#pragma unroll
+    for (int j = 0; j < ROWS; j += STEP) {
+        if (ROWS % STEP != 0 && row + j >= ROWS) break;
+        fetch_pack(to + j * STRIDE_OF(T, D), from + j * rows.stride, first + row + j < sequence);
     }
 }
 
@@ -156,8 +162,8 @@ __device__ void store_rows(Rows<T> rows, const Sums (&sums)[D / 8], Places place
                     low[i] = turned;
                 }
             }
-            store_pair(rows.at(position) + column, pair_of<T>(low[0], low[1]));
-            store_pair(rows.at(position) + column + D / 2, pair_of<T>(high[0], high[1]));
+            store_pair(rows.at(position) + column, low);
+            store_pair(rows.at(position) + column + D / 2, high);
         }
     }
 }
@@ -263,10 +269,14 @@ template <typename T, int D> __device__ void attention_turn(const T *qkv, const 
     T *to = turned + row * D + column;
     Pack<T> low = load(from), high = load(from + D / 2), new_low, new_high;
 #pragma unroll
-    for (int k = 0; k < N; k++) {
-        float a = to_float(low.v[k]), b = to_float(high.v[k]), co = cos[angle + k], si = sin[angle + k];
-        new_low.v[k] = from_float<T>(a * co - b * si);
-        new_high.v[k] = from_float<T>(a * si + b * co);
+    for (int j = 0; j < N; j += Pack<float>::N) {
+        Pack<float> co = load(cos + angle + j), si = load(sin + angle + j);
+#pragma unroll
+        for (int k = 0; k < Pack<float>::N; k++) {
+            float a = to_float(low.v[j + k]), b = to_float(high.v[j + k]);
+            new_low.v[j + k] = from_float<T>(a * co.v[k] - b * si.v[k]);
+            new_high.v[j + k] = from_float<T>(a * si.v[k] + b * co.v[k]);
+        }
     }
     store(to, new_low);
     store(to + D / 2, new_high);
@@ -275,7 +285,7 @@ template <typename T, int D> __device__ void attention_turn(const T *qkv, const 
 // y, and log2 of the sum of the exponentials of each query's scores.
 template <typename T, int D> __device__ void attention_forward(const T *turned, const T *qkv, T *y, float *log_sums, AttentionShape s) {
     constexpr int TILE = TILE_OF(T), GROUPS = OF(T, ATTENTION_FORWARD_GROUPS, 1), WARPS = OF(T, ATTENTION_FORWARD_WARPS, ATTENTION_F32_WARPS);
-    constexpr int MINE = 16 * GROUPS, ROWS = WARPS * MINE, SIZE = TILE * STRIDE_OF(T, D);
+    constexpr int THREADS = WARPS * WARP, MINE = 16 * GROUPS, ROWS = WARPS * MINE, SIZE = TILE * STRIDE_OF(T, D);
     static_assert(ROWS <= 4 * TILE, "the queries have to fit where tiles will be");
     __shared__ __align__(16) T tiles[4 * SIZE];
     auto keys = rows_of<D>(turned, s, 1, 2), values = rows_of<D>(qkv, s, 2, 3);
@@ -283,7 +293,7 @@ template <typename T, int D> __device__ void attention_forward(const T *turned, 
     int first = (gridDim.x - 1 - blockIdx.x) * ROWS, mine = first + threadIdx.x / WARP * MINE;
     const float scale = LOG2_E / sqrtf((float)D);
 
-    fetch<ROWS, D>(tiles, rows_of<D>(turned, s, 0, 2), first, s.sequence);
+    fetch<THREADS, ROWS, D>(tiles, rows_of<D>(turned, s, 0, 2), first, s.sequence);
     wait_for_fetches();
     __syncthreads();
     Left<T> queries[GROUPS][D / 16];
@@ -292,8 +302,8 @@ template <typename T, int D> __device__ void attention_forward(const T *turned, 
 
     auto fetch_pair = [&](int start) {
         T *at = tiles + start / TILE % 2 * 2 * SIZE;
-        fetch<TILE, D>(at, keys, start, s.sequence);
-        fetch<TILE, D>(at + SIZE, values, start, s.sequence);
+        fetch<THREADS, TILE, D>(at, keys, start, s.sequence);
+        fetch<THREADS, TILE, D>(at + SIZE, values, start, s.sequence);
     };
     Sums out[GROUPS][D / 8];
     clear(out);
@@ -353,7 +363,7 @@ template <typename T, int D>
 __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *grad, const float *cos, const float *sin, const float *log_sums, const float *means,
                                         T *slopes, T *grad_qkv, AttentionShape s) {
     constexpr int TILE = TILE_OF(T), GROUPS = OF(T, ATTENTION_KEYS_GROUPS, 1), WARPS = OF(T, ATTENTION_KEYS_WARPS, ATTENTION_F32_WARPS);
-    constexpr int MINE = 16 * GROUPS, ROWS = WARPS * MINE, SIZE = TILE * STRIDE_OF(T, D), SLICE = OF(T, ATTENTION_KEYS_SLICE, TILE);
+    constexpr int THREADS = WARPS * WARP, MINE = 16 * GROUPS, ROWS = WARPS * MINE, SIZE = TILE * STRIDE_OF(T, D), SLICE = OF(T, ATTENTION_KEYS_SLICE, TILE);
     static_assert(ROWS <= 2 * TILE, "keys and values have to fit where tiles will be");
     static_assert(TILE % MINE == 0 && TILE % SLICE == 0, "a warp's keys, and a slice, belong to one tile");
     __shared__ __align__(16) T tiles[4 * SIZE];
@@ -364,8 +374,8 @@ __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *
     const float scale = 1.0f / sqrtf((float)D);
     u64 row = ((u64)blockIdx.z * s.heads + blockIdx.y) * s.sequence;
 
-    fetch<ROWS, D>(tiles, rows_of<D>(turned, s, 1, 2), first, s.sequence);
-    fetch<ROWS, D>(tiles + 2 * SIZE, rows_of<D>(qkv, s, 2, 3), first, s.sequence);
+    fetch<THREADS, ROWS, D>(tiles, rows_of<D>(turned, s, 1, 2), first, s.sequence);
+    fetch<THREADS, ROWS, D>(tiles + 2 * SIZE, rows_of<D>(qkv, s, 2, 3), first, s.sequence);
     wait_for_fetches();
     __syncthreads();
     Left<T> keys[GROUPS][D / 16], values[GROUPS][D / 16];
@@ -377,12 +387,13 @@ __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *
     auto fetch_pair = [&](int start) {
         int which = start / TILE % 2;
         T *at = tiles + which * 2 * SIZE;
-        fetch<TILE, D>(at, queries, start, s.sequence);
-        fetch<TILE, D>(at + SIZE, grads, start, s.sequence);
-        for (int i = threadIdx.x; i < 2 * TILE; i += blockDim.x) {
-            int query = start + i % TILE;
-            const float *from = i < TILE ? log_sums : means;
-            fetch_number(numbers + which * 2 * TILE + i, from + row + min(query, s.sequence - 1), query < s.sequence);
+        fetch<THREADS, TILE, D>(at, queries, start, s.sequence);
+        fetch<THREADS, TILE, D>(at + SIZE, grads, start, s.sequence);
+#pragma unroll
+        for (int j = 0; j < 2 * TILE; j += THREADS) {
+            int i = j + threadIdx.x, query = start + i % TILE;
+            if (i >= 2 * TILE) break;
+            fetch_number(numbers + which * 2 * TILE + i, (i < TILE ? log_sums : means) + row + query, query < s.sequence);
         }
     };
     Sums grad_keys[GROUPS][D / 8], grad_values[GROUPS][D / 8];
@@ -434,7 +445,7 @@ __device__ void attention_backward_keys(const T *turned, const T *qkv, const T *
 template <typename T, int D>
 __device__ void attention_backward_queries(const T *turned, const T *slopes, const float *cos, const float *sin, T *grad_qkv, AttentionShape s) {
     constexpr int TILE = TILE_OF(T), GROUPS = OF(T, ATTENTION_QUERIES_GROUPS, 1), WARPS = OF(T, ATTENTION_QUERIES_WARPS, ATTENTION_F32_WARPS);
-    constexpr int MINE = 16 * GROUPS, ROWS = WARPS * MINE, SIZE = TILE * STRIDE_OF(T, D);
+    constexpr int THREADS = WARPS * WARP, MINE = 16 * GROUPS, ROWS = WARPS * MINE, SIZE = TILE * STRIDE_OF(T, D);
     static_assert(TILE % MINE == 0, "a warp's queries belong to one tile");
     __shared__ __align__(16) T tiles[2 * SIZE];
     auto keys = rows_of<D>(turned, s, 1, 2);
@@ -443,7 +454,7 @@ __device__ void attention_backward_queries(const T *turned, const T *slopes, con
     const T *from = slopes_of<TILE>(slopes, s, mine / TILE, 0) + 16 * (mine % TILE);
     Sums out[GROUPS][D / 8];
     clear(out);
-    fetch<TILE, D>(tiles, keys, 0, s.sequence);
+    fetch<THREADS, TILE, D>(tiles, keys, 0, s.sequence);
     for (int start = 0; start < end; start += TILE) {
         // Rows beyond the sequence, in a tile that is not there, have nothing to add.
         bool seen = start <= mine && mine < s.sequence;
@@ -454,7 +465,7 @@ __device__ void attention_backward_queries(const T *turned, const T *slopes, con
             for (int g = 0; seen && g < GROUPS; g++) left[k][g] = load_left_transposed(from + (start + 16 * k) * TILE + 256 * g);
         wait_for_fetches();
         __syncthreads();
-        if (start + TILE < end) fetch<TILE, D>(tiles + (start / TILE + 1) % 2 * SIZE, keys, start + TILE, s.sequence);
+        if (start + TILE < end) fetch<THREADS, TILE, D>(tiles + (start / TILE + 1) % 2 * SIZE, keys, start + TILE, s.sequence);
         if (!seen) continue;
 #pragma unroll (UNROLL_OF(T))
         for (int k = 0; k < TILE / 16; k++) add_product_with_columns<GROUPS, D>(out, left[k], tiles + start / TILE % 2 * SIZE, 16 * k);

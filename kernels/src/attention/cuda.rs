@@ -6,10 +6,15 @@ use crate::cuda::{Launch, WARP, pack};
 use crate::rotary::Shape;
 use candle_core::{DType, Result, bail};
 
-/// Widths of a head that `cuda.cu` is compiled for.
+/// Widths of a head that `cuda.cu` is compiled for, and `hopper.cu`.
 const HEAD_DIMS: [usize; 3] = [16, 32, 64];
+const HOPPER_HEAD_DIM: usize = 64;
 /// Rows that a warp multiplies at once.
 const ROWS_PER_GROUP: usize = 16;
+/// Threads of a warpgroup, which has a tile of rows of its own, and bytes of such a tile.
+const WARPGROUP: usize = 4 * WARP;
+const HOPPER_TILE: usize = 64;
+const HOPPER_TILE_BYTES: usize = HOPPER_TILE * HOPPER_HEAD_DIM * 2;
 
 /// The kernels that go through the lower triangle tile by tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,63 +27,152 @@ pub enum Pass {
     Queries,
 }
 
-/// Rows of a tile that passes by.
-fn tile(settings: &Settings, dtype: DType) -> Result<usize> {
-    match dtype {
-        DType::F32 => settings.get("ATTENTION_F32_TILE"),
-        DType::BF16 => settings.get("ATTENTION_TILE"),
-        other => bail!("{NAME}: no CUDA version for {other:?}, only for f32 and bf16"),
+/// Which kernels: those that every GPU has, or those of `hopper.cu`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// `cuda.cu`.
+    Plain,
+    /// `hopper.cu`.
+    Hopper,
+}
+
+impl Version {
+    /// The one for a GPU of such a compute capability.
+    #[must_use]
+    pub fn of(settings: &Settings, shape: &Shape, dtype: DType, capability: (i32, i32)) -> Self {
+        let possible =
+            capability == (9, 0) && dtype == DType::BF16 && shape.head_dim == HOPPER_HEAD_DIM;
+        if possible && settings.is_on("ATTENTION_HOPPER") {
+            Self::Hopper
+        } else {
+            Self::Plain
+        }
     }
 }
 
-impl Pass {
-    /// Warps of a block, and rows of each.
-    fn block(self, settings: &Settings, dtype: DType) -> Result<(usize, usize)> {
-        let (warps, groups) = match (self, dtype) {
-            (_, DType::F32) => return Ok((settings.get("ATTENTION_F32_WARPS")?, ROWS_PER_GROUP)),
-            (Self::Forward, _) => ("ATTENTION_FORWARD_WARPS", "ATTENTION_FORWARD_GROUPS"),
-            (Self::Keys, _) => ("ATTENTION_KEYS_WARPS", "ATTENTION_KEYS_GROUPS"),
-            (Self::Queries, _) => ("ATTENTION_QUERIES_WARPS", "ATTENTION_QUERIES_GROUPS"),
+/// What the launches depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// Of `cuda.cu` and `hopper.cu`.
+    pub settings: &'a Settings,
+    /// Which of them.
+    pub version: Version,
+    /// Of a sequence.
+    pub shape: Shape,
+    /// Sequences.
+    pub batch: usize,
+    /// What is computed in.
+    pub dtype: DType,
+}
+
+impl Plan<'_> {
+    /// The kernel of a pass.
+    #[must_use]
+    pub fn kernel(&self, pass: Pass) -> String {
+        let name = match pass {
+            Pass::Forward => "attention_forward",
+            Pass::Keys => "attention_backward_keys",
+            Pass::Queries => "attention_backward_queries",
         };
-        Ok((settings.get(warps)?, settings.get(groups)? * ROWS_PER_GROUP))
+        match self.version {
+            Version::Plain => self.named(name),
+            Version::Hopper => format!("{name}_hopper"),
+        }
+    }
+
+    /// A kernel of `cuda.cu`.
+    #[must_use]
+    pub fn named(&self, name: &str) -> String {
+        format!("{name}_{}_{}", self.dtype.as_str(), self.shape.head_dim)
+    }
+
+    /// A block for so many rows, each head and each sequence.
+    ///
+    /// # Errors
+    /// A width of a head that there is no kernel for.
+    pub fn launch(&self, pass: Pass) -> Result<Launch> {
+        if !HEAD_DIMS.contains(&self.shape.head_dim) {
+            bail!(
+                "{NAME}: heads of width {} have no CUDA version, only {HEAD_DIMS:?}",
+                self.shape.head_dim
+            );
+        }
+        let (threads, rows) = self.block(pass)?;
+        // The gradients of the scores are whole tiles: of keys beyond the sequence zeros.
+        let end = match pass {
+            Pass::Keys => self.shape.sequence.next_multiple_of(self.tile()?),
+            Pass::Forward | Pass::Queries => self.shape.sequence,
+        };
+        let blocks = [end.div_ceil(rows), self.shape.heads, self.batch];
+        Ok(Launch::new(NAME, blocks, threads)?.with_shared(self.shared(pass)?))
+    }
+
+    /// Numbers that the gradients of the scores take: all tiles of the lower triangle, of each head and sequence.
+    ///
+    /// # Errors
+    /// A dtype other than f32 and bf16.
+    pub fn slopes(&self) -> Result<usize> {
+        let tile = self.tile()?;
+        let tiles = self.shape.sequence.div_ceil(tile);
+        Ok(self.batch * self.shape.heads * tiles * (tiles + 1) / 2 * tile * tile)
+    }
+
+    /// Rows of a tile that passes by.
+    fn tile(&self) -> Result<usize> {
+        match (self.version, self.dtype) {
+            (Version::Hopper, _) => Ok(HOPPER_TILE),
+            (Version::Plain, DType::F32) => self.settings.get("ATTENTION_F32_TILE"),
+            (Version::Plain, DType::BF16) => self.settings.get("ATTENTION_TILE"),
+            (Version::Plain, other) => {
+                bail!("{NAME}: no CUDA version for {other:?}, only for f32 and bf16")
+            }
+        }
+    }
+
+    /// Threads of a block, and its rows.
+    fn block(&self, pass: Pass) -> Result<(usize, usize)> {
+        if self.version == Version::Hopper {
+            let groups = self.groups(pass)?;
+            return Ok((groups * WARPGROUP, groups * HOPPER_TILE));
+        }
+        let (warps, groups) = match (pass, self.dtype) {
+            (_, DType::F32) => (self.settings.get("ATTENTION_F32_WARPS")?, 1),
+            _ => {
+                let own = |what| self.settings.get(&setting(pass, what));
+                (own("WARPS")?, own("GROUPS")?)
+            }
+        };
+        Ok((warps * WARP, warps * groups * ROWS_PER_GROUP))
+    }
+
+    /// Warpgroups of a block.
+    fn groups(&self, pass: Pass) -> Result<usize> {
+        self.settings
+            .get(&setting(pass, "GROUPS").replacen('_', "_HOPPER_", 1))
+    }
+
+    /// Bytes of shared memory that a block asks for.
+    fn shared(&self, pass: Pass) -> Result<usize> {
+        let tiles = match (self.version, pass) {
+            (Version::Plain, _) => 0,
+            (Version::Hopper, Pass::Forward | Pass::Keys) => 4,
+            (Version::Hopper, Pass::Queries) => {
+                let stages = self.settings.get("ATTENTION_HOPPER_QUERIES_STAGES")?;
+                stages * (1 + self.groups(pass)?)
+            }
+        };
+        Ok(tiles * HOPPER_TILE_BYTES)
     }
 }
 
-/// Numbers that the gradients of the scores take: all tiles of the lower triangle, of each head and sequence.
-///
-/// # Errors
-/// A dtype other than f32 and bf16.
-pub fn slopes(settings: &Settings, shape: &Shape, batch: usize, dtype: DType) -> Result<usize> {
-    let tile = tile(settings, dtype)?;
-    let tiles = shape.sequence.div_ceil(tile);
-    Ok(batch * shape.heads * tiles * (tiles + 1) / 2 * tile * tile)
-}
-
-/// A block for so many rows, each head and each sequence.
-///
-/// # Errors
-/// A width of a head that there is no kernel for.
-pub fn tiles(
-    settings: &Settings,
-    pass: Pass,
-    shape: &Shape,
-    batch: usize,
-    dtype: DType,
-) -> Result<Launch> {
-    if !HEAD_DIMS.contains(&shape.head_dim) {
-        bail!(
-            "{NAME}: heads of width {} have no CUDA version, only {HEAD_DIMS:?}",
-            shape.head_dim
-        );
-    }
-    let (warps, rows) = pass.block(settings, dtype)?;
-    // The gradients of the scores are whole tiles: of keys beyond the sequence zeros.
-    let end = match pass {
-        Pass::Keys => shape.sequence.next_multiple_of(tile(settings, dtype)?),
-        Pass::Forward | Pass::Queries => shape.sequence,
+/// `ATTENTION_KEYS_WARPS`.
+fn setting(pass: Pass, what: &str) -> String {
+    let pass = match pass {
+        Pass::Forward => "FORWARD",
+        Pass::Keys => "KEYS",
+        Pass::Queries => "QUERIES",
     };
-    let blocks = [end.div_ceil(warps * rows), shape.heads, batch];
-    Launch::new(NAME, blocks, warps * WARP)
+    format!("ATTENTION_{pass}_{what}")
 }
 
 /// A thread for each pack of `elements` numbers.
@@ -96,8 +190,8 @@ pub(super) use device::{Kept, backward, forward};
 
 #[cfg(feature = "cuda")]
 mod device {
-    use super::{NAME, Pass, pack, packs, slopes, tiles};
-    use crate::cuda::device::{CudaReal, kernels, span, start, tensor, unwritten, view};
+    use super::{NAME, Pass, Plan, Version, pack, packs};
+    use crate::cuda::device::{CudaReal, Kernels, kernels, span, start, tensor, unwritten, view};
     use crate::host::Open;
     use crate::rotary::{Shape, Table};
     use candle_core::backend::BackendStorage as _;
@@ -133,6 +227,17 @@ mod device {
         }
     }
 
+    fn plan<T: CudaReal>(kernels: &Kernels, shape: Shape, batch: usize) -> Plan<'_> {
+        let settings = &kernels.settings;
+        Plan {
+            settings,
+            version: Version::of(settings, &shape, T::DTYPE, kernels.capability),
+            shape,
+            batch,
+            dtype: T::DTYPE,
+        }
+    }
+
     pub(crate) fn forward<T: CudaReal>(
         qkv: &CudaStorage,
         layout: &Layout,
@@ -149,6 +254,7 @@ mod device {
         let mut y = unwritten::<T>(device, elements)?;
         let mut log_sums = unwritten::<f32>(device, elements / shape.head_dim)?;
         let kernels = kernels(NAME, device)?;
+        let plan = plan::<T>(&kernels, shape, batch);
         let sizes = AttentionShape::from(&shape);
         let _span = span(
             device,
@@ -158,8 +264,8 @@ mod device {
         )?;
         start!(
             device,
-            kernels.named(&named::<T>("attention_turn", &shape))?,
-            packs(&kernels.settings, elements, T::DTYPE)?,
+            kernels.named(&plan.named("attention_turn"))?,
+            packs(plan.settings, elements, T::DTYPE)?,
             &qkv,
             &cos,
             &sin,
@@ -169,8 +275,8 @@ mod device {
         )?;
         start!(
             device,
-            kernels.named(&named::<T>("attention_forward", &shape))?,
-            tiles(&kernels.settings, Pass::Forward, &shape, batch, T::DTYPE)?,
+            kernels.named(&plan.kernel(Pass::Forward))?,
+            plan.launch(Pass::Forward)?,
             &turned,
             &qkv,
             &mut y,
@@ -203,11 +309,10 @@ mod device {
         let rows = y.len() / shape.head_dim;
         let batch = rows / (shape.sequence * shape.heads);
         let kernels = kernels(NAME, device)?;
-        let settings = &kernels.settings;
+        let plan = plan::<T>(&kernels, shape, batch);
         let mut means = unwritten::<f32>(device, rows)?;
-        let mut slopes = unwritten::<T>(device, slopes(settings, &shape, batch, T::DTYPE)?)?;
+        let mut slopes = unwritten::<T>(device, plan.slopes()?)?;
         let mut out = unwritten::<T>(device, data.len())?;
-        let launch = |pass| tiles(settings, pass, &shape, batch, T::DTYPE);
         let sizes = AttentionShape::from(&shape);
         let _span = span(
             device,
@@ -217,8 +322,8 @@ mod device {
         )?;
         start!(
             device,
-            kernels.named(&named::<T>("attention_means", &shape))?,
-            packs(settings, y.len(), T::DTYPE)?,
+            kernels.named(&plan.named("attention_means"))?,
+            packs(plan.settings, y.len(), T::DTYPE)?,
             &y,
             &grad,
             &mut means,
@@ -227,8 +332,8 @@ mod device {
         )?;
         start!(
             device,
-            kernels.named(&named::<T>("attention_backward_keys", &shape))?,
-            launch(Pass::Keys)?,
+            kernels.named(&plan.kernel(Pass::Keys))?,
+            plan.launch(Pass::Keys)?,
             turned,
             &data,
             &grad,
@@ -242,8 +347,8 @@ mod device {
         )?;
         start!(
             device,
-            kernels.named(&named::<T>("attention_backward_queries", &shape))?,
-            launch(Pass::Queries)?,
+            kernels.named(&plan.kernel(Pass::Queries))?,
+            plan.launch(Pass::Queries)?,
             turned,
             &slopes,
             &cos,
@@ -252,9 +357,5 @@ mod device {
             &sizes
         )?;
         Ok(tensor(out, device, qkv.shape()))
-    }
-
-    fn named<T: CudaReal>(name: &str, shape: &Shape) -> String {
-        format!("{name}_{}_{}", T::SUFFIX, shape.head_dim)
     }
 }

@@ -41,6 +41,11 @@ __device__ inline float exp2_of(float x) {
     return y;
 }
 
+// 16 bytes of memory at once, which the compiler would not always make of four stores.
+__device__ inline void store_four(void *to, u32 a, u32 b, u32 c, u32 d) {
+    asm volatile("st.global.v4.b32 [%0], {%1,%2,%3,%4};" ::"l"(__cvta_generic_to_global(to)), "r"(a), "r"(b), "r"(c), "r"(d) : "memory");
+}
+
 // Shared memory of as many bytes as the launch says.
 extern __shared__ __align__(1024) unsigned char block_memory[];
 
@@ -55,6 +60,9 @@ __device__ inline void fetch_number(float *to, const float *from, bool wanted) {
 }
 // Waits for all that this thread has begun; other threads see it after __syncthreads.
 __device__ inline void wait_for_fetches() { asm volatile("cp.async.wait_all;" ::: "memory"); }
+// Ends a group of them; waits for all groups but the last LATER.
+__device__ inline void end_fetches() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int LATER> __device__ inline void wait_for_fetches_before() { asm volatile("cp.async.wait_group %0;" ::"n"(LATER) : "memory"); }
 
 #endif
 
@@ -64,7 +72,6 @@ template <typename T> struct alignas(2 * sizeof(T)) Pair {
 };
 
 template <typename T> __device__ inline Pair<T> load_pair(const T *from) { return *reinterpret_cast<const Pair<T> *>(from); }
-template <typename T> __device__ inline void store_pair(T *to, Pair<T> pair) { *reinterpret_cast<Pair<T> *>(to) = pair; }
 
 // As many numbers as one load of 16 bytes brings.
 template <typename T> struct alignas(16) Pack {

@@ -21,7 +21,11 @@ const DEFAULT_SOURCES: &str = "kernels/src";
 const STANDARD: &str = "--std=c++17";
 
 /// What every kernel's source begins with.
-const SHARED: [&str; 2] = ["cuda/common.cuh", "cuda/tensor_core.cuh"];
+const SHARED: [&str; 3] = [
+    "cuda/common.cuh",
+    "cuda/tensor_core.cuh",
+    "cuda/warpgroup.cuh",
+];
 
 /// Folders of operations that have kernels.
 pub const OPERATIONS: [&str; 7] = [
@@ -126,9 +130,11 @@ fn sources() -> PathBuf {
     std::env::var_os(SOURCES_VARIABLE).map_or_else(|| DEFAULT_SOURCES.into(), PathBuf::from)
 }
 
-/// The shared parts and the operation's own, as one text: NVRTC needs no include folder.
+/// The shared parts and the operation's own, as one text: NVRTC needs no include folder. Some operations have a second version, for Hopper.
 fn whole_text(operation: &str) -> Result<String> {
     let own = format!("{operation}/cuda.cu");
+    let hopper = format!("{operation}/hopper.cu");
+    let hopper = sources().join(&hopper).exists().then_some(hopper);
     let part = |name: &str| {
         let path = sources().join(name);
         let text = std::fs::read_to_string(&path).map_err(|error| {
@@ -140,7 +146,10 @@ fn whole_text(operation: &str) -> Result<String> {
         let text = text.replace("#pragma once", "");
         Ok(format!("#line 1 \"{name}\"\n{text}\n"))
     };
-    let names = SHARED.into_iter().chain([own.as_str()]);
+    let names = SHARED
+        .into_iter()
+        .chain([own.as_str()])
+        .chain(hopper.as_deref());
     names.map(part).collect()
 }
 
@@ -189,8 +198,10 @@ fn compile(operation: &str, architecture: &str, text: &str) -> Result<Vec<u8>> {
     let name = CString::new(format!("{operation}.cu")).map_err(|_| failed("have no name"))?;
     let program = result::create_program(&c_text, Some(&name))
         .map_err(|error| failed(&format!("are refused by NVRTC: {error:?}")))?;
+    // Hopper's products of a warpgroup are in no other architecture, and have a name of their own.
+    let features = if architecture == "sm_90" { "a" } else { "" };
     let options = [
-        format!("--gpu-architecture={architecture}"),
+        format!("--gpu-architecture={architecture}{features}"),
         STANDARD.to_owned(),
     ];
     #[expect(unsafe_code, reason = "cudarc has no safe call for machine code")]

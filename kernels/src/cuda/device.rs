@@ -36,6 +36,8 @@ pub(crate) struct Kernels {
     operation: &'static str,
     module: Arc<CudaModule>,
     pub(crate) settings: Settings,
+    /// The device's, 9 and 0 of Hopper.
+    pub(crate) capability: (i32, i32),
     /// The most shared memory of a block, in bytes, declared or asked for at a launch.
     pub(crate) most_shared: usize,
     functions: Mutex<HashMap<String, CudaFunction>>,
@@ -52,13 +54,15 @@ pub(crate) fn kernels(operation: &'static str, device: &CudaDevice) -> Result<Ar
     }
     let stream = device.cuda_stream();
     let context = stream.context();
-    let compiled = compile::compiled(operation, context.compute_capability().w()?)?;
+    let capability = context.compute_capability().w()?;
+    let compiled = compile::compiled(operation, capability)?;
     let most_shared =
         sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
     let kernels = Arc::new(Kernels {
         operation,
         module: context.load_module(Ptx::from_binary(compiled.code)).w()?,
         settings: compiled.settings,
+        capability,
         most_shared: context.attribute(most_shared).w()?.max(0) as usize,
         functions: Mutex::default(),
     });

@@ -1,6 +1,7 @@
 // Just enough of CUDA to run the kernels on a CPU, thread by thread, so that they are checked where no GPU is. Every thread of a block is a
-// fiber; it runs until it meets the others, at __syncthreads or in an exchange between the lanes of its warp. What it does not show: races,
-// because fibers take turns; barriers that threads reach at different places; shared memory that is read before it is written; and speed.
+// fiber; it runs until it meets the others, at __syncthreads or in an exchange between the lanes of its warp. What is asynchronous there is
+// late here: copies arrive, and sums of a warpgroup's products are known, when they are waited for, and are NaN before. What it does not show:
+// races, because fibers take turns; barriers that threads reach at different places; and speed.
 #pragma once
 
 #include <algorithm>
@@ -44,12 +45,35 @@ alignas(1024) inline unsigned char block_memory[MOST_SHARED];
 
 constexpr std::size_t STACK = 64 << 10;
 
+// A copy to shared memory that has not been waited for.
+struct Fetch {
+    void *to;
+    const void *from;
+    std::size_t bytes;
+    bool wanted;
+};
+
+// Sums of a warpgroup's products that have not been waited for; what they were read from, which nobody may write to before.
+struct Flight {
+    float (*sums)[4];
+    float values[8][4];
+    u64 batch;
+    std::vector<std::pair<u64, std::vector<unsigned short>>> factors;
+};
+
 struct Fiber {
     ucontext_t context;
     // As it is: most of it is never touched.
     std::unique_ptr<char[]> stack{new char[STACK]};
     bool ended = false;
-    u64 block_meetings = 0, warp_meetings = 0;
+    u64 block_meetings = 0, warp_meetings = 0, group_meetings = 0;
+    std::vector<Fetch> fetches;
+    // How many of them each group has that was ended and not waited for.
+    std::vector<std::size_t> fetch_groups;
+    std::vector<Flight> flights;
+    u64 batches = 0;
+    // Whether products may begin, and whether they would read what was fetched.
+    bool registers_ready = false, fetched_ready = true;
     // What the lane shows to its warp.
     u64 shown[8];
 };
@@ -107,16 +131,49 @@ inline float shuffle_xor(float x, int mask) { return shuffle(x, (int)(threadIdx.
 
 inline float exp2_of(float x) { return std::exp2(x); }
 
-// Copied at once. A kernel that forgets to wait is not caught here.
-inline void fetch_pack(void *to, const void *from, bool wanted) {
-    if ((u64)to % 16 != 0 || (u64)from % 16 != 0) {
-        std::fprintf(stderr, "cp.async copies what does not begin at a multiple of 16 bytes\n");
-        std::abort();
-    }
-    wanted ? std::memcpy(to, from, 16) : std::memset(to, 0, 16);
+inline void store_four(void *to, u32 a, u32 b, u32 c, u32 d) {
+    u32 four[] = {a, b, c, d};
+    std::memcpy(to, four, sizeof four);
 }
-inline void fetch_number(float *to, const float *from, bool wanted) { *to = wanted ? *from : 0.0f; }
-inline void wait_for_fetches() {}
+
+[[noreturn]] inline void wrong(const char *what) {
+    std::fprintf(stderr, "%s\n", what);
+    std::abort();
+}
+
+// cp.async, and its groups.
+inline void fetch(void *to, const void *from, std::size_t bytes, bool wanted) {
+    if ((u64)to % bytes != 0 || (u64)from % bytes != 0) wrong("cp.async copies what does not begin at a multiple of its size");
+    std::memset(to, 0xff, bytes);
+    fibers[current].fetches.push_back({to, from, bytes, wanted});
+}
+inline void fetch_pack(void *to, const void *from, bool wanted) { fetch(to, from, 16, wanted); }
+inline void fetch_number(float *to, const float *from, bool wanted) { fetch(to, from, 4, wanted); }
+inline void end_fetches() {
+    Fiber &fiber = fibers[current];
+    std::size_t grouped = 0;
+    for (std::size_t count : fiber.fetch_groups) grouped += count;
+    fiber.fetch_groups.push_back(fiber.fetches.size() - grouped);
+}
+inline void finish_fetches(std::size_t count) {
+    Fiber &fiber = fibers[current];
+    for (std::size_t i = 0; i < count; i++) {
+        Fetch &one = fiber.fetches[i];
+        one.wanted ? std::memcpy(one.to, one.from, one.bytes) : std::memset(one.to, 0, one.bytes);
+    }
+    fiber.fetches.erase(fiber.fetches.begin(), fiber.fetches.begin() + count);
+    if (count > 0) fiber.fetched_ready = false;
+}
+inline void wait_for_fetches() {
+    fibers[current].fetch_groups.clear();
+    finish_fetches(fibers[current].fetches.size());
+}
+template <int LATER> void wait_for_fetches_before() {
+    auto &groups = fibers[current].fetch_groups;
+    std::size_t count = 0;
+    for (; groups.size() > LATER; groups.erase(groups.begin())) count += groups.front();
+    finish_fetches(count);
+}
 
 struct bf16 {
     unsigned short bits;
@@ -180,6 +237,91 @@ template <typename Left, typename Right> void emulated_product(float (&sums)[4],
     });
 }
 
+// wgmma: products of 64 x 16 by 16 x 64 tiles by the four warps of a warpgroup.
+#define WARPGROUP 128
+inline u32 shared_address(const void *pointer) { return (u32)((const unsigned char *)pointer - block_memory); }
+inline void show_fetched_to_products() { fibers[current].fetched_ready = true; }
+inline void begin_products() { fibers[current].registers_ready = true; }
+inline void end_products() {
+    fibers[current].registers_ready = false;
+    fibers[current].batches++;
+}
+
+// A factor of 16 x 64 (64 x 16, transposed) numbers as a descriptor has it: rows of 128 bytes, swizzled. Transposed, a row has 64 numbers of
+// which the product adds none up; otherwise those that it adds up, of one of 64.
+inline std::vector<unsigned short> factor(u64 descriptor, bool transposed) {
+    u32 start = (descriptor & 0x3fff) << 4, stride = (descriptor >> 32 & 0x3fff) << 4;
+    if (descriptor >> 46 != 1 << 16) wrong("a descriptor that says no swizzle of 128 bytes");
+    std::vector<unsigned short> out;
+    for (int k = 0; k < 16; k++)
+        for (int n = 0; n < 64; n++) {
+            u32 row = transposed ? k : n, column = transposed ? n : k, address = start + row / 8 * stride + row % 8 * 128 + 2 * column;
+            address ^= (address >> 7 & 7) << 4;
+            if (address + 2 > MOST_SHARED) wrong("a factor beyond shared memory");
+            out.push_back(((const bf16 *)(block_memory + address))->bits);
+        }
+    return out;
+}
+
+// `left(lanes, row, k)` is the left factor, `row` one of the warp's 16.
+template <typename LeftOf>
+void emulated_group_product(float (*sums)[4], std::initializer_list<u64> shown, LeftOf left, u64 right, bool transposed, bool keep) {
+    std::size_t group = current / WARPGROUP * WARPGROUP;
+    meet(group, WARPGROUP, &Fiber::group_meetings);
+    Fiber &fiber = fibers[current];
+    if (!fiber.registers_ready) wrong("a product without wgmma.fence");
+    if (!std::all_of(fibers.begin(), fibers.end(), [](const Fiber &other) { return other.fetched_ready; })) wrong("a product of what was fetched, without fence.proxy.async");
+    auto flight = std::find_if(fiber.flights.begin(), fiber.flights.end(), [=](const Flight &one) { return one.sums == sums; });
+    if (flight == fiber.flights.end()) {
+        fiber.flights.push_back({sums, {}, 0, {}});
+        flight = fiber.flights.end() - 1;
+        std::memcpy(flight->values, sums, sizeof flight->values);
+        std::memset(sums, 0xff, sizeof flight->values);
+    }
+    flight->batch = fiber.batches;
+    flight->factors.push_back({right << 1 | transposed, factor(right, transposed)});
+    const auto &numbers = flight->factors.back().second;
+    int r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
+    exchange(shown, [&](Fiber *lanes) {
+        for (int n = 0; n < 8; n++)
+            for (int i = 0; i < 4; i++) {
+                float sum = keep ? flight->values[n][i] : 0.0f;
+                for (int k = 0; k < 16; k++) sum += left(lanes, r + i / 2 * 8, k) * half_of(numbers[64 * k + 8 * n + 2 * c + i % 2], 0);
+                flight->values[n][i] = sum;
+            }
+        return 0;
+    });
+}
+
+// From registers.
+template <typename Left> void emulated_group_product(float (*sums)[4], const Left &a, u64 right, bool transposed, bool keep) {
+    auto left = [](Fiber *lanes, int row, int k) { return half_of(lanes[row % 8 * 4 + k % 8 / 2].shown[row / 8 + k / 8 * 2], k % 2); };
+    emulated_group_product(sums, {a.v[0], a.v[1], a.v[2], a.v[3]}, left, right, transposed, keep);
+}
+// From shared memory, both transposed.
+inline void emulated_group_product(float (*sums)[4], u64 left, u64 right, bool keep) {
+    int first = current % WARPGROUP / WARP * 16;
+    auto numbers = factor(left, true);
+    auto of = [&](Fiber *, int row, int k) { return half_of(numbers[64 * k + first + row], 0); };
+    emulated_group_product(sums, {}, of, right, true, keep);
+    fibers[current].flights.back().factors.push_back({left << 1 | 1, numbers});
+}
+
+// All but the last LATER batches. `sums` are those that will be read.
+template <int LATER> void wait_for_products(float (&)[8][4]) {
+    Fiber &fiber = fibers[current];
+    for (Flight &one : fiber.flights) {
+        if (one.batch + LATER >= fiber.batches) continue;
+        for (auto &[descriptor, numbers] : one.factors)
+            if (factor(descriptor >> 1 | 1ull << 62, descriptor & 1) != numbers) wrong("a factor was written to before its product was waited for");
+        u32 now[32];
+        std::memcpy(now, one.sums, sizeof now);
+        if (std::any_of(now, now + 32, [](u32 bits) { return bits != 0xffffffffu; })) wrong("sums were written to before their product was waited for");
+        std::memcpy(one.sums, one.values, sizeof one.values);
+    }
+    std::erase_if(fiber.flights, [&](const Flight &one) { return one.batch + LATER < fiber.batches; });
+}
+
 inline void run_fiber() {
     kernel();
     fibers[current].ended = true;
@@ -202,7 +344,9 @@ inline void launch(dim3 grid, unsigned threads, std::size_t shared, std::functio
                 if (fibers.size() != threads) fibers = std::vector<Fiber>(threads);
                 for (Fiber &fiber : fibers) {
                     fiber.ended = false;
-                    fiber.block_meetings = fiber.warp_meetings = 0;
+                    fiber.block_meetings = fiber.warp_meetings = fiber.group_meetings = 0;
+                    fiber.fetches.clear(), fiber.fetch_groups.clear(), fiber.flights.clear();
+                    fiber.batches = 0, fiber.registers_ready = false, fiber.fetched_ready = true;
                     getcontext(&fiber.context);
                     fiber.context.uc_stack.ss_sp = fiber.stack.get();
                     fiber.context.uc_stack.ss_size = STACK;

@@ -20,6 +20,12 @@ impl Settings {
         Self { operation, values }
     }
 
+    /// Whether `name` is not zero; it is, where there is none.
+    #[must_use]
+    pub fn is_on(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(|&value| value > 0)
+    }
+
     /// The value of `name`.
     ///
     /// # Errors

@@ -150,13 +150,9 @@ __device__ inline void load_right_transposed(const bf16 *tile, int stride, int n
     for (int i = 0; i < 4; i++) out[i / 2].v[i % 2] = v[i];
 }
 
-// Both rounded.
-template <typename T> __device__ Pair<T> pair_of(float a, float b);
-template <> __device__ inline Pair<float> pair_of<float>(float a, float b) { return {a, b}; }
-template <> __device__ inline Pair<bf16> pair_of<bf16>(float a, float b) {
-    u32 both = pack_pair(a, b);
-    return {(unsigned short)both, (unsigned short)(both >> 16)};
-}
+// Both rounded, next to each other, the first at an even place.
+__device__ inline void store_pair(float *to, const float (&pair)[2]) { *reinterpret_cast<Pair<float> *>(to) = {pair[0], pair[1]}; }
+__device__ inline void store_pair(bf16 *to, const float (&pair)[2]) { *reinterpret_cast<u32 *>(to) = pack_pair(pair[0], pair[1]); }
 
 __device__ inline void as_left(const Sums &a, const Sums &b, Left<bf16> &out) {
     out.v[0] = pack_pair(a[0], a[1]);

@@ -240,11 +240,14 @@ template <int N> __device__ void probabilities_of(Sums (&scores)[N], const float
     for (int n = 0; n < N; n++) {
         Pair<float> log_sum = load_pair(log_sums + 8 * n + 2 * c);
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
-            scores[n][i] = exp2_of(scores[n][i] * (scale * LOG2_E) - log_sum.v[i % 2]);
-            if (diagonal && query + 8 * n + 2 * c + i % 2 < key + r + i / 2 * 8) scores[n][i] = 0.0f;
-        }
+        for (int i = 0; i < 4; i++) scores[n][i] = exp2_of(scores[n][i] * (scale * LOG2_E) - log_sum.v[i % 2]);
     }
+    if (!diagonal) return;
+#pragma unroll
+    for (int n = 0; n < N; n++)
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            if (query + 8 * n + 2 * c + i % 2 < key + r + i / 2 * 8) scores[n][i] = 0.0f;
 }
 
 // And products of values and gradients become gradients of the scores.

@@ -103,16 +103,16 @@ template <int GROUPS> __device__ void attention_forward_hopper_of(const bf16 *tu
     store_rows<D>(rows_of<D>(y, s, 0, 1), out[0], places, s.sequence, 1.0f, nullptr, nullptr);
 }
 
-// The gradients of scores as left factors, to a tile of `slopes`. `row` is that of a key in the tile, the first of the lane's two. A lane has 16
-// numbers of each, next to each other two of every eight: those are what it writes next to each other.
-__device__ inline void store_slopes(bf16 *tile, const Left<bf16> (&left)[4], int row) {
-    int c = threadIdx.x % 4;
+// The gradients of scores as left factors, to the rows of a warp's 16 keys in a tile of `slopes`. A lane has 16 numbers of each of its two keys, next to each
+// other two of every eight: those are what it writes next to each other.
+__device__ inline void store_slopes(bf16 *rows, const Left<bf16> (&left)[4]) {
+    int r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
 #pragma unroll
         for (int h = 0; h < 2; h++) {
             const Left<bf16> &low = left[2 * h], &high = left[2 * h + 1];
-            store_four(swizzled(tile, row + 8 * half, c + 4 * h), low.v[half], low.v[2 + half], high.v[half], high.v[2 + half]);
+            store_four(swizzled(rows, r, c + 4 * h) + 8 * half * SWIZZLED_COLUMNS, low.v[half], low.v[2 + half], high.v[half], high.v[2 + half]);
         }
     }
 }
@@ -160,6 +160,7 @@ __device__ void attention_backward_keys_hopper_of(const bf16 *turned, const bf16
     Sums grad_keys[1][8], grad_values[1][8];
     clear(grad_keys);
     clear(grad_values);
+    bf16 *out = slopes_of<HOPPER_TILE>(slopes, s, own / HOPPER_TILE, own / HOPPER_TILE) + (mine - own) * SWIZZLED_COLUMNS;
     fetch_pair(first);
     for (int start = first; start < s.sequence; start += HOPPER_TILE) {
         wait_for_fetches();
@@ -191,7 +192,9 @@ __device__ void attention_backward_keys_hopper_of(const bf16 *turned, const bf16
         begin_products();
         add_group_product_with_columns(grad_keys[0], left, tile);
         end_products();
-        store_slopes(slopes_of<HOPPER_TILE>(slopes, s, start / HOPPER_TILE, own / HOPPER_TILE), left, mine - own + threadIdx.x % WARP / 4);
+        store_slopes(out, left);
+        // To the same keys in the next row of tiles.
+        out += (start / HOPPER_TILE + 1) * HOPPER_SIZE;
         wait_for_products<0>(grad_values[0]);
         wait_for_products<0>(grad_keys[0]);
     }
@@ -235,7 +238,7 @@ __device__ void attention_backward_queries_hopper_of(const bf16 *turned, const b
         fetch_stage(i + STAGES - 1);
         if (i * HOPPER_TILE > own || own >= s.sequence) continue;
         const bf16 *stage = stages + i % STAGES * STAGE;
-        u64 left = tile_descriptor(stage + (1 + group) * HOPPER_SIZE), right = tile_descriptor(stage);
+        u32 left = place_of(stage + (1 + group) * HOPPER_SIZE), right = place_of(stage);
         begin_products();
 #pragma unroll
         for (int k = 0; k < 4; k++) add_group_product(out[0], left + k * NEXT_16_ROWS, right + k * NEXT_16_ROWS);

@@ -14,12 +14,24 @@
 #if defined(OUTPACE_EMULATED) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 #define HAS_WARPGROUPS
 
+// Columns of a row.
+#define SWIZZLED_COLUMNS 64
+// What a product has to know of a factor is 64 bits: its place in units of 16 bytes, and these, that eight rows take 1,024 bytes and that they are
+// swizzled by 128.
+#define SWIZZLED (1024 / 16 | 1 << 30)
+// From one tile of 16 rows to the next, or of 16 columns, in places.
+#define NEXT_16_ROWS (16 * 128 / 16)
+#define NEXT_16_COLUMNS (32 / 16)
+
 #ifdef OUTPACE_EMULATED
 
-template <int TRANSPOSED> void add_group_product(Sums (&sums)[8], const Left<bf16> &left, u64 right, bool keep) {
-    emulated_group_product(sums, left, right, TRANSPOSED, keep);
+inline u64 descriptor(u32 place) { return place | (u64)SWIZZLED << 32; }
+template <int TRANSPOSED> void add_group_product(Sums (&sums)[8], const Left<bf16> &left, u32 right, bool keep) {
+    emulated_group_product(sums, left, descriptor(right), TRANSPOSED, keep);
 }
-inline void add_group_product(Sums (&sums)[8], u64 left, u64 right) { emulated_group_product(sums, left, right, true); }
+inline void add_group_product(Sums (&sums)[8], u32 left, u32 right) {
+    emulated_group_product(sums, descriptor(left), descriptor(right), true);
+}
 
 #else
 
@@ -42,27 +54,24 @@ template <int LATER> __device__ inline void wait_for_products(Sums (&sums)[8]) {
 
 // sums += left x right, or just the product. The right factor's transpose is in shared memory (64 x 16), or it is itself (16 x 64, TRANSPOSED:
 // what is next to each other is not what is added up).
-template <int TRANSPOSED> __device__ inline void add_group_product(Sums (&sums)[8], const Left<bf16> &left, u64 right, bool keep) {
-    asm volatile("{.reg .pred p; setp.ne.b32 p, %37, 0;" PRODUCT SUM_NAMES ", {%32,%33,%34,%35}, %36, p, 1, 1, %38;}"
+template <int TRANSPOSED> __device__ inline void add_group_product(Sums (&sums)[8], const Left<bf16> &left, u32 right, bool keep) {
+    asm volatile("{.reg .pred p; .reg .b64 right; setp.ne.b32 p, %37, 0; mov.b64 right, {%36, %39};" PRODUCT SUM_NAMES
+                 ", {%32,%33,%34,%35}, right, p, 1, 1, %38;}"
                  : ALL_SUMS(sums)
-                 : "r"(left.v[0]), "r"(left.v[1]), "r"(left.v[2]), "r"(left.v[3]), "l"(right), "r"((int)keep), "n"(TRANSPOSED));
+                 : "r"(left.v[0]), "r"(left.v[1]), "r"(left.v[2]), "r"(left.v[3]), "r"(right), "r"((int)keep), "n"(TRANSPOSED), "n"(SWIZZLED));
 }
 
 // sums += left x right, both in shared memory: the left factor's transpose (16 x 64) and the right one itself.
-__device__ inline void add_group_product(Sums (&sums)[8], u64 left, u64 right) {
-    asm volatile(PRODUCT SUM_NAMES ", %32, %33, 1, 1, 1, 1, 1;" : ALL_SUMS(sums) : "l"(left), "l"(right));
+__device__ inline void add_group_product(Sums (&sums)[8], u32 left, u32 right) {
+    asm volatile("{.reg .b64 left, right; mov.b64 left, {%32, %34}; mov.b64 right, {%33, %34};" PRODUCT SUM_NAMES ", left, right, 1, 1, 1, 1, 1;}"
+                 : ALL_SUMS(sums)
+                 : "r"(left), "r"(right), "n"(SWIZZLED));
 }
 
 #endif
 
-// Columns, and bytes, of a row.
-#define SWIZZLED_COLUMNS 64
-// From one tile of 16 rows to the next, or of 16 columns, in descriptors.
-#define NEXT_16_ROWS (16 * 128 / 16)
-#define NEXT_16_COLUMNS (32 / 16)
-
-// What a product has to know of a tile, which begins at a multiple of 8 rows: its address, that eight rows take 1,024 bytes, the swizzle.
-__device__ inline u64 tile_descriptor(const bf16 *tile) { return (u64)(shared_address(tile) >> 4 & 0x3fff) | (u64)(1024 / 16) << 32 | (u64)1 << 62; }
+// Where a tile, which begins at a multiple of 1,024 bytes, is for a product.
+__device__ inline u32 place_of(const bf16 *tile) { return shared_address(tile) >> 4; }
 
 // The 16 bytes `chunk` of a row.
 __device__ inline bf16 *swizzled(bf16 *tile, int row, int chunk) { return tile + row * SWIZZLED_COLUMNS + (chunk ^ row % 8) * 8; }
@@ -76,14 +85,14 @@ __device__ inline Left<bf16> load_left_swizzled(bf16 *tile, int row, int k) {
 
 // sums = left (64 x 64) times the transpose of a tile of 64 rows.
 __device__ inline void group_product_with_rows(Sums (&sums)[8], const Left<bf16> (&left)[4], const bf16 *tile) {
-    u64 right = tile_descriptor(tile);
+    u32 right = place_of(tile);
 #pragma unroll
     for (int k = 0; k < 4; k++) add_group_product<0>(sums, left[k], right + k * NEXT_16_COLUMNS, k > 0);
 }
 
 // sums += left (64 x 64) times a tile of 64 rows.
 __device__ inline void add_group_product_with_columns(Sums (&sums)[8], const Left<bf16> (&left)[4], const bf16 *tile) {
-    u64 right = tile_descriptor(tile);
+    u32 right = place_of(tile);
 #pragma unroll
     for (int k = 0; k < 4; k++) add_group_product<1>(sums, left[k], right + k * NEXT_16_ROWS, true);
 }

@@ -16,11 +16,12 @@ CPU = ("cpu.rs", "    let mean_square = dot(row, row)", """\
 """)
 # The compiler knows neither that memory is what it was nor that nothing is added.
 # In the kernel that a step of a GPT calls most: the one with a residual connection before it.
-CUDA = ("cuda.cu", "    float scale = 1.0f / sqrtf(warp_sum(squares) / width + epsilon);\n    for (int i", """\
+CUDA = ("cuda.cu", "    rms_norm_row(kept, [=](int i) { return load(x + i); }, weight, y + at, width, epsilon);", """\
     for (int n = 0; n < {sums}; n++) {{
         asm volatile("" ::: "memory");
-        float sum = row_sum_of_squares(x + at, width, lane);
-        if (sum == 1e38f) epsilon += 1.0f;
+        float sum = 0.0f;
+        for (int j = 0; column_of<T>(j) < width; j++) sum += sum_of_squares(load(x + column_of<T>(j)));
+        if (warp_sum(sum) == 1e38f) epsilon += 1.0f;
     }}
 """)
 

@@ -1,4 +1,4 @@
-// RMSNorm. Forward a warp handles a row, which stays in the first cache between its two readings.
+// RMSNorm.
 //
 // Launch: forward ceil(rows / RMS_NORM_WARPS) blocks of RMS_NORM_WARPS x 32 threads, a row a warp; backward a block for each band of rows, a
 // thread a pack of a row; `weight_sum` ceil(width / 32) blocks of RMS_NORM_SUM_WARPS x 32 threads. width is a multiple of a pack.
@@ -8,19 +8,18 @@
 // Tolerance: 1e-5 in f32, 1e-2 in bf16; gradients 1e-4 and 2e-2.
 
 constexpr int RMS_NORM_WARPS = 8;
+// Packs of a row that a lane keeps in registers; what is beyond them is read again.
+constexpr int RMS_NORM_KEPT = 4;
 // Rows of a block of the backward. Fewer are more blocks, and more parts of the weight's gradient to add up at the end.
 constexpr int RMS_NORM_BAND = 32;
 // Rows that it reads at once.
 constexpr int RMS_NORM_ROWS = 4;
 constexpr int RMS_NORM_SUM_WARPS = 16;
 
-template <typename T> __device__ float row_sum_of_squares(const T *row, int width, int lane) {
+template <typename T> __device__ float sum_of_squares(Pack<T> pack) {
     float sum = 0.0f;
-    for (int i = lane * Pack<T>::N; i < width; i += WARP * Pack<T>::N) {
-        Pack<T> pack = load(row + i);
-        for (int k = 0; k < Pack<T>::N; k++) sum += to_float(pack.v[k]) * to_float(pack.v[k]);
-    }
-    return warp_sum(sum);
+    for (int k = 0; k < Pack<T>::N; k++) sum += to_float(pack.v[k]) * to_float(pack.v[k]);
+    return sum;
 }
 
 template <typename T> __device__ Pack<T> sum_of(Pack<T> a, Pack<T> b) {
@@ -28,40 +27,67 @@ template <typename T> __device__ Pack<T> sum_of(Pack<T> a, Pack<T> b) {
     return a;
 }
 
+template <typename T> __device__ Pack<T> scaled(Pack<T> in, Pack<T> weight, float scale) {
+    for (int k = 0; k < Pack<T>::N; k++) in.v[k] = from_float<T>(to_float(in.v[k]) * scale * to_float(weight.v[k]));
+    return in;
+}
+
+// The beginning of a row: a lane's packs, all read before any is used. Beyond the row zeros.
+template <typename T> struct Kept {
+    Pack<T> v[RMS_NORM_KEPT];
+};
+
+template <typename T> __device__ int column_of(int pack) { return (pack * WARP + threadIdx.x % WARP) * Pack<T>::N; }
+
+template <typename T> __device__ Kept<T> load_kept(const T *row, int width) {
+    Kept<T> kept = {};
+#pragma unroll
+    for (int j = 0; j < RMS_NORM_KEPT; j++)
+        if (column_of<T>(j) < width) kept.v[j] = load(row + column_of<T>(j));
+    return kept;
+}
+
+template <typename T> __device__ void store_kept(T *row, const Kept<T> &kept, int width) {
+#pragma unroll
+    for (int j = 0; j < RMS_NORM_KEPT; j++)
+        if (column_of<T>(j) < width) store(row + column_of<T>(j), kept.v[j]);
+}
+
+// The norm of a row, of which `kept` is the beginning and `rest` gives any other pack.
+template <typename T, typename Rest> __device__ void rms_norm_row(Kept<T> &kept, Rest rest, const T *weight, T *y, int width, float epsilon) {
+    float squares = 0.0f;
+#pragma unroll
+    for (int j = 0; j < RMS_NORM_KEPT; j++) squares += sum_of_squares(kept.v[j]);
+    for (int j = RMS_NORM_KEPT; column_of<T>(j) < width; j++) squares += sum_of_squares(rest(column_of<T>(j)));
+    float scale = 1.0f / sqrtf(warp_sum(squares) / width + epsilon);
+#pragma unroll
+    for (int j = 0; j < RMS_NORM_KEPT; j++)
+        if (column_of<T>(j) < width) kept.v[j] = scaled(kept.v[j], load(weight + column_of<T>(j)), scale);
+    store_kept(y, kept, width);
+    for (int j = RMS_NORM_KEPT; column_of<T>(j) < width; j++) store(y + column_of<T>(j), scaled(rest(column_of<T>(j)), load(weight + column_of<T>(j)), scale));
+}
+
 template <typename T> __device__ void rms_norm_forward(const T *x, const T *weight, T *y, int rows, int width, float epsilon) {
-    int lane = threadIdx.x % WARP;
     int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
     if (row >= rows) return;
     x += (u64)row * width;
-    y += (u64)row * width;
-    float scale = 1.0f / sqrtf(row_sum_of_squares(x, width, lane) / width + epsilon);
-    for (int i = lane * Pack<T>::N; i < width; i += WARP * Pack<T>::N) {
-        Pack<T> in = load(x + i), w = load(weight + i), out;
-        for (int k = 0; k < Pack<T>::N; k++) out.v[k] = from_float<T>(to_float(in.v[k]) * scale * to_float(w.v[k]));
-        store(y + i, out);
-    }
+    Kept<T> kept = load_kept(x, width);
+    rms_norm_row(kept, [=](int i) { return load(x + i); }, weight, y + (u64)row * width, width, epsilon);
 }
 
 // x = a + b, rounded, and y, the norm of that: a residual connection and what follows it.
 template <typename T>
 __device__ void rms_norm_add_forward(const T *a, const T *b, const T *weight, T *x, T *y, int rows, int width, float epsilon) {
-    int lane = threadIdx.x % WARP;
     int row = blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
     if (row >= rows) return;
     u64 at = (u64)row * width;
-    float squares = 0.0f;
-    for (int i = lane * Pack<T>::N; i < width; i += WARP * Pack<T>::N) {
-        Pack<T> sum = sum_of(load(a + at + i), load(b + at + i));
-        for (int k = 0; k < Pack<T>::N; k++) squares += to_float(sum.v[k]) * to_float(sum.v[k]);
-        store(x + at + i, sum);
-    }
-    float scale = 1.0f / sqrtf(warp_sum(squares) / width + epsilon);
-    for (int i = lane * Pack<T>::N; i < width; i += WARP * Pack<T>::N) {
-        // Added again, because what is read is in the first cache and what was written is not.
-        Pack<T> in = sum_of(load(a + at + i), load(b + at + i)), w = load(weight + i), out;
-        for (int k = 0; k < Pack<T>::N; k++) out.v[k] = from_float<T>(to_float(in.v[k]) * scale * to_float(w.v[k]));
-        store(y + at + i, out);
-    }
+    a += at, b += at, x += at;
+    Kept<T> kept = load_kept(a, width), other = load_kept(b, width);
+#pragma unroll
+    for (int j = 0; j < RMS_NORM_KEPT; j++) kept.v[j] = sum_of(kept.v[j], other.v[j]);
+    store_kept(x, kept, width);
+    for (int j = RMS_NORM_KEPT; column_of<T>(j) < width; j++) store(x + column_of<T>(j), sum_of(load(a + column_of<T>(j)), load(b + column_of<T>(j))));
+    rms_norm_row(kept, [=](int i) { return load(x + i); }, weight, y + at, width, epsilon);
 }
 
 // Gradients of a band's rows, with `before` added where `onto`, and its part of the weight's gradient in a row of `partial`. A thread has one

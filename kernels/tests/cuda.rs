@@ -329,6 +329,7 @@ fn embedding_agrees() {
             let sizes = [symbols, width, tokens];
             let launches = [
                 embedding::cuda::gather(&set, tokens, width, of.dtype).unwrap(),
+                embedding::cuda::index(&set, tokens).unwrap(),
                 embedding::cuda::scatter(&set, tokens, width, of.dtype).unwrap(),
             ];
             emulate(

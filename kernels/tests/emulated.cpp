@@ -130,7 +130,9 @@ template <typename T> void run_embedding(const std::vector<int> &size) {
     auto ids = take<u32>(tokens);
     auto y = unwritten<T>(tokens * width), grad_table = std::vector<T>(symbols * width);
     launch_next([&] { KERNEL(embedding_forward)(table.data(), ids.data(), y.data(), width); });
-    launch_next([&] { KERNEL(embedding_backward)(ids.data(), grad.data(), grad_table.data(), tokens, width); });
+    std::vector<u32> counts(symbols), from_first(symbols);
+    launch_next([&] { embedding_index(ids.data(), counts.data(), from_first.data(), tokens); });
+    launch_next([&] { KERNEL(embedding_backward)(ids.data(), counts.data(), from_first.data(), grad.data(), grad_table.data(), tokens, width); });
     give(y), give(grad_table);
 }
 

@@ -68,6 +68,7 @@ const std::map<std::string, Kernel> KERNELS = {
     BOTH(cross_entropy_scale),
     ONE(cross_entropy_mean),
     BOTH(embedding_forward),
+    ONE(embedding_index),
     BOTH(embedding_backward),
     BOTH(relu_squared_forward),
     BOTH(relu_squared_backward),

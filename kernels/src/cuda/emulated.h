@@ -105,6 +105,11 @@ inline void meet(std::size_t first, std::size_t count, u64 Fiber::*meetings) {
     while (std::any_of(fibers.begin() + first, fibers.begin() + first + count, behind)) let_others_run();
 }
 
+// Fibers take turns nowhere else.
+inline void atomicAdd(u32 *to, u32 x) { *to += x; }
+inline void atomicMax(u32 *to, u32 x) { *to = std::max(*to, x); }
+inline int __popc(u32 x) { return __builtin_popcount(x); }
+
 inline void __syncthreads() { meet(0, fibers.size(), &Fiber::block_meetings); }
 
 // Shows values to the warp, lets `use` look at all lanes, and leaves together: nobody overwrites what another still reads.

@@ -24,12 +24,21 @@ pub fn scatter(settings: &Settings, tokens: usize, width: usize, dtype: DType) -
     Launch::new(NAME, [tokens, 1, 1], settings.get("EMBEDDING_THREADS")?)
 }
 
+/// The index of the symbols: a thread a token.
+///
+/// # Errors
+/// No tokens.
+pub fn index(settings: &Settings, tokens: usize) -> Result<Launch> {
+    let threads = settings.get("EMBEDDING_THREADS")?;
+    Launch::new(NAME, [tokens.div_ceil(threads), 1, 1], threads)
+}
+
 #[cfg(feature = "cuda")]
 pub(super) use device::{backward, forward};
 
 #[cfg(feature = "cuda")]
 mod device {
-    use super::{NAME, gather, scatter};
+    use super::{NAME, gather, index, scatter};
     use crate::cuda::device::{CudaReal, kernels, span, start, tensor, unwritten, view};
     use crate::host::Open;
     use candle_core::backend::BackendStorage as _;
@@ -80,12 +89,26 @@ mod device {
         let _span = span(device, "embedding.backward", grad.len(), bytes)?;
         // The kernel writes the rows of symbols that the text has.
         let mut grad_table = device.alloc_zeros::<T>(symbols * width)?;
+        let mut counts = device.alloc_zeros::<u32>(symbols)?;
+        let mut from_first = device.alloc_zeros::<u32>(symbols)?;
+        let index_launch = index(&kernels.settings, ids.len())?;
         let (tokens, width) = (ids.len() as i32, width as i32);
+        start!(
+            device,
+            kernels.named("embedding_index")?,
+            index_launch,
+            &ids,
+            &mut counts,
+            &mut from_first,
+            &tokens
+        )?;
         start!(
             device,
             kernel,
             launch,
             &ids,
+            &counts,
+            &from_first,
             &grad,
             &mut grad_table,
             &tokens,

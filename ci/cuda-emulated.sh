@@ -38,8 +38,12 @@ gpt() { # VERB ARGUMENTS: in a GPU's numbers
 }
 echo "== needs the driver's library"
 readelf -d "$program" | grep -q 'NEEDED.*libcuda\.so\.1'
-echo "== kernels, compiled ahead"
-"$program" compile --arch sm_90 --out "$folder/kernels"
+echo "== kernels, compiled ahead, with Hopper's version of attention, whether or not it is the default"
+rm -rf "$folder/src"
+cp -r kernels/src "$folder/src"
+sed -i 's/^constexpr int ATTENTION_HOPPER = .;/constexpr int ATTENTION_HOPPER = 1;/' "$folder/src/attention/hopper.cu"
+OUTPACE_KERNELS=$folder/src "$program" compile --arch sm_90 --out "$folder/kernels"
+grep -q 'ATTENTION_HOPPER = 1;' "$folder/kernels/attention.settings"
 echo "== every operation, gradients, training"
 gpt check >"$folder/check.json"
 python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); print(len(d["checks"]), "checks hold")' "$folder/check.json"

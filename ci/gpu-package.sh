@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Puts together what ci/gpu-check needs on a machine with a GPU that has neither Rust nor a network: the two programs, and a small repository whose
-# branch `slower` differs from `main` by needless work in one CUDA kernel. Takes what ci/cuda-build.sh takes, about 7 minutes the first time.
+# branch `slower` differs from `main` by needless work in one CUDA kernel, and `plain` from `hopper` by the version of attention that a Hopper
+# is given. Takes what ci/cuda-build.sh takes, about 7 minutes the first time.
 # Usage: ci/gpu-package.sh [CONFIG [PAIRS IN A BLOCK [NEEDLESS SUMS A ROW]]]     default: crates/gpt/configs/gpt-124m.toml 10 64
 #        EVALUATE_TOKENS: validation tokens, by default one batch of gpt-124m
 # Then carry the checkout with target/gpu-check/package.tar.xz to the machine, and run ci/gpu-check there.
@@ -48,6 +49,13 @@ in_repository commit -qm "kernels as they are"
 in_repository checkout -q -b slower
 python3 ci/slow_down.py --cuda "${3:-64}" "$repository"
 in_repository commit -qam "rms_norm: needless sums"
+version() { # BRANCH VALUE
+  in_repository checkout -q -b "$1" main
+  sed -i "s/^constexpr int ATTENTION_HOPPER = .;/constexpr int ATTENTION_HOPPER = $2;/" "$repository/kernels/src/attention/hopper.cu"
+  in_repository commit -q --allow-empty -am "attention on a Hopper: $1"
+}
+version plain 0
+version hopper 1
 in_repository checkout -q main
 # One file, so that whatever copies it keeps the repository whole.
 tar -C "$out/package" -cJf "$out/package.tar.xz" .

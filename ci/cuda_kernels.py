@@ -100,7 +100,7 @@ def table(found):
     """One row a kernel."""
     lines = ["| kernel | " + " | ".join(ARCHITECTURES) + " |", "|---|" + "---|" * len(ARCHITECTURES)]
     for name in sorted({name for name, _ in found}):
-        cells = (" / ".join(map(str, found[name, architecture])) for architecture in ARCHITECTURES)
+        cells = (" / ".join(map(str, found.get((name, architecture), "-"))) for architecture in ARCHITECTURES)
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -111,17 +111,18 @@ def limits():
     found = {}
     for line in text[text.index(BEGIN) : text.index(END)].splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if len(cells) == 1 + len(ARCHITECTURES) and "/" in cells[1]:
+        if len(cells) == 1 + len(ARCHITECTURES):
             for architecture, cell in zip(ARCHITECTURES, cells[1:]):
-                found[cells[0], architecture] = tuple(int(number) for number in cell.split("/"))
+                if "/" in cell:
+                    found[cells[0], architecture] = tuple(int(number) for number in cell.split("/"))
     return found
 
 
 def check(found):
     """What is wrong, in words."""
     allowed = limits()
-    wrong = [f"{name}: not in the table" for name in sorted({n for n, _ in found} - {n for n, _ in allowed})]
-    wrong += [f"{name}: in the table, but there is no such kernel" for name in sorted({n for n, _ in allowed} - {n for n, _ in found})]
+    wrong = [f"{name} for {architecture}: not in the table" for name, architecture in sorted(found.keys() - allowed.keys())]
+    wrong += [f"{name} for {architecture}: in the table, but there is no such kernel" for name, architecture in sorted(allowed.keys() - found.keys())]
     for key in sorted(found.keys() & allowed.keys()):
         for what, needs, limit in zip(("registers", "bytes of stack", "bytes of shared memory"), found[key], allowed[key]):
             if needs > limit:

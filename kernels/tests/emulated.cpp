@@ -16,6 +16,7 @@
 #include "../rms_norm/cuda.cu"
 
 #include <string>
+#include <unistd.h>
 
 template <typename T> std::vector<T> take(std::size_t n) {
     std::vector<float> raw(n);
@@ -195,6 +196,8 @@ template <typename T> void run(const std::string &operation, const std::vector<i
 }
 
 int main(int count, char **arguments) {
+    // Kernels that never end.
+    alarm(300);
     std::string operation = arguments[1], type = arguments[2];
     std::vector<int> size;
     int i = 3;

@@ -81,6 +81,8 @@ struct Fiber {
 inline std::vector<Fiber> fibers;
 inline ucontext_t scheduler;
 inline std::size_t current;
+// Meetings begun and fibers ended: where nobody gets any further, they wait for each other for ever.
+inline u64 progress = 0;
 inline std::function<void()> kernel;
 
 struct ThreadIdx {
@@ -90,16 +92,19 @@ struct ThreadIdx {
 };
 inline ThreadIdx threadIdx;
 
+[[noreturn]] inline void wrong(const char *what) {
+    std::fprintf(stderr, "%s\n", what);
+    std::abort();
+}
+
 inline void let_others_run() { swapcontext(&fibers[current].context, &scheduler); }
 
 // Waits until `count` fibers from `first` on have met as often as this one.
 inline void meet(std::size_t first, std::size_t count, u64 Fiber::*meetings) {
     u64 mine = ++(fibers[current].*meetings);
+    progress++;
     auto behind = [&](const Fiber &other) {
-        if (other.ended && other.*meetings < mine) {
-            std::fprintf(stderr, "a thread has ended before others that wait for it\n");
-            std::abort();
-        }
+        if (other.ended && other.*meetings < mine) wrong("a thread has ended before others that wait for it");
         return other.*meetings < mine;
     };
     while (std::any_of(fibers.begin() + first, fibers.begin() + first + count, behind)) let_others_run();
@@ -139,11 +144,6 @@ inline float exp2_of(float x) { return std::exp2(x); }
 inline void store_four(void *to, u32 a, u32 b, u32 c, u32 d) {
     u32 four[] = {a, b, c, d};
     std::memcpy(to, four, sizeof four);
-}
-
-[[noreturn]] inline void wrong(const char *what) {
-    std::fprintf(stderr, "%s\n", what);
-    std::abort();
 }
 
 // cp.async, and its groups.
@@ -199,10 +199,7 @@ inline float half_of(u64 pair, int which) { return bits<float>(which ? (u32)pair
 // ldmatrix: lane 4 r + c gets numbers 2c and 2c + 1 of row r of each matrix, or of its transpose.
 inline void load_matrices_either(u32 out[4], const bf16 *row, bool transposed) {
     int r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
-    if ((u64)row % 16 != 0) {
-        std::fprintf(stderr, "ldmatrix reads a row that does not begin at a multiple of 16 bytes\n");
-        std::abort();
-    }
+    if ((u64)row % 16 != 0) wrong("ldmatrix reads a row that does not begin at a multiple of 16 bytes");
     exchange({(u64)row}, [&](Fiber *lanes) {
         for (int i = 0; i < 4; i++) {
             auto at = [&](int row, int column) { return ((const bf16 *)lanes[8 * i + row].shown[0])[column].bits; };
@@ -268,6 +265,14 @@ inline std::vector<unsigned short> factor(u64 descriptor, bool transposed) {
     return out;
 }
 
+// Of each warpgroup the right factor of its newest product, as the first of its threads has read it.
+struct Newest {
+    u64 product = 0;
+    std::vector<unsigned short> numbers;
+    std::vector<float> values;
+};
+inline std::vector<Newest> newest;
+
 // `left(lanes, row, k)` is the left factor, `row` one of the warp's 16.
 template <typename LeftOf>
 void emulated_group_product(float (*sums)[4], std::initializer_list<u64> shown, LeftOf left, u64 right, bool transposed, bool keep) {
@@ -284,16 +289,27 @@ void emulated_group_product(float (*sums)[4], std::initializer_list<u64> shown, 
         std::memset(sums, 0xff, sizeof flight->values);
     }
     flight->batch = fiber.batches;
-    flight->factors.push_back({right << 1 | transposed, factor(right, transposed)});
-    const auto &numbers = flight->factors.back().second;
+    Newest &factors = newest[current / WARPGROUP];
+    if (factors.product != fiber.group_meetings) {
+        factors.product = fiber.group_meetings;
+        factors.numbers = factor(right, transposed);
+        factors.values.clear();
+        for (unsigned short number : factors.numbers) factors.values.push_back(half_of(number, 0));
+    }
+    // One thread is enough to see whether they stay as they are.
+    if (current == group) flight->factors.push_back({right << 1 | transposed, factors.numbers});
     int r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
     exchange(shown, [&](Fiber *lanes) {
-        for (int n = 0; n < 8; n++)
-            for (int i = 0; i < 4; i++) {
-                float sum = keep ? flight->values[n][i] : 0.0f;
-                for (int k = 0; k < 16; k++) sum += left(lanes, r + i / 2 * 8, k) * half_of(numbers[64 * k + 8 * n + 2 * c + i % 2], 0);
-                flight->values[n][i] = sum;
-            }
+        for (int half = 0; half < 2; half++) {
+            float row[16];
+            for (int k = 0; k < 16; k++) row[k] = left(lanes, r + 8 * half, k);
+            for (int n = 0; n < 8; n++)
+                for (int i = 2 * half; i < 2 * half + 2; i++) {
+                    float sum = keep ? flight->values[n][i] : 0.0f;
+                    for (int k = 0; k < 16; k++) sum += row[k] * factors.values[64 * k + 8 * n + 2 * c + i % 2];
+                    flight->values[n][i] = sum;
+                }
+        }
         return 0;
     });
 }
@@ -309,7 +325,7 @@ inline void emulated_group_product(float (*sums)[4], u64 left, u64 right, bool k
     auto numbers = factor(left, true);
     auto of = [&](Fiber *, int row, int k) { return half_of(numbers[64 * k + first + row], 0); };
     emulated_group_product(sums, {}, of, right, true, keep);
-    fibers[current].flights.back().factors.push_back({left << 1 | 1, numbers});
+    if (current % WARPGROUP == 0) fibers[current].flights.back().factors.push_back({left << 1 | 1, numbers});
 }
 
 // All but the last LATER batches. `sums` are those that will be read.
@@ -330,15 +346,13 @@ template <int LATER> void wait_for_products(float (&)[8][4]) {
 inline void run_fiber() {
     kernel();
     fibers[current].ended = true;
+    progress++;
     let_others_run();
 }
 
 // Runs every block of a grid. Shared memory begins as NaN; beyond what was asked for, nothing may be written.
 inline void launch(dim3 grid, unsigned threads, std::size_t shared, std::function<void()> work) {
-    if (shared > MOST_SHARED) {
-        std::fprintf(stderr, "%zu bytes of shared memory, a block has %zu at most\n", shared, MOST_SHARED);
-        std::abort();
-    }
+    if (shared > MOST_SHARED) wrong("more shared memory than a block has");
     kernel = work;
     gridDim = grid;
     blockDim = {threads, 1, 1};
@@ -347,6 +361,7 @@ inline void launch(dim3 grid, unsigned threads, std::size_t shared, std::functio
             for (blockIdx.x = 0; blockIdx.x < grid.x; blockIdx.x++) {
                 if (shared > 0) std::memset(block_memory, 0xff, MOST_SHARED);
                 if (fibers.size() != threads) fibers = std::vector<Fiber>(threads);
+                newest.assign(threads / WARPGROUP, {});
                 for (Fiber &fiber : fibers) {
                     fiber.ended = false;
                     fiber.block_meetings = fiber.warp_meetings = fiber.group_meetings = 0;
@@ -359,15 +374,15 @@ inline void launch(dim3 grid, unsigned threads, std::size_t shared, std::functio
                 }
                 for (bool running = true; running;) {
                     running = false;
+                    u64 before = progress;
                     for (current = 0; current < threads; current++) {
                         if (fibers[current].ended) continue;
                         swapcontext(&scheduler, &fibers[current].context);
                         running = true;
                     }
+                    if (running && progress == before) wrong("threads wait for each other, and for ever");
                 }
-                if (shared > 0 && std::any_of(block_memory + shared, block_memory + MOST_SHARED, [](unsigned char byte) { return byte != 0xff; })) {
-                    std::fprintf(stderr, "somebody wrote beyond %zu bytes of shared memory\n", shared);
-                    std::abort();
-                }
+                if (shared > 0 && std::any_of(block_memory + shared, block_memory + MOST_SHARED, [](unsigned char byte) { return byte != 0xff; }))
+                    wrong("somebody wrote beyond the shared memory of a launch");
             }
 }

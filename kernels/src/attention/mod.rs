@@ -5,6 +5,7 @@
 //! | reference | `reference.rs` | f64, the definition |
 //! | cpu | `cpu.rs` | one task a (sequence, head), rotary while gathering, tiles of queries, products in registers, no score matrix in memory; f32 and f64 |
 //! | cuda | `cuda.cu` | f32 and bf16; run on a CPU in the tests |
+//! | hopper | `hopper.cu` | bf16 with heads of 64 on Hopper, where `ATTENTION_HOPPER` is 1; run on a CPU in the tests |
 //!
 //! Shapes: qkv (batch x sequence, 3 x heads x head_dim), in a row first all queries, then keys, then values; y (batch x sequence,
 //! heads x head_dim). Layout: contiguous, row-major. Packed, because the gradient is then one tensor in the order that the projection

@@ -76,6 +76,8 @@ def resources(home, ptx, architecture, scratch):
     scratch.write_bytes(ptx)
     command = [f"{home}/bin/ptxas", "-v", f"-arch={with_features(architecture)}", "-o", os.devnull, scratch]
     log = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=True).stderr
+    if slow := re.findall(r".*Performance Loss: (.*)", log):
+        raise RuntimeError(f"{architecture}: {slow[0]}")
     found = {}
     for part in log.split("Compiling entry function '")[1:]:
         number = lambda pattern: int(match[1]) if (match := re.search(pattern, part)) else 0

@@ -33,6 +33,9 @@ static PROGRAM: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
             "-Wall",
             "-Wno-unknown-pragmas",
             "-Werror",
+            // A load of 16 bytes has to begin at a multiple of 16.
+            "-fsanitize=alignment",
+            "-fsanitize-undefined-trap-on-error",
             "-I",
         ])
         .arg(root.join("src/cuda"))
@@ -209,7 +212,7 @@ fn relu_squared_agrees() {
 
 #[test]
 fn rms_norm_agrees() {
-    for (rows, width) in [(1, 8), (5, 64), (133, 264), (9, 2056)] {
+    for (rows, width) in [(1, 8), (5, 64), (133, 264), (9, 2056), (35, 3600)] {
         let (x, weight) = (numbers(rows * width, 3), numbers(width, 4));
         let (slope, before) = (numbers(rows * width, 5), numbers(rows * width, 6));
         let (input, w) = (tensor(&x, &[rows, width]), tensor(&weight, &[width]));
@@ -222,10 +225,13 @@ fn rms_norm_agrees() {
         for of in [F32, BF16] {
             let set = settings("rms_norm");
             let launch = rms_norm::cuda::rows(&set, rows, width, of.dtype).unwrap();
+            let backward = rms_norm::cuda::bands(&set, rows, width, of.dtype).unwrap();
+            let kernel = rms_norm::cuda::backward_kernel(&set, &backward).unwrap();
+            let is_long = usize::from(kernel == "rms_norm_backward_long");
             let launches = [
                 launch,
                 launch,
-                rms_norm::cuda::bands(&set, rows, width, of.dtype).unwrap(),
+                backward,
                 rms_norm::cuda::weight_sum(&set, width).unwrap(),
             ];
             let band = set.get("RMS_NORM_BAND").unwrap();
@@ -234,7 +240,7 @@ fn rms_norm_agrees() {
                 emulate(
                     "rms_norm",
                     &of,
-                    &[rows, width, band, onto],
+                    &[rows, width, band, onto, is_long],
                     &launches,
                     &[&x, &weight, &slope, &before],
                     &[

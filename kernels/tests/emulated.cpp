@@ -97,7 +97,7 @@ template <typename T> void run_relu_squared(const std::vector<int> &size) {
 }
 
 template <typename T> void run_rms_norm(const std::vector<int> &size) {
-    int rows = size[0], width = size[1], band = size[2], onto = size[3];
+    int rows = size[0], width = size[1], band = size[2], onto = size[3], is_long = size[4];
     float epsilon = 1e-5f;
     auto x = take<T>(rows * width), weight = take<T>(width), grad = take<T>(rows * width), before = take<T>(rows * width);
     auto y = unwritten<T>(rows * width), grad_x = unwritten<T>(rows * width), grad_weight = unwritten<T>(width);
@@ -106,7 +106,10 @@ template <typename T> void run_rms_norm(const std::vector<int> &size) {
     auto sum = unwritten<T>(rows * width), added = unwritten<T>(rows * width);
     launch_next([&] { KERNEL(rms_norm_forward)(x.data(), weight.data(), y.data(), rows, width, epsilon); });
     launch_next([&] { KERNEL(rms_norm_add_forward)(x.data(), before.data(), weight.data(), sum.data(), added.data(), rows, width, epsilon); });
-    launch_next([&] { KERNEL(rms_norm_backward)(x.data(), weight.data(), grad.data(), before.data(), onto, grad_x.data(), partial.data(), rows, width, epsilon); });
+    launch_next([&] {
+        auto run = [&](auto kernel) { kernel(x.data(), weight.data(), grad.data(), before.data(), onto, grad_x.data(), partial.data(), rows, width, epsilon); };
+        is_long ? run(KERNEL(rms_norm_backward_long)) : run(KERNEL(rms_norm_backward));
+    });
     launch_next([&] { KERNEL(rms_norm_weight_sum)(partial.data(), grad_weight.data(), bands, width); });
     give(y), give(sum), give(added), give(grad_x), give(grad_weight);
 }

@@ -75,6 +75,7 @@ const std::map<std::string, Kernel> KERNELS = {
     BOTH(rms_norm_forward),
     BOTH(rms_norm_add_forward),
     BOTH(rms_norm_backward),
+    BOTH(rms_norm_backward_long),
     BOTH(rms_norm_weight_sum),
 };
 

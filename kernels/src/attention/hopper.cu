@@ -51,6 +51,7 @@ __device__ inline void arrive() {
     __syncthreads();
 }
 
+// Products are waited for before a loop begins again. Where they went on beyond it, the assembler would make all of them wait for each other.
 template <int GROUPS> __device__ void attention_forward_hopper_of(const bf16 *turned, const bf16 *qkv, bf16 *y, float *log_sums, AttentionShape s) {
     constexpr int D = SWIZZLED_COLUMNS, THREADS = WARPGROUP * GROUPS, ROWS = HOPPER_TILE * GROUPS;
     static_assert(GROUPS <= 4, "the queries have to fit where tiles will be");
@@ -85,7 +86,7 @@ template <int GROUPS> __device__ void attention_forward_hopper_of(const bf16 *tu
         if (start > own) continue;
         bf16 *tile = tile_of(start);
         Sums scores[8];
-        begin_products();
+        begin_products(scores, queries);
         group_product_with_rows(scores, queries, tile);
         end_products();
         wait_for_products<0>(scores);
@@ -93,7 +94,7 @@ template <int GROUPS> __device__ void attention_forward_hopper_of(const bf16 *tu
         softmax.add(scores, out[0], scale);
         Left<bf16> probabilities[4];
         as_lefts(scores, probabilities);
-        begin_products();
+        begin_products(out[0], probabilities);
         add_group_product_with_columns(out[0], probabilities, tile + HOPPER_SIZE);
         end_products();
         wait_for_products<0>(out[0]);
@@ -172,29 +173,29 @@ __device__ void attention_backward_keys_hopper_of(const bf16 *turned, const bf16
         const bf16 *tile = tiles + which * 2 * HOPPER_SIZE;
         const float *tile_numbers = numbers + which * 2 * HOPPER_TILE;
         Sums scores[8], products[8];
-        begin_products();
+        begin_products(scores, keys);
         group_product_with_rows(scores, keys, tile);
         end_products();
-        begin_products();
+        begin_products(products, values);
         group_product_with_rows(products, values, tile + HOPPER_SIZE);
         end_products();
         wait_for_products<1>(scores);
         probabilities_of(scores, tile_numbers, scale, start == own, mine, start);
         Left<bf16> probabilities[4];
         as_lefts(scores, probabilities);
-        begin_products();
+        begin_products(grad_values[0], probabilities);
         add_group_product_with_columns(grad_values[0], probabilities, tile + HOPPER_SIZE);
         end_products();
         wait_for_products<1>(products);
         slopes_from(products, scores, tile_numbers + HOPPER_TILE);
         Left<bf16> left[4];
         as_lefts(products, left);
-        begin_products();
-        add_group_product_with_columns(grad_keys[0], left, tile);
-        end_products();
         store_slopes(out, left);
         // To the same keys in the next row of tiles.
         out += (start / HOPPER_TILE + 1) * HOPPER_SIZE;
+        begin_products(grad_keys[0], left);
+        add_group_product_with_columns(grad_keys[0], left, tile);
+        end_products();
         wait_for_products<0>(grad_values[0]);
         wait_for_products<0>(grad_keys[0]);
     }
@@ -239,7 +240,7 @@ __device__ void attention_backward_queries_hopper_of(const bf16 *turned, const b
         if (i * HOPPER_TILE > own || own >= s.sequence) continue;
         const bf16 *stage = stages + i % STAGES * STAGE;
         u32 left = place_of(stage + (1 + group) * HOPPER_SIZE), right = place_of(stage);
-        begin_products();
+        begin_products(out[0]);
 #pragma unroll
         for (int k = 0; k < 4; k++) add_group_product(out[0], left + k * NEXT_16_ROWS, right + k * NEXT_16_ROWS);
         end_products();

@@ -94,7 +94,8 @@ __device__ inline float warp_largest(float x) {
     return x;
 }
 
-// Names a kernel for both number types: NAME_f32 and NAME_bf16.
-#define FOR_BOTH(KERNEL, PARAMETERS, ARGUMENTS)                                                                                                \
-    extern "C" __global__ void KERNEL##_f32 PARAMETERS(float) { KERNEL<float> ARGUMENTS; }                                                     \
-    extern "C" __global__ void KERNEL##_bf16 PARAMETERS(bf16) { KERNEL<bf16> ARGUMENTS; }
+// Names a kernel for both number types, NAME_f32 and NAME_bf16, with launch bounds or without.
+#define FOR_BOTH(KERNEL, PARAMETERS, ARGUMENTS) FOR_BOTH_IN(, KERNEL, PARAMETERS, ARGUMENTS)
+#define FOR_BOTH_IN(BOUNDS, KERNEL, PARAMETERS, ARGUMENTS)                                                                                     \
+    extern "C" __global__ void BOUNDS KERNEL##_f32 PARAMETERS(float) { KERNEL<float> ARGUMENTS; }                                              \
+    extern "C" __global__ void BOUNDS KERNEL##_bf16 PARAMETERS(bf16) { KERNEL<bf16> ARGUMENTS; }

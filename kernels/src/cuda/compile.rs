@@ -56,6 +56,8 @@ pub fn use_folder(folder: &Path) {
 /// # Errors
 /// Sources that cannot be read or do not compile, or a folder that cannot be written.
 pub fn compile_all(architecture: &str, folder: &Path) -> Result<usize> {
+    // What an architecture has of its own is used anyway.
+    let architecture = architecture.strip_suffix('a').unwrap_or(architecture);
     let compile_one = |operation: &'static str| {
         let text = whole_text(operation)?;
         let code = compile(operation, architecture, &text)?;

@@ -247,6 +247,9 @@ pub(crate) fn settle(mut add: impl FnMut(&'static str, f64, f64, f64)) {
     }
 }
 
+/// Bytes of shared memory that every launch may have.
+const PLAIN_SHARED: u32 = 48 << 10;
+
 impl Launch {
     /// As cudarc wants it.
     pub(crate) fn config(&self) -> LaunchConfig {
@@ -262,7 +265,7 @@ impl Launch {
     pub(crate) fn allow_shared(&self, function: &CudaFunction) -> Result<()> {
         let attribute = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
         match self.shared {
-            0 => Ok(()),
+            ..=PLAIN_SHARED => Ok(()),
             bytes => function.set_attribute(attribute, bytes.cast_signed()).w(),
         }
     }

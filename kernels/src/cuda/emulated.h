@@ -53,12 +53,18 @@ struct Fetch {
     bool wanted;
 };
 
-// Sums of a warpgroup's products that have not been waited for; what they were read from, which nobody may write to before.
+// What a product of a warpgroup reads from shared memory, where nobody may write before it was waited for.
+struct Factor {
+    u64 batch, descriptor;
+    bool transposed;
+    std::vector<unsigned short> numbers;
+};
+
+// Sums of a warpgroup's products that have not been waited for.
 struct Flight {
     float (*sums)[4];
     float values[8][4];
     u64 batch;
-    std::vector<std::pair<u64, std::vector<unsigned short>>> factors;
 };
 
 struct Fiber {
@@ -71,6 +77,7 @@ struct Fiber {
     // How many of them each group has that was ended and not waited for.
     std::vector<std::size_t> fetch_groups;
     std::vector<Flight> flights;
+    std::vector<Factor> factors;
     u64 batches = 0;
     // Whether products may begin, and whether they would read what was fetched.
     bool registers_ready = false, fetched_ready = true;
@@ -142,6 +149,7 @@ inline float shuffle_xor(float x, int mask) { return shuffle(x, (int)(threadIdx.
 inline float exp2_of(float x) { return std::exp2(x); }
 
 inline void store_four(void *to, u32 a, u32 b, u32 c, u32 d) {
+    if ((u64)to % 16 != 0) std::abort();
     u32 four[] = {a, b, c, d};
     std::memcpy(to, four, sizeof four);
 }
@@ -243,7 +251,8 @@ template <typename Left, typename Right> void emulated_product(float (&sums)[4],
 #define WARPGROUP 128
 inline u32 shared_address(const void *pointer) { return (u32)((const unsigned char *)pointer - block_memory); }
 inline void show_fetched_to_products() { fibers[current].fetched_ready = true; }
-inline void begin_products() { fibers[current].registers_ready = true; }
+inline void begin_products(float (&)[8][4]) { fibers[current].registers_ready = true; }
+template <typename Left> void begin_products(float (&)[8][4], Left (&)[4]) { fibers[current].registers_ready = true; }
 inline void end_products() {
     fibers[current].registers_ready = false;
     fibers[current].batches++;
@@ -283,7 +292,7 @@ void emulated_group_product(float (*sums)[4], std::initializer_list<u64> shown, 
     if (!std::all_of(fibers.begin(), fibers.end(), [](const Fiber &other) { return other.fetched_ready; })) wrong("a product of what was fetched, without fence.proxy.async");
     auto flight = std::find_if(fiber.flights.begin(), fiber.flights.end(), [=](const Flight &one) { return one.sums == sums; });
     if (flight == fiber.flights.end()) {
-        fiber.flights.push_back({sums, {}, 0, {}});
+        fiber.flights.push_back({sums, {}, 0});
         flight = fiber.flights.end() - 1;
         std::memcpy(flight->values, sums, sizeof flight->values);
         std::memset(sums, 0xff, sizeof flight->values);
@@ -297,7 +306,7 @@ void emulated_group_product(float (*sums)[4], std::initializer_list<u64> shown, 
         for (unsigned short number : factors.numbers) factors.values.push_back(half_of(number, 0));
     }
     // One thread is enough to see whether they stay as they are.
-    if (current == group) flight->factors.push_back({right << 1 | transposed, factors.numbers});
+    if (current == group) fiber.factors.push_back({fiber.batches, right, transposed, factors.numbers});
     int r = threadIdx.x % WARP / 4, c = threadIdx.x % 4;
     exchange(shown, [&](Fiber *lanes) {
         for (int half = 0; half < 2; half++) {
@@ -325,22 +334,23 @@ inline void emulated_group_product(float (*sums)[4], u64 left, u64 right, bool k
     auto numbers = factor(left, true);
     auto of = [&](Fiber *, int row, int k) { return half_of(numbers[64 * k + first + row], 0); };
     emulated_group_product(sums, {}, of, right, true, keep);
-    if (current % WARPGROUP == 0) fibers[current].flights.back().factors.push_back({left << 1 | 1, numbers});
+    if (current % WARPGROUP == 0) fibers[current].factors.push_back({fibers[current].batches, left, true, numbers});
 }
 
-// All but the last LATER batches. `sums` are those that will be read.
-template <int LATER> void wait_for_products(float (&)[8][4]) {
+// All but the last LATER batches. `sums` are those that will be read: others stay NaN.
+template <int LATER> void wait_for_products(float (&sums)[8][4]) {
     Fiber &fiber = fibers[current];
-    for (Flight &one : fiber.flights) {
-        if (one.batch + LATER >= fiber.batches) continue;
-        for (auto &[descriptor, numbers] : one.factors)
-            if (factor(descriptor >> 1 | 1ull << 62, descriptor & 1) != numbers) wrong("a factor was written to before its product was waited for");
-        u32 now[32];
-        std::memcpy(now, one.sums, sizeof now);
-        if (std::any_of(now, now + 32, [](u32 bits) { return bits != 0xffffffffu; })) wrong("sums were written to before their product was waited for");
-        std::memcpy(one.sums, one.values, sizeof one.values);
-    }
-    std::erase_if(fiber.flights, [&](const Flight &one) { return one.batch + LATER < fiber.batches; });
+    auto is_done = [&](const auto &one) { return one.batch + LATER < fiber.batches; };
+    for (const Factor &one : fiber.factors)
+        if (is_done(one) && factor(one.descriptor, one.transposed) != one.numbers) wrong("a factor was written to before its product was waited for");
+    std::erase_if(fiber.factors, is_done);
+    auto flight = std::find_if(fiber.flights.begin(), fiber.flights.end(), [&](const Flight &one) { return one.sums == sums && is_done(one); });
+    if (flight == fiber.flights.end()) return;
+    u32 now[32];
+    std::memcpy(now, sums, sizeof now);
+    if (std::any_of(now, now + 32, [](u32 bits) { return bits != 0xffffffffu; })) wrong("sums were written to before their product was waited for");
+    std::memcpy(sums, flight->values, sizeof flight->values);
+    fiber.flights.erase(flight);
 }
 
 inline void run_fiber() {
@@ -348,6 +358,22 @@ inline void run_fiber() {
     fibers[current].ended = true;
     progress++;
     let_others_run();
+}
+
+// Lets a warp run until none of its threads gets any further, then the next one, or the one before: nothing but a barrier holds them together.
+inline void run_block(std::size_t threads, bool backwards) {
+    for (u64 before = ~progress; before != progress;) {
+        before = progress;
+        for (std::size_t i = 0; i < threads / WARP; i++) {
+            std::size_t warp = backwards ? threads / WARP - 1 - i : i;
+            for (u64 last = ~progress; last != progress;) {
+                last = progress;
+                for (current = warp * WARP; current < (warp + 1) * WARP; current++)
+                    if (!fibers[current].ended) swapcontext(&scheduler, &fibers[current].context);
+            }
+        }
+    }
+    if (!std::all_of(fibers.begin(), fibers.end(), [](const Fiber &fiber) { return fiber.ended; })) wrong("threads wait for each other, and for ever");
 }
 
 // Runs every block of a grid. Shared memory begins as NaN; beyond what was asked for, nothing may be written.
@@ -365,23 +391,14 @@ inline void launch(dim3 grid, unsigned threads, std::size_t shared, std::functio
                 for (Fiber &fiber : fibers) {
                     fiber.ended = false;
                     fiber.block_meetings = fiber.warp_meetings = fiber.group_meetings = 0;
-                    fiber.fetches.clear(), fiber.fetch_groups.clear(), fiber.flights.clear();
+                    fiber.fetches.clear(), fiber.fetch_groups.clear(), fiber.flights.clear(), fiber.factors.clear();
                     fiber.batches = 0, fiber.registers_ready = false, fiber.fetched_ready = true;
                     getcontext(&fiber.context);
                     fiber.context.uc_stack.ss_sp = fiber.stack.get();
                     fiber.context.uc_stack.ss_size = STACK;
                     makecontext(&fiber.context, run_fiber, 0);
                 }
-                for (bool running = true; running;) {
-                    running = false;
-                    u64 before = progress;
-                    for (current = 0; current < threads; current++) {
-                        if (fibers[current].ended) continue;
-                        swapcontext(&scheduler, &fibers[current].context);
-                        running = true;
-                    }
-                    if (running && progress == before) wrong("threads wait for each other, and for ever");
-                }
+                run_block(threads, (blockIdx.x + blockIdx.y + blockIdx.z) % 2);
                 if (shared > 0 && std::any_of(block_memory + shared, block_memory + MOST_SHARED, [](unsigned char byte) { return byte != 0xff; }))
                     wrong("somebody wrote beyond the shared memory of a launch");
             }

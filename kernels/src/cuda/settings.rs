@@ -20,7 +20,7 @@ impl Settings {
         Self { operation, values }
     }
 
-    /// Whether `name` is not zero; it is, where there is none.
+    /// Whether `name` is above zero. One that is missing counts as zero.
     #[must_use]
     pub fn is_on(&self, name: &str) -> bool {
         self.values.get(name).is_some_and(|&value| value > 0)
@@ -34,7 +34,7 @@ impl Settings {
         match self.values.get(name) {
             Some(&value) if value > 0 => Ok(value),
             _ => bail!(
-                "{}: its cuda.cu must have a line `constexpr int {name} = VALUE;` with a whole number above zero",
+                "{}: its CUDA source must have a line `constexpr int {name} = VALUE;` with a whole number above zero",
                 self.operation
             ),
         }

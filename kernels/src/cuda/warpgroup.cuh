@@ -38,13 +38,18 @@ inline void add_group_product(Sums (&sums)[8], u32 left, u32 right) {
 #define FOUR_SUMS(S, N) "+f"(S[N][0]), "+f"(S[N][1]), "+f"(S[N][2]), "+f"(S[N][3])
 #define ALL_SUMS(S)                                                                                                                            \
     FOUR_SUMS(S, 0), FOUR_SUMS(S, 1), FOUR_SUMS(S, 2), FOUR_SUMS(S, 3), FOUR_SUMS(S, 4), FOUR_SUMS(S, 5), FOUR_SUMS(S, 6), FOUR_SUMS(S, 7)
+#define ALL_OF(LEFT) "+r"(LEFT.v[0]), "+r"(LEFT.v[1]), "+r"(LEFT.v[2]), "+r"(LEFT.v[3])
 #define SUM_NAMES                                                                                                                              \
     "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}"
 #define PRODUCT "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
 
 // What this thread has fetched, to products of any thread, after the next barrier.
 __device__ inline void show_fetched_to_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
-__device__ inline void begin_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+// Sums and left factors that are in registers are ready: the compiler must not write to them later.
+__device__ inline void begin_products(Sums (&sums)[8]) { asm volatile("wgmma.fence.sync.aligned;" : ALL_SUMS(sums)::"memory"); }
+__device__ inline void begin_products(Sums (&sums)[8], Left<bf16> (&left)[4]) {
+    asm volatile("wgmma.fence.sync.aligned;" : ALL_SUMS(sums), ALL_OF(left[0]), ALL_OF(left[1]), ALL_OF(left[2]), ALL_OF(left[3])::"memory");
+}
 __device__ inline void end_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 
 // Waits for all batches but the last LATER. `sums` are those that will be read: the compiler must not read them earlier.

@@ -47,8 +47,8 @@ __device__ void embedding_backward(const u32 *ids, const u32 *counts, const u32 
     // In which stretch of the text somebody has found tokens, and how many in all stretches so far.
     __shared__ int near;
     __shared__ u32 found;
-    // One bit for each of a thread's tokens.
-    __shared__ unsigned char hits[MOST_THREADS];
+    // One bit for each of a thread's tokens; eight threads to look at at once.
+    __shared__ __align__(8) unsigned char hits[MOST_THREADS];
     int own = blockIdx.x, stretch = blockDim.x * EMBEDDING_TOKENS;
     u32 symbol = ids[own], count = counts[symbol];
     if (from_first[symbol] != (u32)(tokens - own)) return;
@@ -70,6 +70,10 @@ __device__ void embedding_backward(const u32 *ids, const u32 *counts, const u32 
             __syncthreads();
             if (near == first && column < width) {
                 for (int i = 0; i < (int)blockDim.x; i++) {
+                    if (i % 8 == 0 && *reinterpret_cast<const u64 *>(hits + i) == 0) {
+                        i += 7;
+                        continue;
+                    }
                     for (int k = 0; k < EMBEDDING_TOKENS && hits[i] >> k; k++) {
                         if (!(hits[i] >> k & 1)) continue;
                         Pack<T> pack = load(grad + (u64)(first + i * EMBEDDING_TOKENS + k) * width + column);

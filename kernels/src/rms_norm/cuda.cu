@@ -12,8 +12,9 @@ constexpr int RMS_NORM_WARPS = 8;
 constexpr int RMS_NORM_KEPT = 4;
 // Rows of a block of the backward. Fewer are more blocks, and more parts of the weight's gradient to add up at the end.
 constexpr int RMS_NORM_BAND = 32;
-// Rows that it reads at once.
+// Rows that it reads at once, and the most threads that a block may have then, for the registers. Longer rows are read one by one.
 constexpr int RMS_NORM_ROWS = 4;
+constexpr int RMS_NORM_THREADS = 384;
 constexpr int RMS_NORM_SUM_WARPS = 16;
 
 template <typename T> __device__ float sum_of_squares(Pack<T> pack) {
@@ -92,9 +93,9 @@ __device__ void rms_norm_add_forward(const T *a, const T *b, const T *weight, T 
 
 // Gradients of a band's rows, with `before` added where `onto`, and its part of the weight's gradient in a row of `partial`. A thread has one
 // pack of every row, so that all is read once; rows come a few at a time, so that enough is on its way from memory.
-template <typename T>
-__device__ void rms_norm_backward(const T *x, const T *weight, const T *grad, const T *before, int onto, T *grad_x, float *partial, int rows, int width, float epsilon) {
-    constexpr int N = Pack<T>::N, ROWS = RMS_NORM_ROWS;
+template <int ROWS, typename T>
+__device__ void rms_norm_backward_of(const T *x, const T *weight, const T *grad, const T *before, int onto, T *grad_x, float *partial, int rows, int width, float epsilon) {
+    constexpr int N = Pack<T>::N;
     // Of each warp and row: the sums of squares, and of products. Written in turns, so that one barrier a turn is enough.
     __shared__ float2 parts[2][MOST_THREADS / WARP][ROWS];
     int column = threadIdx.x * N, warp = threadIdx.x / WARP, warps = blockDim.x / WARP;
@@ -173,8 +174,13 @@ FOR_BOTH(rms_norm_forward, PARAMETERS, (x, weight, y, rows, width, epsilon))
 FOR_BOTH(rms_norm_add_forward, PARAMETERS, (a, b, weight, x, y, rows, width, epsilon))
 #undef PARAMETERS
 #define PARAMETERS(T) (const T *x, const T *weight, const T *grad, const T *before, int onto, T *grad_x, float *partial, int rows, int width, float epsilon)
-FOR_BOTH(rms_norm_backward, PARAMETERS, (x, weight, grad, before, onto, grad_x, partial, rows, width, epsilon))
+#define ARGUMENTS (x, weight, grad, before, onto, grad_x, partial, rows, width, epsilon)
+template <typename T> __device__ void rms_norm_backward PARAMETERS(T) { rms_norm_backward_of<RMS_NORM_ROWS> ARGUMENTS; }
+template <typename T> __device__ void rms_norm_backward_long PARAMETERS(T) { rms_norm_backward_of<1> ARGUMENTS; }
+FOR_BOTH_IN(__launch_bounds__(RMS_NORM_THREADS), rms_norm_backward, PARAMETERS, ARGUMENTS)
+FOR_BOTH_IN(__launch_bounds__(MOST_THREADS), rms_norm_backward_long, PARAMETERS, ARGUMENTS)
 #undef PARAMETERS
+#undef ARGUMENTS
 #define PARAMETERS(T) (const float *partial, T *grad_weight, int bands, int width)
 FOR_BOTH(rms_norm_weight_sum, PARAMETERS, (partial, grad_weight, bands, width))
 #undef PARAMETERS

@@ -40,12 +40,25 @@ pub fn weight_sum(settings: &Settings, width: usize) -> Result<Launch> {
     Launch::new(NAME, [width.div_ceil(WARP), 1, 1], threads)
 }
 
+/// The kernel for gradients that `bands` launches.
+///
+/// # Errors
+/// A setting that is not there.
+pub fn backward_kernel(settings: &Settings, launch: &Launch) -> Result<&'static str> {
+    let most = settings.get("RMS_NORM_THREADS")?;
+    Ok(if launch.threads as usize <= most {
+        "rms_norm_backward"
+    } else {
+        "rms_norm_backward_long"
+    })
+}
+
 #[cfg(feature = "cuda")]
 pub(super) use device::{add_forward, backward, forward};
 
 #[cfg(feature = "cuda")]
 mod device {
-    use super::{NAME, bands, rows, weight_sum};
+    use super::{NAME, backward_kernel, bands, rows, weight_sum};
     use crate::cuda::device::{CudaReal, kernels, span, start, tensor, unwritten, view};
     use crate::host::Open;
     use candle_core::backend::BackendStorage as _;
@@ -137,7 +150,7 @@ mod device {
         let _span = span(device, "rms_norm.backward", 9 * data.len(), bytes)?;
         let epsilon = epsilon as f32;
         let [count, width, parts] = [count as i32, width as i32, parts.cast_signed()];
-        let kernel = kernels.of::<T>("rms_norm_backward")?;
+        let kernel = kernels.of::<T>(backward_kernel(&kernels.settings, &launch)?)?;
         start!(
             device,
             kernel,

@@ -52,6 +52,14 @@ gpt train --precision bf16 --steps 6 --save "$folder/whole.safetensors"
 gpt train --precision bf16 --steps 3 --save "$folder/half.safetensors"
 gpt train --precision bf16 --steps 3 --checkpoint "$folder/half.safetensors" --save "$folder/again.safetensors"
 cmp "$folder/whole.safetensors" "$folder/again.safetensors"
+echo "== more parameters than a launch of AdamW takes: the CPU's losses"
+sed 's/^layers = 2/layers = 7/; s/^sequence = 24/sequence = 8/' "$config" >"$folder/deep.toml"
+grep -q '^layers = 7' "$folder/deep.toml"
+for device in cpu cuda; do
+  "$program" train --config "$folder/deep.toml" --device "$device" --precision f32 --steps 3 --kernels "$folder/kernels" 2>&1 | grep -o 'loss [0-9.]*' | tail -1 >"$folder/deep-$device.txt"
+done
+cat "$folder/deep-cuda.txt"
+cmp "$folder"/deep-{cpu,cuda}.txt
 echo "== the CPU reads what the GPU wrote"
 for device in cpu cuda; do
   "$program" evaluate --config "$config" --device "$device" --kernels "$folder/kernels" --tokens 96 \

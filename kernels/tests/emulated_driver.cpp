@@ -219,6 +219,7 @@ int cuFuncSetAttribute(const Kernel *kernel, int attribute, int value) {
     if (attribute != 8 || value < 0 || value > int(MOST_SHARED)) return INVALID_VALUE;
     return kernel->most_shared = value, SUCCESS;
 }
+int cuFuncSetCacheConfig(const Kernel *, int) { return SUCCESS; }
 int cuLaunchKernel(const Kernel *kernel, unsigned x, unsigned y, unsigned z, unsigned threads, unsigned threads_y, unsigned threads_z, unsigned shared,
                    void *, void **arguments, void **) {
     if (threads_y != 1 || threads_z != 1) give_up("a launch that no kernel here has", "");

@@ -261,13 +261,18 @@ impl Launch {
         }
     }
 
-    /// More shared memory than a launch may have without a word to the driver.
+    /// More shared memory than a launch may have without a word to the driver, and as much of it as there is for several blocks.
     pub(crate) fn allow_shared(&self, function: &CudaFunction) -> Result<()> {
-        let attribute = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-        match self.shared {
-            ..=PLAIN_SHARED => Ok(()),
-            bytes => function.set_attribute(attribute, bytes.cast_signed()).w(),
+        if self.shared <= PLAIN_SHARED {
+            return Ok(());
         }
+        let most = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        function
+            .set_attribute(most, self.shared.cast_signed())
+            .w()?;
+        function
+            .set_function_cache_config(sys::CUfunc_cache::CU_FUNC_CACHE_PREFER_SHARED)
+            .w()
     }
 }
 

@@ -224,7 +224,7 @@ __device__ void attention_backward_queries_hopper_of(const bf16 *turned, const b
                 if (i > queries || queries * HOPPER_TILE >= s.sequence) continue;
                 const bf16 *from = slopes_of<HOPPER_TILE>(slopes, s, queries, i);
                 bf16 *to = stage + (1 + g) * HOPPER_SIZE;
-                #pragma unroll
+#pragma unroll
                 for (int at = 0; at < HOPPER_SIZE; at += 8 * THREADS) fetch_pack(to + at + 8 * threadIdx.x, from + at + 8 * threadIdx.x, true);
             }
         }

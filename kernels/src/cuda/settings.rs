@@ -67,6 +67,8 @@ mod tests {
         let settings = Settings::of("x", text);
         assert_eq!(settings.get("B").unwrap(), 64);
         assert_eq!(Settings::of("x", &settings.to_string()), settings);
+        assert!(settings.is_on("B"));
+        assert!(!settings.is_on("E") && !settings.is_on("A"));
         for missing in ["A", "C", "D", "E"] {
             let message = settings.get(missing).unwrap_err().to_string();
             assert!(message.contains(missing), "{message}");

@@ -38,12 +38,8 @@ gpt() { # VERB ARGUMENTS: in a GPU's numbers
 }
 echo "== needs the driver's library"
 readelf -d "$program" | grep -q 'NEEDED.*libcuda\.so\.1'
-echo "== kernels, compiled ahead, with Hopper's version of attention, whether or not it is the default"
-rm -rf "$folder/src"
-cp -r kernels/src "$folder/src"
-sed -i 's/^constexpr int ATTENTION_HOPPER = .;/constexpr int ATTENTION_HOPPER = 1;/' "$folder/src/attention/hopper.cu"
-OUTPACE_KERNELS=$folder/src "$program" compile --arch sm_90 --out "$folder/kernels"
-grep -q 'ATTENTION_HOPPER = 1;' "$folder/kernels/attention.settings"
+echo "== kernels, compiled ahead"
+"$program" compile --arch sm_90 --out "$folder/kernels"
 echo "== every operation, gradients, training"
 gpt check >"$folder/check.json"
 python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); print(len(d["checks"]), "checks hold")' "$folder/check.json"
@@ -60,6 +56,22 @@ for device in cpu cuda; do
 done
 cat "$folder/deep-cuda.txt"
 cmp "$folder"/deep-{cpu,cuda}.txt
+echo "== both versions of attention train the same model, with heads of 64 in bf16"
+sed 's/^width = 32/width = 128/; s/^sequence = 24/sequence = 150/' "$config" >"$folder/wide.toml"
+for version in 0 1; do
+  rm -rf "$folder/src" "$folder/launches-$version.txt"
+  cp -r kernels/src "$folder/src"
+  sed -i "s/^constexpr int ATTENTION_HOPPER = .;/constexpr int ATTENTION_HOPPER = $version;/" "$folder/src/attention/hopper.cu"
+  OUTPACE_KERNELS=$folder/src "$program" compile --arch sm_90 --out "$folder/kernels-$version"
+  EMULATED_LOG=$folder/launches-$version.txt "$program" train --config "$folder/wide.toml" --device cuda --precision bf16 --steps 2 \
+    --kernels "$folder/kernels-$version" 2>&1 | grep -o 'loss [0-9.]*' | tail -1 >"$folder/wide-$version.txt"
+done
+for kernel in forward backward_keys backward_queries; do
+  grep -q "^attention_${kernel}_bf16_64$" "$folder/launches-0.txt"
+  grep -q "^attention_${kernel}_hopper$" "$folder/launches-1.txt"
+done
+cat "$folder/wide-1.txt"
+cmp "$folder"/wide-{0,1}.txt
 echo "== the CPU reads what the GPU wrote"
 for device in cpu cuda; do
   "$program" evaluate --config "$config" --device "$device" --kernels "$folder/kernels" --tokens 96 \
@@ -77,7 +89,7 @@ if EMULATED_MEMORY=100000 gpt train --steps 1 2>"$folder/full.txt"; then exit 1;
 grep -i "out of memory" "$folder/full.txt"
 echo "== a gate over the step protocol, with a perturbed start in bf16 and an evaluation: nothing is faster, for the device runs its own kernels"
 EVALUATE_TOKENS=96 ci/gpu-package.sh "$config" 3 2>/dev/null
-ci/gpu-check --out "$folder/gpu-check" --minutes 30 --only machine --only kernels --only noise
+ci/gpu-check --out "$folder/gpu-check" --minutes 30 --only machine --only "hopper kernels" --only noise
 code=0
 /tmp/outpace-gpu-check/outpace -C /tmp/outpace-gpu-check/repository compare slower main --max-blocks 2 || code=$?
 [ "$code" -eq 1 ]

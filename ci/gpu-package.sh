@@ -56,6 +56,10 @@ version() { # BRANCH VALUE
 }
 version plain 0
 version hopper 1
+if in_repository diff --quiet plain hopper; then
+  echo "kernels/src/attention/hopper.cu has no line 'constexpr int ATTENTION_HOPPER = 0;'" >&2
+  exit 1
+fi
 in_repository checkout -q main
 # One file, so that whatever copies it keeps the repository whole.
 tar -C "$out/package" -cJf "$out/package.tar.xz" .

@@ -33,10 +33,14 @@ enum Result { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_FOUND = 500
 
 // Kernels, with arguments as a launch brings them: pointers to each.
 using Call = std::function<void(void **)>;
+// Of kernels that ask for more at a launch.
+constexpr unsigned DECLARED = 1024;
+std::FILE *const log_of_launches = std::getenv("EMULATED_LOG") ? std::fopen(std::getenv("EMULATED_LOG"), "a") : nullptr;
 struct Kernel {
     Call call;
-    // Without a word to the driver a launch may ask for 48 KiB.
-    mutable unsigned most_shared = 48 << 10;
+    const char *name;
+    // Without a word to the driver a block has 48 KiB with what its kernel declares.
+    mutable unsigned most_shared = (48 << 10) - DECLARED;
 };
 
 template <typename... Arguments, std::size_t... I>
@@ -47,7 +51,7 @@ template <typename... Arguments> Call unpack(void (*kernel)(Arguments...)) {
     return unpack(kernel, std::index_sequence_for<Arguments...>());
 }
 
-#define ONE(NAME) {#NAME, {unpack(NAME)}}
+#define ONE(NAME) {#NAME, {unpack(NAME), #NAME}}
 #define BOTH(NAME) ONE(NAME##_f32), ONE(NAME##_bf16)
 #define HEADS(NAME) BOTH_HEADS(NAME, 16), BOTH_HEADS(NAME, 32), BOTH_HEADS(NAME, 64)
 #define BOTH_HEADS(NAME, D) ONE(NAME##_f32_##D), ONE(NAME##_bf16_##D)
@@ -214,16 +218,18 @@ int cuModuleGetFunction(const Kernel **function, void *, const char *name) {
     if (found == KERNELS.end()) return NOT_FOUND;
     return *function = &found->second, SUCCESS;
 }
-// CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+// CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES; CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT is a hint.
 int cuFuncSetAttribute(const Kernel *kernel, int attribute, int value) {
-    if (attribute != 8 || value < 0 || value > int(MOST_SHARED)) return INVALID_VALUE;
+    if (attribute == 9) return SUCCESS;
+    if (attribute != 8 || value < 0 || value > int(MOST_SHARED - DECLARED)) return INVALID_VALUE;
     return kernel->most_shared = value, SUCCESS;
 }
-int cuFuncSetCacheConfig(const Kernel *, int) { return SUCCESS; }
 int cuLaunchKernel(const Kernel *kernel, unsigned x, unsigned y, unsigned z, unsigned threads, unsigned threads_y, unsigned threads_z, unsigned shared,
                    void *, void **arguments, void **) {
     if (threads_y != 1 || threads_z != 1) give_up("a launch that no kernel here has", "");
     if (shared > kernel->most_shared) return INVALID_VALUE;
+    // EMULATED_LOG: a file for the names of what was launched.
+    if (log_of_launches) std::fprintf(log_of_launches, "%s\n", kernel->name);
     launch({x, y, z}, threads, shared, [=] { kernel->call(arguments); });
     return SUCCESS;
 }

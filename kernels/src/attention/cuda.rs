@@ -1,4 +1,4 @@
-//! Launches of `cuda.cu`.
+//! Launches of `cuda.cu` and `hopper.cu`.
 
 use super::NAME;
 use crate::cuda::settings::Settings;
@@ -67,8 +67,8 @@ pub struct Plan<'a> {
 
 impl Plan<'_> {
     /// The kernel of a pass.
-    #[must_use]
-    pub fn kernel(&self, pass: Pass) -> String {
+    #[cfg(feature = "cuda")]
+    fn kernel(&self, pass: Pass) -> String {
         let name = match pass {
             Pass::Forward => "attention_forward",
             Pass::Keys => "attention_backward_keys",
@@ -81,8 +81,8 @@ impl Plan<'_> {
     }
 
     /// A kernel of `cuda.cu`.
-    #[must_use]
-    pub fn named(&self, name: &str) -> String {
+    #[cfg(feature = "cuda")]
+    fn named(&self, name: &str) -> String {
         format!("{name}_{}_{}", self.dtype.as_str(), self.shape.head_dim)
     }
 
@@ -138,7 +138,7 @@ impl Plan<'_> {
         let (warps, groups) = match (pass, self.dtype) {
             (_, DType::F32) => (self.settings.get("ATTENTION_F32_WARPS")?, 1),
             _ => {
-                let own = |what| self.settings.get(&setting(pass, what));
+                let own = |what| self.settings.get(&setting("ATTENTION", pass, what));
                 (own("WARPS")?, own("GROUPS")?)
             }
         };
@@ -147,8 +147,8 @@ impl Plan<'_> {
 
     /// Warpgroups of a block.
     fn groups(&self, pass: Pass) -> Result<usize> {
-        self.settings
-            .get(&setting(pass, "GROUPS").replacen('_', "_HOPPER_", 1))
+        let name = setting("ATTENTION_HOPPER", pass, "GROUPS");
+        self.settings.get(&name)
     }
 
     /// Bytes of shared memory that a block asks for.
@@ -166,13 +166,13 @@ impl Plan<'_> {
 }
 
 /// `ATTENTION_KEYS_WARPS`.
-fn setting(pass: Pass, what: &str) -> String {
+fn setting(version: &str, pass: Pass, what: &str) -> String {
     let pass = match pass {
         Pass::Forward => "FORWARD",
         Pass::Keys => "KEYS",
         Pass::Queries => "QUERIES",
     };
-    format!("ATTENTION_{pass}_{what}")
+    format!("{version}_{pass}_{what}")
 }
 
 /// A thread for each pack of `elements` numbers.

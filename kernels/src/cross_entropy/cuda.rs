@@ -25,8 +25,9 @@ pub fn gradients(
     dtype: DType,
     most_shared: usize,
 ) -> Result<(Launch, usize)> {
-    // What the kernel declares is less, and begins with a multiple of that.
-    let room = most_shared.saturating_sub(1024);
+    // What the kernel declares takes as much: what a launch asks for begins at a multiple of it.
+    const DECLARED: usize = 1024;
+    let room = most_shared.saturating_sub(DECLARED);
     let bytes = settings.get("CROSS_ENTROPY_KEPT")?.min(room);
     let pack = pack(NAME, dtype)?;
     let keep = columns.min(bytes / dtype.size_in_bytes() / pack * pack);

@@ -56,8 +56,12 @@ pub fn use_folder(folder: &Path) {
 /// # Errors
 /// Sources that cannot be read or do not compile, or a folder that cannot be written.
 pub fn compile_all(architecture: &str, folder: &Path) -> Result<usize> {
-    // What an architecture has of its own is used anyway.
-    let architecture = architecture.strip_suffix('a').unwrap_or(architecture);
+    // That is what `sm_90` is compiled for anyway, and the name that a device looks for.
+    let architecture = if architecture == "sm_90a" {
+        "sm_90"
+    } else {
+        architecture
+    };
     let compile_one = |operation: &'static str| {
         let text = whole_text(operation)?;
         let code = compile(operation, architecture, &text)?;

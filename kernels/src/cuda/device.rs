@@ -83,7 +83,7 @@ impl Kernels {
             return Ok(function.clone());
         }
         let Ok(function) = self.module.load_function(name) else {
-            bail!("{}: its cuda.cu has no kernel {name}", self.operation);
+            bail!("{}: its CUDA sources have no kernel {name}", self.operation);
         };
         functions.insert(name.to_owned(), function.clone());
         Ok(function)
@@ -247,9 +247,6 @@ pub(crate) fn settle(mut add: impl FnMut(&'static str, f64, f64, f64)) {
     }
 }
 
-/// Bytes of shared memory that every launch may have.
-const PLAIN_SHARED: u32 = 48 << 10;
-
 impl Launch {
     /// As cudarc wants it.
     pub(crate) fn config(&self) -> LaunchConfig {
@@ -261,18 +258,19 @@ impl Launch {
         }
     }
 
-    /// More shared memory than a launch may have without a word to the driver, and as much of it as there is for several blocks.
+    /// Without a word to the driver a block has 48 KiB of shared memory, with what its kernel declares; and a multiprocessor has for all of its
+    /// blocks what the driver takes for enough.
     pub(crate) fn allow_shared(&self, function: &CudaFunction) -> Result<()> {
-        if self.shared <= PLAIN_SHARED {
+        if self.shared == 0 {
             return Ok(());
         }
         let most = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        let per_cent =
+            sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
         function
             .set_attribute(most, self.shared.cast_signed())
             .w()?;
-        function
-            .set_function_cache_config(sys::CUfunc_cache::CU_FUNC_CACHE_PREFER_SHARED)
-            .w()
+        function.set_attribute(per_cent, 100).w()
     }
 }
 

@@ -1,7 +1,8 @@
 // Just enough of CUDA to run the kernels on a CPU, thread by thread, so that they are checked where no GPU is. Every thread of a block is a
 // fiber; it runs until it meets the others, at __syncthreads or in an exchange between the lanes of its warp. What is asynchronous there is
-// late here: copies arrive, and sums of a warpgroup's products are known, when they are waited for, and are NaN before. What it does not show:
-// races, because fibers take turns; barriers that threads reach at different places; and speed.
+// late here: copies arrive, and sums of a warpgroup's products are known, when they are waited for, and are NaN before. Warps run one after the
+// other as far as they get, so that a missing barrier between them usually shows. What it does not show: races inside a warp; barriers that
+// threads reach at different places; a left factor that changes while a product reads it; and speed.
 #pragma once
 
 #include <algorithm>

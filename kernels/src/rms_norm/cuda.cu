@@ -1,7 +1,7 @@
 // RMSNorm.
 //
 // Launch: forward ceil(rows / RMS_NORM_WARPS) blocks of RMS_NORM_WARPS x 32 threads, a row a warp; backward a block for each band of rows, a
-// thread a pack of a row; `weight_sum` ceil(width / 32) blocks of RMS_NORM_SUM_WARPS x 32 threads. width is a multiple of a pack.
+// thread a pack of a row, of up to 1,024; `weight_sum` ceil(width / 32) blocks of RMS_NORM_SUM_WARPS x 32 threads. width is a multiple of a pack.
 // Forward: 4 FLOP and 2 numbers of traffic an element, 5 and 4 with the addition before it. Backward: 9 FLOP and 3 numbers, 4 with what a
 // residual connection has left, and a row of f32 a band, written and read, for the weight's gradient.
 // Bound by memory. Sums have a fixed order; with atomic additions it would change from run to run.

@@ -61,7 +61,7 @@ sed 's/^width = 32/width = 128/; s/^sequence = 24/sequence = 150/' "$config" >"$
 for version in 0 1; do
   rm -rf "$folder/src" "$folder/launches-$version.txt"
   cp -r kernels/src "$folder/src"
-  sed -i "s/^constexpr int ATTENTION_HOPPER = .;/constexpr int ATTENTION_HOPPER = $version;/" "$folder/src/attention/hopper.cu"
+  ci/attention-version.sh "$version" "$folder/src"
   OUTPACE_KERNELS=$folder/src "$program" compile --arch sm_90 --out "$folder/kernels-$version"
   EMULATED_LOG=$folder/launches-$version.txt "$program" train --config "$folder/wide.toml" --device cuda --precision bf16 --steps 2 \
     --kernels "$folder/kernels-$version" 2>&1 | grep -o 'loss [0-9.]*' | tail -1 >"$folder/wide-$version.txt"

@@ -72,12 +72,15 @@ template <int THREADS, int ROWS, int D, typename T> __device__ void fetch(T *til
     }
 }
 
+template <int N> __device__ void clear(Sums (&sums)[N]) {
+#pragma unroll
+    for (int n = 0; n < N; n++)
+        for (int i = 0; i < 4; i++) sums[n][i] = 0.0f;
+}
+
 template <int GROUPS, int N> __device__ void clear(Sums (&sums)[GROUPS][N]) {
 #pragma unroll
-    for (int g = 0; g < GROUPS; g++)
-#pragma unroll
-        for (int n = 0; n < N; n++)
-            for (int i = 0; i < 4; i++) sums[g][n][i] = 0.0f;
+    for (int g = 0; g < GROUPS; g++) clear(sums[g]);
 }
 
 // out (GROUPS x 16 x N) = left (GROUPS x 16 x D) times the transpose of the tile's first N rows.

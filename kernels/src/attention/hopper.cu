@@ -73,7 +73,7 @@ template <int GROUPS> __device__ void attention_forward_hopper_of(const bf16 *tu
         fetch_swizzled<THREADS, HOPPER_TILE>(tile_of(start), keys, start, s.sequence);
         fetch_swizzled<THREADS, HOPPER_TILE>(tile_of(start) + HOPPER_SIZE, values, start, s.sequence);
     };
-    Sums out[1][8];
+    Sums out[8];
     clear(out);
     Softmax softmax;
     int end = min(first + ROWS, s.sequence);
@@ -91,17 +91,17 @@ template <int GROUPS> __device__ void attention_forward_hopper_of(const bf16 *tu
         end_products();
         wait_for_products<0>(scores);
         if (start == own) hide_later_keys(scores, start, mine);
-        softmax.add(scores, out[0], scale);
+        softmax.add(scores, out, scale);
         Left<bf16> probabilities[4];
         as_lefts(scores, probabilities);
-        begin_products(out[0], probabilities);
-        add_group_product_with_columns(out[0], probabilities, tile + HOPPER_SIZE);
+        begin_products(out, probabilities);
+        add_group_product_with_columns(out, probabilities, tile + HOPPER_SIZE);
         end_products();
-        wait_for_products<0>(out[0]);
+        wait_for_products<0>(out);
     }
     Places places = places_from(mine);
-    softmax.end(out[0], log_sums + ((u64)blockIdx.z * s.heads + blockIdx.y) * s.sequence, places, s.sequence, scale);
-    store_rows<D>(rows_of<D>(y, s, 0, 1), out[0], places, s.sequence, 1.0f, nullptr, nullptr);
+    softmax.end(out, log_sums + ((u64)blockIdx.z * s.heads + blockIdx.y) * s.sequence, places, s.sequence, scale);
+    store_rows<D>(rows_of<D>(y, s, 0, 1), out, places, s.sequence, 1.0f, nullptr, nullptr);
 }
 
 // The gradients of scores as left factors, to the rows of a warp's 16 keys in a tile of `slopes`. A lane has 16 numbers of each of its two keys, next to each
@@ -158,7 +158,7 @@ __device__ void attention_backward_keys_hopper_of(const bf16 *turned, const bf16
             fetch_number(numbers + which * 2 * HOPPER_TILE + threadIdx.x, from + row + query, query < s.sequence);
         }
     };
-    Sums grad_keys[1][8], grad_values[1][8];
+    Sums grad_keys[8], grad_values[8];
     clear(grad_keys);
     clear(grad_values);
     bf16 *out = slopes_of<HOPPER_TILE>(slopes, s, own / HOPPER_TILE, own / HOPPER_TILE) + (mine - own) * SWIZZLED_COLUMNS;
@@ -183,8 +183,8 @@ __device__ void attention_backward_keys_hopper_of(const bf16 *turned, const bf16
         probabilities_of(scores, tile_numbers, scale, start == own, mine, start);
         Left<bf16> probabilities[4];
         as_lefts(scores, probabilities);
-        begin_products(grad_values[0], probabilities);
-        add_group_product_with_columns(grad_values[0], probabilities, tile + HOPPER_SIZE);
+        begin_products(grad_values, probabilities);
+        add_group_product_with_columns(grad_values, probabilities, tile + HOPPER_SIZE);
         end_products();
         wait_for_products<1>(products);
         slopes_from(products, scores, tile_numbers + HOPPER_TILE);
@@ -193,15 +193,15 @@ __device__ void attention_backward_keys_hopper_of(const bf16 *turned, const bf16
         store_slopes(out, left);
         // To the same keys in the next row of tiles.
         out += (start / HOPPER_TILE + 1) * HOPPER_SIZE;
-        begin_products(grad_keys[0], left);
-        add_group_product_with_columns(grad_keys[0], left, tile);
+        begin_products(grad_keys, left);
+        add_group_product_with_columns(grad_keys, left, tile);
         end_products();
-        wait_for_products<0>(grad_values[0]);
-        wait_for_products<0>(grad_keys[0]);
+        wait_for_products<0>(grad_values);
+        wait_for_products<0>(grad_keys);
     }
     Places places = places_from(mine);
-    store_rows<D>(rows_of<D>(grad_qkv, s, 1, 3), grad_keys[0], places, s.sequence, scale, cos, sin);
-    store_rows<D>(rows_of<D>(grad_qkv, s, 2, 3), grad_values[0], places, s.sequence, 1.0f, nullptr, nullptr);
+    store_rows<D>(rows_of<D>(grad_qkv, s, 1, 3), grad_keys, places, s.sequence, scale, cos, sin);
+    store_rows<D>(rows_of<D>(grad_qkv, s, 2, 3), grad_values, places, s.sequence, 1.0f, nullptr, nullptr);
 }
 
 template <int GROUPS, int STAGES>
@@ -230,7 +230,7 @@ __device__ void attention_backward_queries_hopper_of(const bf16 *turned, const b
         }
         end_fetches();
     };
-    Sums out[1][8];
+    Sums out[8];
     clear(out);
     for (int i = 0; i < STAGES - 1; i++) fetch_stage(i);
     for (int i = 0; i < tiles; i++) {
@@ -240,15 +240,15 @@ __device__ void attention_backward_queries_hopper_of(const bf16 *turned, const b
         if (i * HOPPER_TILE > own || own >= s.sequence) continue;
         const bf16 *stage = stages + i % STAGES * STAGE;
         u32 left = place_of(stage + (1 + group) * HOPPER_SIZE), right = place_of(stage);
-        begin_products(out[0]);
+        begin_products(out);
 #pragma unroll
-        for (int k = 0; k < 4; k++) add_group_product(out[0], left + k * NEXT_16_ROWS, right + k * NEXT_16_ROWS);
+        for (int k = 0; k < 4; k++) add_group_product(out, left + k * NEXT_16_ROWS, right + k * NEXT_16_ROWS);
         end_products();
-        wait_for_products<0>(out[0]);
+        wait_for_products<0>(out);
     }
     int place = threadIdx.x % WARPGROUP / WARP * 16 + threadIdx.x % WARP / 4;
     Places places = {{own + query_of(place), own + query_of(place + 8)}};
-    store_rows<D>(rows_of<D>(grad_qkv, s, 0, 3), out[0], places, s.sequence, 1.0f / sqrtf((float)D), cos, sin);
+    store_rows<D>(rows_of<D>(grad_qkv, s, 0, 3), out, places, s.sequence, 1.0f / sqrtf((float)D), cos, sin);
 }
 
 extern "C" __global__ void __launch_bounds__(WARPGROUP *ATTENTION_HOPPER_FORWARD_GROUPS, ATTENTION_HOPPER_FORWARD_BLOCKS)

@@ -96,7 +96,6 @@ mod device {
         let (losses, gradient) = if wanted {
             let (losses, gradient) =
                 with_gradients::<T>(device, &kernels, &logits, &targets, columns)?;
-            let gradient = CudaStorage::wrap_cuda_slice(gradient, device.clone());
             (losses, Some(gradient))
         } else {
             let losses = only_losses::<T>(device, &kernels, &logits, &targets, columns)?;
@@ -172,7 +171,7 @@ mod device {
         logits: &CudaView<'_, T>,
         targets: &CudaView<'_, u32>,
         columns: usize,
-    ) -> Result<(CudaSlice<f32>, CudaSlice<T>)> {
+    ) -> Result<(CudaSlice<f32>, CudaStorage)> {
         let mut losses = unwritten::<f32>(device, targets.len())?;
         let mut gradient = unwritten::<T>(device, logits.len())?;
         let (settings, rows) = (&kernels.settings, targets.len());
@@ -190,6 +189,7 @@ mod device {
             &columns,
             &keep
         )?;
+        let gradient = CudaStorage::wrap_cuda_slice(gradient, device.clone());
         Ok((losses, gradient))
     }
 

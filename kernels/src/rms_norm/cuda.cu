@@ -54,18 +54,18 @@ template <typename T> __device__ void store_kept(T *row, const Kept<T> &kept, in
         if (column_of<T>(j) < width) store(row + column_of<T>(j), kept.v[j]);
 }
 
-// The norm of a row, of which `kept` is the beginning and `rest` gives any other pack.
-template <typename T, typename Rest> __device__ void rms_norm_row(Kept<T> &kept, Rest rest, const T *weight, T *y, int width, float epsilon) {
+// The norm of a row x, of which `kept` is the beginning.
+template <typename T> __device__ void rms_norm_row(Kept<T> &kept, const T *x, const T *weight, T *y, int width, float epsilon) {
     float squares = 0.0f;
 #pragma unroll
     for (int j = 0; j < RMS_NORM_KEPT; j++) squares += sum_of_squares(kept.v[j]);
-    for (int j = RMS_NORM_KEPT; column_of<T>(j) < width; j++) squares += sum_of_squares(rest(column_of<T>(j)));
+    for (int j = RMS_NORM_KEPT; column_of<T>(j) < width; j++) squares += sum_of_squares(load(x + column_of<T>(j)));
     float scale = 1.0f / sqrtf(warp_sum(squares) / width + epsilon);
 #pragma unroll
     for (int j = 0; j < RMS_NORM_KEPT; j++)
         if (column_of<T>(j) < width) kept.v[j] = scaled(kept.v[j], load(weight + column_of<T>(j)), scale);
     store_kept(y, kept, width);
-    for (int j = RMS_NORM_KEPT; column_of<T>(j) < width; j++) store(y + column_of<T>(j), scaled(rest(column_of<T>(j)), load(weight + column_of<T>(j)), scale));
+    for (int j = RMS_NORM_KEPT; column_of<T>(j) < width; j++) store(y + column_of<T>(j), scaled(load(x + column_of<T>(j)), load(weight + column_of<T>(j)), scale));
 }
 
 template <typename T> __device__ void rms_norm_forward(const T *x, const T *weight, T *y, int rows, int width, float epsilon) {
@@ -73,7 +73,7 @@ template <typename T> __device__ void rms_norm_forward(const T *x, const T *weig
     if (row >= rows) return;
     x += (u64)row * width;
     Kept<T> kept = load_kept(x, width);
-    rms_norm_row(kept, [=](int i) { return load(x + i); }, weight, y + (u64)row * width, width, epsilon);
+    rms_norm_row(kept, x, weight, y + (u64)row * width, width, epsilon);
 }
 
 // x = a + b, rounded, and y, the norm of that: a residual connection and what follows it.
@@ -88,7 +88,7 @@ __device__ void rms_norm_add_forward(const T *a, const T *b, const T *weight, T 
     for (int j = 0; j < RMS_NORM_KEPT; j++) kept.v[j] = sum_of(kept.v[j], other.v[j]);
     store_kept(x, kept, width);
     for (int j = RMS_NORM_KEPT; column_of<T>(j) < width; j++) store(x + column_of<T>(j), sum_of(load(a + column_of<T>(j)), load(b + column_of<T>(j))));
-    rms_norm_row(kept, [=](int i) { return load(x + i); }, weight, y + at, width, epsilon);
+    rms_norm_row(kept, x, weight, y + at, width, epsilon);
 }
 
 // Gradients of a band's rows, with `before` added where `onto`, and its part of the weight's gradient in a row of `partial`. A thread has one

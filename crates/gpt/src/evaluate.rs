@@ -7,7 +7,7 @@ use crate::data::{Batch, Source, Split};
 use crate::model::Model;
 use crate::place::Place;
 use anyhow::Result;
-use candle_core::DType;
+use candle_core::{DType, Device};
 use outpace_kernels::cross_entropy::row_losses;
 use outpace_kernels::tape::Tape;
 use serde::Serialize;
@@ -17,6 +17,8 @@ use std::path::Path;
 /// a symbol, and each loss reads all symbols.
 const SUMMED_ROWS: usize = 32;
 const SUMMED_NUMBERS: usize = 1 << 26;
+/// Logits that are read by one call, 64 MiB of f32: a GPU would else wait for 50,000 launches of one row.
+const NUMBERS_AT_ONCE: usize = 1 << 24;
 
 /// What to evaluate.
 #[derive(Debug)]
@@ -56,7 +58,7 @@ pub fn evaluate(
     place: &Place,
     plan: &Plan<'_>,
 ) -> Result<Evaluation> {
-    let model = Model::new(&config.model, 0, DType::F32)?.at(place)?;
+    let model = Model::zeros(&config.model, DType::F32)?.at(place)?;
     checkpoint::load(&model, &config.model, plan.checkpoint)?;
     let batches = plan.tokens.div_ceil(config.tokens_per_step());
     let batch = |index| source.batch(Split::Validation, plan.data_seed, index);
@@ -92,13 +94,17 @@ fn probability_sum_error(model: &Model, config: &Config, batch: &Batch) -> Resul
     let rows = SUMMED_ROWS.min(affordable).min(sequence);
     let logits = model.logits(&Tape::off(), &batch.inputs[..sequence])?;
     let logits = logits.narrow(0, sequence - rows, rows)?.contiguous()?;
+    let at_once = (NUMBERS_AT_ONCE / (rows * symbols)).clamp(1, symbols);
+    // Copied on the CPU, where no module has to be loaded for it.
+    let copies = logits.to_device(&Device::Cpu)?.repeat((at_once, 1))?;
+    let copies = copies.to_device(logits.device())?;
     let mut sums = vec![0.0; rows];
-    for symbol in 0..symbols as u32 {
-        for (sum, loss) in sums
-            .iter_mut()
-            .zip(row_losses(&logits, &vec![symbol; rows])?)
-        {
-            *sum += (-loss).exp();
+    let all: Vec<u32> = (0..symbols as u32).collect();
+    for symbols in all.chunks(at_once) {
+        let targets: Vec<u32> = symbols.iter().flat_map(|&s| vec![s; rows]).collect();
+        let losses = row_losses(&copies.narrow(0, 0, targets.len())?, &targets)?;
+        for (k, loss) in losses.into_iter().enumerate() {
+            sums[k % rows] += (-loss).exp();
         }
     }
     Ok(largest(sums.into_iter().map(|sum| (sum - 1.0).abs())))

@@ -54,6 +54,28 @@ impl Model {
     /// # Errors
     /// Only what candle reports; a validated config causes none.
     pub fn new(config: &config::Model, seed: u64, dtype: DType) -> Result<Self> {
+        let layers = config.layers;
+        Self::with(config, dtype, |index, name, dims| {
+            let values = initial(name, &dims, layers, seed, index);
+            Tensor::from_vec(values, dims, &Device::Cpu)?.to_dtype(dtype)
+        })
+    }
+
+    /// One whose weights are all zero, to be loaded.
+    ///
+    /// # Errors
+    /// Only what candle reports.
+    pub fn zeros(config: &config::Model, dtype: DType) -> Result<Self> {
+        Self::with(config, dtype, |_, _, dims| {
+            Tensor::zeros(dims, dtype, &Device::Cpu)
+        })
+    }
+
+    fn with(
+        config: &config::Model,
+        dtype: DType,
+        tensor: impl Fn(u64, &str, Vec<usize>) -> Result<Tensor> + Sync,
+    ) -> Result<Self> {
         let shape = Shape {
             sequence: config.sequence,
             heads: config.heads,
@@ -63,9 +85,7 @@ impl Model {
         let parameters = layout
             .into_par_iter()
             .map(|(index, (name, dims))| {
-                let values = initial(&name, &dims, config.layers, seed, index as u64);
-                let tensor = Tensor::from_vec(values, dims, &Device::Cpu)?.to_dtype(dtype)?;
-                let value = Var::from_tensor(&tensor)?;
+                let value = Var::from_tensor(&tensor(index as u64, &name, dims)?)?;
                 Ok(Parameter { name, value })
             })
             .collect::<Result<_>>()?;

@@ -31,7 +31,7 @@ pub struct Plan<'a> {
 /// An empty prompt or one with symbols that the model lacks, a temperature that is no number from 0 up, or a checkpoint that cannot be read.
 pub fn sample(config: &Config, place: &Place, plan: &Plan<'_>) -> Result<Vec<u32>> {
     check(config, plan)?;
-    let model = Model::new(&config.model, 0, DType::F32)?.at(place)?;
+    let model = Model::zeros(&config.model, DType::F32)?.at(place)?;
     checkpoint::load(&model, &config.model, plan.checkpoint)?;
     let mut stream = Stream::new(Domain::Sample, plan.seed, 0);
     let mut text: Vec<u32> = plan.prompt.iter().map(|&byte| byte.into()).collect();

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use outpace_record::{ANCHOR_CHECK, Check, plain};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
+use rayon::prelude::*;
 
-use crate::checkpoint::{self, Tensors, distance, structure_difference};
+use crate::checkpoint::{self, Distances, Tensors, distances, structure_difference};
 use crate::peer::Peer;
 use crate::trial::{at_most, seed};
 use crate::{Context, Event, Observer, PeerError, Scratch, Side, SideError, Subject, evaluate};
@@ -365,7 +366,8 @@ fn compare_parameters(
     if let Some(difference) = structure_difference(&ours, &theirs) {
         return broken(format!("checkpoint: {difference}"));
     }
-    Some(worst_parameter(&start, &ours, moved.as_ref(), &theirs))
+    worst_parameter(&start, &ours, moved.as_ref(), &theirs)
+        .map_or_else(|error| broken(format!("checkpoint: {error}")), Some)
 }
 
 /// Distance of each tensor from the base's, as a share of how far training moved it.
@@ -374,29 +376,30 @@ fn worst_parameter(
     ours: &Tensors,
     moved: Option<&Tensors>,
     theirs: &Tensors,
-) -> Check {
+) -> std::io::Result<Check> {
     let (mut worst, mut worst_share) = ((String::new(), 0.0, PARAMETER_ROUNDING), -1.0);
-    for (name, tensor) in ours {
-        let zeros = vec![0.0; tensor.values.len()];
-        let from = start.get(name).map_or(&zeros, |t| &t.values);
-        let update = distance(&tensor.values, from).max(f64::MIN_POSITIVE);
+    let all = |name: String| {
+        let found = distances(&name, ours, [Some(start), moved, Some(theirs)])?;
+        Ok((name, found))
+    };
+    let all: std::io::Result<Vec<_>> = ours.names().into_par_iter().map(all).collect();
+    for (name, Distances { norm, others }) in all? {
+        let [start, moved, theirs] = others;
+        let update = start.unwrap_or(norm).max(f64::MIN_POSITIVE);
         // A tensor that hardly moves is compared with the rounding of its own values instead.
-        let update = update
-            .max(f64::from(f32::EPSILON) * distance(&tensor.values, &zeros) / PARAMETER_ROUNDING);
-        let envelope = match moved.and_then(|m| m.get(name)) {
-            Some(m) if m.values.len() == tensor.values.len() => {
-                ENVELOPE * distance(&tensor.values, &m.values) / update
-            }
-            _ => 10.0 * PARAMETER_ROUNDING,
+        let update = update.max(f64::from(f32::EPSILON) * norm / PARAMETER_ROUNDING);
+        let envelope = match moved {
+            Some(moved) => ENVELOPE * moved / update,
+            None => 10.0 * PARAMETER_ROUNDING,
         };
         let allowed = envelope.clamp(PARAMETER_ROUNDING, LARGEST_PARAMETER);
-        let value = distance(&tensor.values, &theirs[name].values) / update;
+        let value = theirs.unwrap_or(f64::INFINITY) / update;
         if (value / allowed).is_nan() || value / allowed > worst_share {
-            (worst, worst_share) = ((name.clone(), value, allowed), value / allowed);
+            (worst, worst_share) = ((name, value, allowed), value / allowed);
         }
     }
     let (name, value, allowed) = worst;
-    Check {
+    Ok(Check {
         name: "parameters".into(),
         passed: value <= allowed,
         value: value.is_finite().then_some(value),
@@ -405,7 +408,7 @@ fn worst_parameter(
             &format!("{name} differs by {value:.1e} of its update (allowed {allowed:.1e})"),
             200,
         ),
-    }
+    })
 }
 
 fn compare_validation(
@@ -480,6 +483,7 @@ fn compare_validation(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::tests::tensors;
 
     #[test]
     fn losses_are_held_against_the_envelope() {
@@ -519,34 +523,22 @@ mod tests {
 
     #[test]
     fn a_frozen_tensor_is_found() {
-        let tensors = |a: f64, b: f64| -> Tensors {
-            [("a", a), ("b", b)]
-                .map(|(n, v)| {
-                    (
-                        n.to_owned(),
-                        Tensor {
-                            dtype: Dtype::F32,
-                            shape: vec![2],
-                            values: vec![v; 2],
-                        },
-                    )
-                })
-                .into()
+        let tensors = |a: f32, b: f32| tensors(&[("a", vec![a; 2]), ("b", vec![b; 2])]);
+        let worst = |start: &_, ours: &_, moved, theirs: &_| {
+            worst_parameter(start, ours, moved, theirs).unwrap()
         };
-        use crate::checkpoint::Tensor;
-        use safetensors::tensor::Dtype;
         let (start, ours, moved) = (
             tensors(1.0, 1.0),
             tensors(1.1, 0.9),
             tensors(1.1 + 1e-7, 0.9),
         );
-        assert!(worst_parameter(&start, &ours, Some(&moved), &tensors(1.1 + 2e-7, 0.9)).passed);
-        let frozen = worst_parameter(&start, &ours, Some(&moved), &tensors(1.1, 1.0));
+        assert!(worst(&start, &ours, Some(&moved), &tensors(1.1 + 2e-7, 0.9)).passed);
+        let frozen = worst(&start, &ours, Some(&moved), &tensors(1.1, 1.0));
         assert!(
             !frozen.passed && frozen.detail.starts_with("b differs"),
             "{}",
             frozen.detail
         );
-        assert!(!worst_parameter(&start, &ours, None, &tensors(f64::NAN, 0.9)).passed);
+        assert!(!worst(&start, &ours, None, &tensors(f32::NAN, 0.9)).passed);
     }
 }

@@ -1,56 +1,151 @@
-//! Distances between checkpoints (safetensors). A candidate's file is hostile input.
+//! Distances between checkpoints (safetensors). They may be larger than memory, so numbers are read piece by piece. A candidate's file is
+//! hostile input.
 
-use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use half::{bf16, f16};
-use safetensors::tensor::{Dtype, SafeTensors};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
-/// The tensors of a checkpoint by name, as f64.
-pub(crate) type Tensors = BTreeMap<String, Tensor>;
-
-/// One tensor.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Tensor {
-    pub(crate) dtype: Dtype,
-    pub(crate) shape: Vec<usize>,
-    pub(crate) values: Vec<f64>,
+/// The tensors of a checkpoint.
+#[derive(Debug)]
+pub(crate) struct Tensors {
+    file: File,
+    metadata: Metadata,
+    /// Where the numbers begin.
+    start: u64,
 }
 
-/// Largest checkpoint of a candidate that is read.
-const MOST_BYTES: u64 = 8 << 30;
+/// A header's length comes first.
+const LENGTH_BYTES: u64 = 8;
+/// The longest header that the format allows.
+const LONGEST_HEADER: u64 = 100_000_000;
+/// Bytes of a tensor that are compared at once; a multiple of any number's size, and few enough to stay in a cache.
+const PIECE: usize = 1 << 17;
 
-/// The same for a candidate's file: a link or a pipe is none, nor is a file without end.
+/// The same for a candidate's file: a link or a pipe is none.
 pub(crate) fn read_untrusted(path: &Path) -> Option<Tensors> {
     let metadata = std::fs::symlink_metadata(path).ok()?;
-    if metadata.is_file() && metadata.len() <= MOST_BYTES {
-        read(path)
-    } else {
-        None
+    metadata.is_file().then(|| read(path)).flatten()
+}
+
+/// Reads what tensors there are; `None` if the file is no safetensors file.
+pub(crate) fn read(path: &Path) -> Option<Tensors> {
+    let file = File::open(path).ok()?;
+    let bytes = file.metadata().ok()?.len();
+    let mut length = [0; LENGTH_BYTES as usize];
+    file.read_exact_at(&mut length, 0).ok()?;
+    let length = u64::from_le_bytes(length);
+    if length > LONGEST_HEADER.min(bytes) {
+        return None;
+    }
+    let mut header = vec![0; usize::try_from(length).ok()?];
+    file.read_exact_at(&mut header, LENGTH_BYTES).ok()?;
+    // Tensors that overlap, leave gaps, or are of other lengths than their shapes are refused.
+    let metadata: Metadata = serde_json::from_slice(&header).ok()?;
+    let start = LENGTH_BYTES + length;
+    let is_whole = start.checked_add(metadata.data_len() as u64)? == bytes;
+    is_whole.then_some(Tensors {
+        file,
+        metadata,
+        start,
+    })
+}
+
+impl Tensors {
+    /// Names, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names = self.metadata.offset_keys();
+        names.sort();
+        names
+    }
+
+    fn info(&self, name: &str) -> io::Result<&TensorInfo> {
+        let missing = || io::Error::other(format!("tensor {name} is missing"));
+        self.metadata.info(name).ok_or_else(missing)
+    }
+
+    fn holds(&self, name: &str, like: &TensorInfo) -> bool {
+        let same = |info: &TensorInfo| info.dtype == like.dtype && info.shape == like.shape;
+        self.metadata.info(name).is_some_and(same)
+    }
+
+    /// The numbers of a tensor from its byte `from` on, at most a piece.
+    fn piece(&self, info: &TensorInfo, from: usize) -> io::Result<Vec<f64>> {
+        let (start, end) = info.data_offsets;
+        let mut bytes = vec![0; PIECE.min(end - start - from)];
+        let at = self.start + (start + from) as u64;
+        self.file.read_exact_at(&mut bytes, at)?;
+        Ok(numbers(info.dtype, &bytes))
     }
 }
 
-/// Reads all tensors; `None` if the file is no safetensors file.
-pub(crate) fn read(path: &Path) -> Option<Tensors> {
-    let bytes = std::fs::read(path).ok()?;
-    let file = SafeTensors::deserialize(&bytes).ok()?;
-    let tensors = file.tensors().into_iter().map(|(name, view)| {
-        let tensor = Tensor {
-            dtype: view.dtype(),
-            shape: view.shape().to_vec(),
-            values: numbers(view.dtype(), view.data()),
-        };
-        (name, tensor)
-    });
-    Some(tensors.collect())
+/// How far a tensor is from others of its name, as Euclidean distances; infinite if a value is no number.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Distances<const N: usize> {
+    /// From zero.
+    pub(crate) norm: f64,
+    /// From each other; `None` where that has no such tensor, or one of another shape or number format.
+    pub(crate) others: [Option<f64>; N],
+}
+
+/// Of the tensor `name` of `ours` from those of `others`.
+///
+/// # Errors
+/// A file that cannot be read any more, or no such tensor in `ours`.
+pub(crate) fn distances<const N: usize>(
+    name: &str,
+    ours: &Tensors,
+    others: [Option<&Tensors>; N],
+) -> io::Result<Distances<N>> {
+    let info = ours.info(name)?;
+    let others = others.map(|other| other.filter(|other| other.holds(name, info)));
+    let (mut norm, mut sums) = (0.0, [0.0; N]);
+    for from in (0..info.data_offsets.1 - info.data_offsets.0).step_by(PIECE) {
+        let numbers = ours.piece(info, from)?;
+        norm += squares(&numbers, None);
+        for (other, sum) in others.iter().zip(&mut sums) {
+            if let Some(other) = other {
+                *sum += squares(&numbers, Some(&other.piece(other.info(name)?, from)?));
+            }
+        }
+    }
+    let mut sums = sums.into_iter();
+    Ok(Distances {
+        norm: root(norm),
+        others: others.map(|other| sums.next().map(root).filter(|_| other.is_some())),
+    })
+}
+
+fn root(sum: f64) -> f64 {
+    if sum.is_finite() {
+        sum.sqrt()
+    } else {
+        f64::INFINITY
+    }
+}
+
+/// The sum of squared differences, in a few sums side by side: one alone would wait for each addition.
+fn squares(a: &[f64], b: Option<&[f64]>) -> f64 {
+    const LANES: usize = 8;
+    let mut sums = [0.0; LANES];
+    let mut add = |k: usize, x: f64| sums[k % LANES] += x * x;
+    match b {
+        Some(b) => (0..)
+            .zip(a.iter().zip(b))
+            .for_each(|(k, (x, y))| add(k, x - y)),
+        None => (0..).zip(a).for_each(|(k, x)| add(k, *x)),
+    }
+    sums.iter().sum()
 }
 
 /// As f64, which holds all of these but integers beyond 2^53 exactly.
 fn numbers(dtype: Dtype, data: &[u8]) -> Vec<f64> {
     fn words<const N: usize>(data: &[u8], number: fn([u8; N]) -> f64) -> Vec<f64> {
-        data.chunks_exact(N)
-            .map(|chunk| number(chunk.try_into().expect("chunks have N bytes")))
-            .collect()
+        let (words, _) = data.as_chunks();
+        words.iter().map(|&word| number(word)).collect()
     }
     match dtype {
         Dtype::F64 => words(data, f64::from_le_bytes),
@@ -69,38 +164,111 @@ fn numbers(dtype: Dtype, data: &[u8]) -> Vec<f64> {
     }
 }
 
-/// Euclidean distance of two tensors; infinite if a value is no number.
-pub(crate) fn distance(a: &[f64], b: &[f64]) -> f64 {
-    let sum: f64 = a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum();
-    if sum.is_finite() {
-        sum.sqrt()
-    } else {
-        f64::INFINITY
-    }
-}
-
 /// Names the first difference in structure: a tensor that is missing, new, or of another shape or number format.
 pub(crate) fn structure_difference(base: &Tensors, candidate: &Tensors) -> Option<String> {
-    for (name, tensor) in base {
-        match candidate.get(name) {
+    for name in base.names() {
+        let ours = base.metadata.info(&name)?;
+        match candidate.metadata.info(&name) {
             None => return Some(format!("tensor {name} is missing")),
-            Some(other) if other.shape != tensor.shape => {
+            Some(other) if other.shape != ours.shape => {
                 return Some(format!(
                     "tensor {name} has shape {:?} instead of {:?}",
-                    other.shape, tensor.shape
+                    other.shape, ours.shape
                 ));
             }
-            Some(other) if other.dtype != tensor.dtype => {
+            Some(other) if other.dtype != ours.dtype => {
                 return Some(format!(
                     "tensor {name} is of {:?} instead of {:?}",
-                    other.dtype, tensor.dtype
+                    other.dtype, ours.dtype
                 ));
             }
             Some(_) => {}
         }
     }
-    candidate
-        .keys()
-        .find(|name| !base.contains_key(*name))
+    let mut theirs = candidate.names().into_iter();
+    theirs
+        .find(|name| base.metadata.info(name).is_none())
         .map(|name| format!("tensor {name} is new"))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use safetensors::tensor::TensorView;
+
+    /// A checkpoint of vectors in f32, in a file that is gone when it is closed.
+    pub(crate) fn tensors(named: &[(&str, Vec<f32>)]) -> Tensors {
+        let bytes: Vec<Vec<u8>> = named
+            .iter()
+            .map(|(_, values)| values.iter().flat_map(|v| v.to_le_bytes()).collect())
+            .collect();
+        let views = named.iter().zip(&bytes).map(|((name, values), bytes)| {
+            (
+                *name,
+                TensorView::new(Dtype::F32, vec![values.len()], bytes).unwrap(),
+            )
+        });
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), safetensors::serialize(views, None).unwrap()).unwrap();
+        read(file.path()).unwrap()
+    }
+
+    #[test]
+    fn distances_of_many_pieces_are_those_of_all_numbers() {
+        let n = PIECE / 4 * 2 + 13;
+        let a: Vec<f32> = (0..n).map(|k| (k % 17) as f32).collect();
+        let b: Vec<f32> = a.iter().map(|x| x + 0.5).collect();
+        let ours = tensors(&[("x", a.clone()), ("y", vec![1.0])]);
+        let other = tensors(&[("w", vec![3.0; 3]), ("x", b), ("y", vec![2.0; 2])]);
+        let found = distances("x", &ours, [Some(&other), None]).unwrap();
+        let norm = a.iter().map(|x| f64::from(x * x)).sum::<f64>().sqrt();
+        assert!((found.norm - norm).abs() < 1e-9 * norm, "{found:?}");
+        let expected = 0.5 * (n as f64).sqrt();
+        assert!((found.others[0].unwrap() - expected).abs() < 1e-9 * expected);
+        assert_eq!(found.others[1], None);
+        assert_eq!(
+            distances("y", &ours, [Some(&other)]).unwrap().others,
+            [None]
+        );
+        assert!(distances("w", &ours, [Some(&other)]).is_err());
+    }
+
+    #[test]
+    fn what_is_no_number_is_infinitely_far() {
+        let ours = tensors(&[("x", vec![1.0, 2.0])]);
+        for value in [f32::NAN, f32::INFINITY] {
+            let other = tensors(&[("x", vec![1.0, value])]);
+            let found = distances("x", &ours, [Some(&other)]).unwrap();
+            assert_eq!(found.others, [Some(f64::INFINITY)]);
+        }
+    }
+
+    #[test]
+    fn what_is_no_checkpoint_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let whole = safetensors::serialize(
+            [("x", TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap())],
+            None,
+        )
+        .unwrap();
+        let mut endless = whole.clone();
+        endless[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+        let longer = [&whole[..], &[0]].concat();
+        for (bytes, is_one) in [
+            (&whole[..], true),
+            (&whole[..whole.len() - 1], false),
+            (&whole[..20], false),
+            (&whole[..3], false),
+            (&longer, false),
+            (&endless, false),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(read_untrusted(&path).is_some(), is_one, "{bytes:?}");
+        }
+        std::fs::write(&path, whole).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(read(&link).is_some() && read_untrusted(&link).is_none());
+    }
 }

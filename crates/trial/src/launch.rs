@@ -17,8 +17,10 @@ use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::supervise::{CANNOT_START, descendants};
 
-/// Largest file that a started program may write, in MiB, if nothing else is said: checkpoints fit, a flood does not.
+/// Largest file that a started program may write, in MiB, if nothing else is said: this or a share of the free disk, whichever is more. The
+/// four checkpoints of a check fit, a flood does not.
 const FILE_MIB: u64 = 4096;
+const SHARE_OF_FREE: u64 = 4;
 /// How much of the end of a log is shown when a program fails.
 const LOG_TAIL_LINES: usize = 20;
 const LOG_TAIL_BYTES: u64 = 16 << 10;
@@ -150,7 +152,7 @@ impl Launcher {
         let mut command = Command::new(&self.supervisor[0]);
         command
             .args(&self.supervisor[1..])
-            .args(limit_arguments(spec.limits))
+            .args(limit_arguments(spec.limits, &spec.scratch))
             .arg("--")
             .args(&spec.command);
         if !spec.inherit_env {
@@ -315,15 +317,19 @@ impl Drop for Running {
     }
 }
 
-fn limit_arguments(limits: Limits) -> Vec<String> {
-    let mut args = vec![
-        "--file-mib".to_owned(),
-        limits.file_mib.unwrap_or(FILE_MIB).to_string(),
-    ];
+fn limit_arguments(limits: Limits, scratch: &Path) -> Vec<String> {
+    let file_mib = limits.file_mib.unwrap_or_else(|| largest_file_mib(scratch));
+    let mut args = vec!["--file-mib".to_owned(), file_mib.to_string()];
     if let Some(mib) = limits.memory_mib {
         args.extend(["--memory-mib".to_owned(), mib.to_string()]);
     }
     args
+}
+
+fn largest_file_mib(folder: &Path) -> u64 {
+    let free_mib = rustix::fs::statvfs(folder)
+        .map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >> 20);
+    FILE_MIB.max(free_mib / SHARE_OF_FREE)
 }
 
 /// What every program sees: enough to find compilers and interpreters, nothing of the user's secrets.

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     if let Some(dir) = &cli.options.directory
         && let Err(error) = std::env::set_current_dir(dir)
     {
-        eprintln!("error: cannot go to {}: {error}", dir.display());
+        crate::err!("\n", "error: cannot go to {}: {error}", dir.display());
         return ExitCode::from(exit::USAGE);
     }
     match commands::run(cli) {
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
                 .chars()
                 .filter(|c| !c.is_control() || *c == '\n')
                 .collect();
-            eprintln!("{label} {text}");
+            crate::err!("\n", "{label} {text}");
             ExitCode::from(exit::code_of(&error))
         }
     }

@@ -19,12 +19,23 @@ macro_rules! out {
     ($($arg:tt)*) => { $crate::screen::write_out(format_args!($($arg)*)) };
 }
 
+/// The same for stderr, ended as the first argument says.
+#[macro_export]
+macro_rules! err {
+    ($end:literal, $($arg:tt)*) => { $crate::screen::write_err(format_args!($($arg)*), $end) };
+}
+
+/// Talk that nobody can read any more is no reason to end what is measured.
+pub(crate) fn write_err(text: std::fmt::Arguments<'_>, end: &str) {
+    let _ = write!(std::io::stderr().lock(), "{text}{end}");
+}
+
 /// A reader that has gone (`| head`) is no error and no end to a campaign; a full disk is.
 pub(crate) fn write_out(text: std::fmt::Arguments<'_>) {
     let mut stdout = std::io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            eprintln!("error: cannot write to stdout: {error}");
+            crate::err!("\n", "error: cannot write to stdout: {error}");
             std::process::exit(i32::from(crate::exit::ENVIRONMENT));
         }
         _ => {}
@@ -79,7 +90,7 @@ impl Screen {
     pub(crate) fn say(&mut self, label: &str, text: &str) {
         self.clear();
         if !self.quiet {
-            eprintln!("{label:<10} {text}");
+            crate::err!("\n", "{label:<10} {text}");
         }
     }
 
@@ -92,7 +103,7 @@ impl Screen {
     /// A warning; shown even when quiet.
     pub(crate) fn warn(&mut self, text: &str) {
         self.clear();
-        eprintln!("{} {text}", paint(self.color, YELLOW, "warning:"));
+        crate::err!("\n", "{} {text}", paint(self.color, YELLOW, "warning:"));
     }
 
     /// stdout is for one JSON document: what would be a result for a person becomes talk.
@@ -106,7 +117,7 @@ impl Screen {
         self.clear();
         match (self.json, self.quiet) {
             (false, _) => crate::out!("{text}"),
-            (true, false) => eprintln!("{text}"),
+            (true, false) => crate::err!("\n", "{text}"),
             (true, true) => {}
         }
     }
@@ -116,7 +127,7 @@ impl Screen {
         if !self.live {
             return;
         }
-        eprint!("\r\x1b[2K{}", cut_to_width(text));
+        crate::err!("", "\r\x1b[2K{}", cut_to_width(text));
         // A terminal that is gone is no reason to stop.
         let _ = std::io::stderr().flush();
         self.shown = true;
@@ -125,7 +136,7 @@ impl Screen {
     /// Removes the live line.
     pub(crate) fn clear(&mut self) {
         if self.shown {
-            eprint!("\r\x1b[2K");
+            crate::err!("", "\r\x1b[2K");
             let _ = std::io::stderr().flush();
             self.shown = false;
         }

@@ -12,7 +12,7 @@ use outpace_record::{
 };
 use outpace_repo::{Commit, Repo};
 use outpace_research::{Bench, RepoSources, sweep_leftovers};
-use outpace_trial::{Builder, Context, Launcher, Limits, Lock, Subject, machine, sandbox_tier};
+use outpace_trial::{Builder, Context, Launcher, Lock, Subject, machine, sandbox_tier};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::exit::{environment, usage};
@@ -50,7 +50,10 @@ pub(crate) fn config_of(repo: &Repo, base: &Commit) -> Result<Config> {
     let config = parse_config(&text, CONFIG)?;
     let on_disk = std::fs::read_to_string(repo.root().join(CONFIG)).ok();
     if on_disk.is_some_and(|now| now != text) {
-        eprintln!("note: {CONFIG} has changes that are not in {short}; the committed one counts");
+        crate::err!(
+            "\n",
+            "note: {CONFIG} has changes that are not in {short}; the committed one counts"
+        );
     }
     Ok(config)
 }
@@ -144,15 +147,11 @@ pub(crate) fn workloads(config: &Config, named: &[String]) -> Result<Vec<String>
 /// A command that the user typed, as a subject.
 pub(crate) fn typed_command(command: &str, like: Option<&WorkloadConfig>) -> Result<Subject> {
     let timeout = like.map_or(std::time::Duration::from_secs(600), |w| w.timeout);
-    Ok(Subject {
-        command: vec!["sh".into(), "-c".into(), command.to_owned()],
-        cwd: std::env::current_dir().context("cannot find the working folder")?,
-        env: std::collections::BTreeMap::new(),
-        limits: Limits::default(),
+    Ok(Subject::typed(
+        vec!["sh".into(), "-c".into(), command.to_owned()],
+        std::env::current_dir().context("cannot find the working folder")?,
         timeout,
-        inherit_env: true,
-        fresh: Vec::new(),
-    })
+    ))
 }
 
 /// The first digits of a commit id.

@@ -212,6 +212,10 @@ pub struct Verdict {
     /// Whether a candidate that goes nowhere could be stopped early.
     #[serde(default)]
     pub screen: bool,
+    /// The e-value that the sums of a block's turns needed besides, against "no shorter"; absent in verdicts of versions that did not ask for it, and where
+    /// nothing was timed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sum_threshold: Option<f64>,
     /// Raw samples.
     #[serde(default)]
     pub blocks: Vec<Block>,
@@ -306,6 +310,7 @@ impl Verdict {
             threshold: Some(self.threshold),
             screen: self.screen,
             max_blocks: self.max_blocks,
+            sum_threshold: self.sum_threshold,
         }
     }
 }

@@ -390,6 +390,7 @@ fn question(
             threshold: Some(e_lond_threshold(tested + 1, merges, fdr).max(1.0 / alpha)),
             screen: true,
             max_blocks: gate.campaign_max_blocks,
+            sum_threshold: None,
         },
         seed: attempt_seed(campaign, attempt.number),
         aa: false,

@@ -328,7 +328,9 @@ fn rule_of(question: &Question) -> Rule {
     let chances = question.workloads.len().max(1) as f64;
     Rule {
         threshold: Some(question.rule.threshold_value() * chances),
-        ..question.rule
+        // Where one workload may win the merge, none may be left before it is known that it does not lose.
+        screen: question.rule.screen && question.workloads.len() == 1,
+        ..question.rule.of_programs()
     }
 }
 
@@ -419,6 +421,12 @@ fn run_verify(context: &Context, verify: &outpace_trial::Subject) -> Result<Chec
     let scratch = context.fresh_scratch().map_err(|source| {
         failed(PeerError::System {
             what: "cannot make a scratch folder",
+            source,
+        })
+    })?;
+    verify.restore().map_err(|source| {
+        failed(PeerError::System {
+            what: "cannot lay the program's folder anew",
             source,
         })
     })?;
@@ -569,6 +577,7 @@ pub(crate) fn empty_verdict(
         min_speedup: rule.min_speedup,
         max_blocks: rule.max_blocks,
         screen: rule.screen,
+        sum_threshold: rule.sum_threshold,
         blocks: Vec::new(),
         alone: Vec::new(),
         n_blocks: 0,

@@ -25,6 +25,17 @@ pub fn block_log_ratio(pairs: &[Pair]) -> Result<f64, StatsError> {
     Ok(median_in_place(&mut ratios))
 }
 
+/// `ln(sum of t_base / sum of t_candidate)`: what the same turns took together. A candidate that does the work of many turns in a few of them has
+/// a fast median and a slow sum.
+///
+/// # Errors
+/// As [`block_log_ratio`].
+pub fn block_sum_log_ratio(pairs: &[Pair]) -> Result<f64, StatsError> {
+    block_log_ratio(pairs)?;
+    let sum = |side: usize| pairs.iter().map(|pair| pair[side]).sum();
+    log_ratio(0, [sum(0), sum(1)])
+}
+
 fn log_ratio(index: usize, [base_s, candidate_s]: Pair) -> Result<f64, StatsError> {
     let ratio = (base_s / candidate_s).ln();
     // One check for infinities, NaN and ratios beyond f64; the signs need their own, as two negative times cancel.

@@ -1,14 +1,16 @@
 //! The state of a trial between blocks.
 
 use crate::wealth::Wealth;
-use crate::{Decision, Reason, Rule, SCREEN_BLOCKS, SCREEN_E_BELOW, SCREEN_LOG_E};
-use crate::{StatsError, Summary, lower_bound, median, upper_bound};
+use crate::{Decision, Pair, Reason, Rule, SCREEN_BLOCKS, SCREEN_E_BELOW, SCREEN_LOG_E};
+use crate::{StatsError, Summary, block_log_ratio, block_sum_log_ratio};
+use crate::{lower_bound, median, upper_bound};
 
 /// Evidence that grows block by block; looking after each one does not weaken it (Ville 1939).
 #[derive(Debug, Clone)]
 pub struct Evidence {
     rule: Rule,
     log_ratios: Vec<f64>,
+    sum_log_ratios: Vec<f64>,
     decision: Option<Decision>,
     /// Against "gain at most the minimum".
     gain: Wealth,
@@ -18,6 +20,8 @@ pub struct Evidence {
     above: Wealth,
     /// Against "faster by the minimum or more".
     below: Wealth,
+    /// Against "the sums are no shorter".
+    sums: Wealth,
 }
 
 impl Evidence {
@@ -30,11 +34,13 @@ impl Evidence {
         Ok(Self {
             rule: *rule,
             log_ratios: Vec::new(),
+            sum_log_ratios: Vec::new(),
             decision: None,
             gain: Wealth::new(),
             loss: Wealth::new(),
             above: Wealth::new(),
             below: Wealth::new(),
+            sums: Wealth::new(),
         })
     }
 
@@ -43,6 +49,18 @@ impl Evidence {
     /// Once decided, later blocks are not read and the decision stands. An infinite `x` is a block that one side never finished;
     /// a NaN proves nothing, then or later.
     pub fn push(&mut self, x: f64) -> Option<Decision> {
+        self.push_both(x, x)
+    }
+
+    /// Adds a block by its pairs.
+    ///
+    /// # Errors
+    /// Those of [`block_log_ratio`].
+    pub fn push_block(&mut self, pairs: &[Pair]) -> Result<Option<Decision>, StatsError> {
+        Ok(self.push_both(block_log_ratio(pairs)?, block_sum_log_ratio(pairs)?))
+    }
+
+    fn push_both(&mut self, x: f64, sum: f64) -> Option<Decision> {
         if self.decision.is_none() {
             let m = self.rule.min_log_ratio();
             self.log_ratios.push(x);
@@ -50,6 +68,8 @@ impl Evidence {
             self.loss.bet(-x);
             self.above.bet(x + m);
             self.below.bet(m - x);
+            self.sum_log_ratios.push(sum);
+            self.sums.bet(sum);
             self.decision = self.reason().map(Decision::from);
         }
         self.decision
@@ -75,6 +95,25 @@ impl Evidence {
         &self.log_ratios
     }
 
+    /// ln of the e-value against "the sums of turns are no shorter".
+    pub fn sum_log_e(&self) -> f64 {
+        self.sums.log_e()
+    }
+
+    /// The median gain of the sums, and its upper bound at `alpha`.
+    pub fn sum_gain(&self) -> (f64, Option<f64>) {
+        let y = &self.sum_log_ratios;
+        (
+            median(y).exp_m1(),
+            upper_bound(y, self.rule.alpha).map(f64::exp_m1),
+        )
+    }
+
+    /// Whether the gain alone is proven, whatever the sums say.
+    pub fn gain_is_proven(&self) -> bool {
+        self.log_e() >= self.rule.threshold_value().ln()
+    }
+
     /// The figures so far. Inverts the e-value for the bounds, so it costs more than [`Evidence::push`].
     pub fn summary(&self) -> Summary {
         let x = &self.log_ratios;
@@ -89,7 +128,11 @@ impl Evidence {
 
     fn reason(&self) -> Option<Reason> {
         let need = -self.rule.alpha.ln();
-        if self.log_e() >= self.rule.threshold_value().ln() {
+        let sums = self
+            .rule
+            .sum_threshold
+            .is_none_or(|e| self.sum_log_e() >= e.ln());
+        if self.gain_is_proven() && sums {
             Some(Reason::GainProven)
         } else if self.loss.log_e() >= need {
             Some(Reason::SlowerProven)
@@ -98,7 +141,11 @@ impl Evidence {
         } else if self.rule.screen && self.is_hopeless() {
             Some(Reason::ScreenedOut)
         } else if self.n_blocks() >= self.rule.max_blocks {
-            Some(Reason::BlocksExhausted)
+            Some(if self.gain_is_proven() {
+                Reason::SumsUnproven
+            } else {
+                Reason::BlocksExhausted
+            })
         } else {
             None
         }

@@ -1,6 +1,6 @@
 //! A whole trial at once: what `outpace judge` and `audit` recompute.
 
-use crate::{Decision, Evidence, Judgement, Pair, Reason, Rule, StatsError, block_log_ratio};
+use crate::{Decision, Evidence, Judgement, Pair, Reason, Rule, StatsError};
 
 /// Replays a trial block by block; the verdict is that of the first block that settles it, and later blocks are not read.
 ///
@@ -24,11 +24,12 @@ pub fn judge<B: AsRef<[Pair]>>(blocks: &[B], rule: &Rule) -> Result<Judgement, S
 
 fn replay<B: AsRef<[Pair]>>(blocks: &[B], evidence: &mut Evidence) -> Result<Decision, StatsError> {
     for (block, pairs) in blocks.iter().enumerate() {
-        let x = block_log_ratio(pairs.as_ref()).map_err(|problem| StatsError::InBlock {
+        let decision = evidence.push_block(pairs.as_ref());
+        let decision = decision.map_err(|problem| StatsError::InBlock {
             block,
             problem: Box::new(problem),
         })?;
-        if let Some(decision) = evidence.push(x) {
+        if let Some(decision) = decision {
             return Ok(decision);
         }
     }

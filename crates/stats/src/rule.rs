@@ -15,6 +15,9 @@ pub const SCREEN_E_BELOW: f64 = 5.0;
 const ALONE_THRESHOLD: f64 = 20.0;
 const ALONE_BLOCKS: usize = 24;
 
+/// The e-value of sums ([`Rule::of_programs`]).
+const SUM_THRESHOLD: f64 = 20.0;
+
 /// What a trial has to show. The default is the single gate: 0.5 % at an error rate of 1 %, at most 100 blocks, no screening.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rule {
@@ -28,6 +31,9 @@ pub struct Rule {
     pub screen: bool,
     /// Blocks after which a trial is `not_proven`. At least 1.
     pub max_blocks: usize,
+    /// E-value that `faster` needs besides against "the sums of turns are no shorter" ([`crate::block_sum_log_ratio`]). `None`, the default, is the
+    /// plain rule, for samples whose turns cannot carry each other's work. At least 1.
+    pub sum_threshold: Option<f64>,
 }
 
 impl Default for Rule {
@@ -38,6 +44,7 @@ impl Default for Rule {
             threshold: None,
             screen: false,
             max_blocks: 100,
+            sum_threshold: None,
         }
     }
 }
@@ -54,10 +61,10 @@ impl Rule {
         if !(self.alpha > 0.0 && self.alpha < 1.0) {
             return Err(StatsError::BadAlpha(self.alpha));
         }
-        if let Some(threshold) = self.threshold
-            && !(threshold.is_finite() && threshold >= 1.0)
-        {
-            return Err(StatsError::BadThreshold(threshold));
+        for threshold in [self.threshold, self.sum_threshold].into_iter().flatten() {
+            if !(threshold.is_finite() && threshold >= 1.0) {
+                return Err(StatsError::BadThreshold(threshold));
+            }
         }
         if self.max_blocks == 0 {
             return Err(StatsError::NoMaxBlocks);
@@ -79,6 +86,17 @@ impl Rule {
             threshold: Some(ALONE_THRESHOLD),
             screen: false,
             max_blocks: ALONE_BLOCKS,
+            sum_threshold: None,
+        }
+    }
+
+    /// The same with what a trial of programs has to show besides: that the turns of a block are shorter together too. Whatever is no faster in
+    /// the sum passes that with a chance of 1 in 20 at most.
+    #[must_use]
+    pub fn of_programs(&self) -> Self {
+        Self {
+            sum_threshold: Some(SUM_THRESHOLD),
+            ..*self
         }
     }
 

@@ -46,6 +46,8 @@ pub enum Reason {
     ScreenedOut,
     /// [`Outcome::NotProven`]: there were no more blocks.
     BlocksExhausted,
+    /// [`Outcome::NotProven`]: the median turn is faster, all turns together were not proven to be.
+    SumsUnproven,
 }
 
 impl Reason {
@@ -57,6 +59,9 @@ impl Reason {
             Self::DifferenceBelowMinimum => "difference proven below the minimum",
             Self::ScreenedOut => "screened out",
             Self::BlocksExhausted => "blocks exhausted",
+            Self::SumsUnproven => {
+                "the median turn is faster, all turns together are not proven to be"
+            }
         }
     }
 
@@ -66,7 +71,7 @@ impl Reason {
             Self::GainProven => Outcome::Faster,
             Self::SlowerProven => Outcome::Slower,
             Self::DifferenceBelowMinimum => Outcome::Same,
-            Self::ScreenedOut | Self::BlocksExhausted => Outcome::NotProven,
+            Self::ScreenedOut | Self::BlocksExhausted | Self::SumsUnproven => Outcome::NotProven,
         }
     }
 }

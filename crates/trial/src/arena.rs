@@ -69,6 +69,10 @@ pub trait Session {
     fn turn(&mut self, steps: u32) -> Result<Turn, PeerError>;
     /// CPU seconds that it has used, where the system says so.
     fn cpu_s(&mut self) -> Option<f64>;
+    /// Whether CPU time of its children may be missing there.
+    fn hides(&self) -> bool {
+        false
+    }
     /// Its processes.
     fn processes(&self) -> Vec<u32> {
         Vec::new()

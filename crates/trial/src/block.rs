@@ -35,6 +35,8 @@ pub(crate) struct BlockResult {
     pub(crate) exit_s: [f64; 2],
     /// Tokens a step, as the sides say.
     pub(crate) tokens_per_step: [Option<u64>; 2],
+    /// Whether CPU time of a side's children may be missing.
+    pub(crate) hides: [bool; 2],
 }
 
 struct Seat {
@@ -49,6 +51,7 @@ struct Ended {
     ready_s: f64,
     idle_cpu_s: Option<f64>,
     tokens_per_step: Option<u64>,
+    hides: bool,
     closed: Closed,
 }
 
@@ -117,6 +120,7 @@ pub(crate) fn measure(
         wall_s: arena.clock().now_s() - begin_s,
         exit_s: [ended[0].closed.exit_s, ended[1].closed.exit_s],
         tokens_per_step: [ended[0].tokens_per_step, ended[1].tokens_per_step],
+        hides: [ended[0].hides, ended[1].hides],
     })
 }
 
@@ -208,6 +212,7 @@ fn end(session: Box<dyn Session>, idle_cpu_s: Option<f64>) -> Result<Ended, Peer
         ready_s: session.ready_s(),
         idle_cpu_s,
         tokens_per_step: session.tokens_per_step(),
+        hides: session.hides(),
         closed: session.close()?,
     })
 }

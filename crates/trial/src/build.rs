@@ -11,11 +11,13 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use outpace_record::WorkloadConfig;
 use sha2::{Digest, Sha256};
 
 use crate::artefact::identity_of_file;
+use crate::laid::Laid;
 use crate::tree::{
     copy_dependencies, copy_file, copy_tree, files_below, remove_file, remove_tree, touch_all,
 };
@@ -52,14 +54,13 @@ pub struct Built {
     pub identity: String,
     /// Wall seconds of the build command; none for what this process has built before.
     pub build_s: f64,
-    folder: PathBuf,
+    laid: Arc<Laid>,
 }
 
 impl Built {
     /// Deletes its files; for candidates that were judged.
     pub fn discard(self) {
-        // What cannot be deleted now is deleted with the area.
-        let _ = remove_tree(&self.folder);
+        self.laid.remove();
     }
 }
 
@@ -367,6 +368,9 @@ impl<'a> Builder<'a> {
         self.sources
             .export(tree, &own_tree, &config.reads, Some(tree))
             .map_err(BuildError::Sources)?;
+        let identity = identity_of_folder(&folder)?;
+        let kept = self.area.join("kept").join(&name[..16]);
+        let laid = Arc::new(Laid::keep(&folder, &kept).map_err(disk(&kept))?);
         let subject = |command: &[String]| {
             (!command.is_empty()).then(|| Subject {
                 command: command
@@ -385,6 +389,7 @@ impl<'a> Builder<'a> {
                     .map(|path| own_target.join(path))
                     .filter(|path| path.is_file())
                     .collect(),
+                laid: Some(Arc::clone(&laid)),
             })
         };
         Ok(Built {
@@ -392,9 +397,9 @@ impl<'a> Builder<'a> {
             evaluate: subject(&config.evaluate),
             profile: subject(&config.profile),
             verify: subject(&config.verify),
-            identity: identity_of_folder(&folder)?,
+            identity,
             build_s,
-            folder,
+            laid,
         })
     }
 }

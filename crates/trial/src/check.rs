@@ -109,6 +109,14 @@ pub fn check_same_model(
         train(context, subject, steps, [model, data], perturb)
             .map_err(|error| SideError::Side { side, error })
     };
+    // Before the candidate, which could make it fail, and only what says that it cannot run any more is believed. Of its run only the losses are
+    // kept: a candidate must not find a checkpoint that it could hand in as its own.
+    let anchor = match trainees.anchor.map(|anchor| run(anchor, Side::Base, None)) {
+        Some(Err(error)) if !error.is_own_end() => return Err(error),
+        other => other.map(|ran| ran.map(|trained| trained.losses)),
+    };
+    // For the same reason before the base, whose files it can neither copy nor change then.
+    let theirs = run(trainees.candidate, Side::Candidate, None);
     let (ours, initial, base) =
         train_base(context, trainees.base, steps, [model, data]).map_err(|error| {
             SideError::Side {
@@ -116,16 +124,11 @@ pub fn check_same_model(
                 error,
             }
         })?;
+    let theirs = theirs?;
     let perturbed = base
         .can_perturb
         .then(|| run(trainees.base, Side::Base, Some(1)))
         .transpose()?;
-    // Before the candidate, which could make it fail, and only what says that it cannot run any more is believed.
-    let anchor = match trainees.anchor.map(|anchor| run(anchor, Side::Base, None)) {
-        Some(Err(error)) if !error.is_own_end() => return Err(error),
-        other => other,
-    };
-    let theirs = run(trainees.candidate, Side::Candidate, None)?;
 
     let allowed = allowed_divergence(&ours.losses, perturbed.as_ref().map(|p| &p.losses[..]));
     let mut checks = vec![compare_losses(
@@ -135,7 +138,7 @@ pub fn check_same_model(
         &allowed,
     )];
     if let Some(anchor) = anchor {
-        let losses = anchor.as_ref().ok().map(|trained| &trained.losses[..]);
+        let losses = anchor.as_ref().ok().map(|losses| &losses[..]);
         checks.push(compare_with_anchor(
             losses,
             &ours.losses,

@@ -109,7 +109,7 @@ impl Finished {
     /// Its standard output, at most 1 MiB.
     pub fn stdout_text(&self) -> String {
         let mut text = Vec::new();
-        if let Ok(file) = File::open(&self.stdout) {
+        if let Some(file) = open_log(&self.stdout) {
             // A short read leaves a short text, which the reader of it will complain about.
             let _ = file.take(1 << 20).read_to_end(&mut text);
         }
@@ -177,6 +177,7 @@ impl Launcher {
             ended: pidfd_open(pid, PidfdFlags::empty()).ok(),
             child,
             started,
+            cwd: spec.cwd.clone(),
             stdout,
             stderr,
         })
@@ -223,6 +224,7 @@ pub struct Running {
     /// Readable from the moment of the supervisor's end.
     ended: Option<OwnedFd>,
     started: Instant,
+    cwd: PathBuf,
     stdout: PathBuf,
     stderr: PathBuf,
 }
@@ -300,7 +302,8 @@ impl Running {
     fn check_started(&self, finished: Finished) -> Result<Finished, LaunchError> {
         if finished.code == i32::from(CANNOT_START) {
             let message = log_tail(&[&self.stderr]);
-            if message.contains("outpace: cannot start") {
+            // What the supervisor says there, the program itself could say.
+            if message.contains("outpace: cannot start") && is_missing(&self.program, &self.cwd) {
                 return Err(LaunchError::Start {
                     program: self.program.clone(),
                     message,
@@ -315,6 +318,15 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Whether there is no such program, as an absolute or relative path, or in PATH.
+fn is_missing(program: &str, cwd: &Path) -> bool {
+    if program.contains('/') {
+        return !cwd.join(program).is_file();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    !std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 fn limit_arguments(limits: Limits, scratch: &Path) -> Vec<String> {
@@ -373,11 +385,21 @@ fn clean_environment(home: &Path, temp: &Path) -> BTreeMap<&'static str, OsStrin
     env
 }
 
+/// A log that a program wrote, unless it has put something else in its place: a pipe, whose opening would never end, or a link.
+fn open_log(path: &Path) -> Option<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+    let mut options = File::options();
+    let options = options.read(true).custom_flags(flags.bits() as i32);
+    let file = options.open(path).ok()?;
+    file.metadata().is_ok_and(|m| m.is_file()).then_some(file)
+}
+
 /// The last lines of some logs, control characters removed.
 fn log_tail(files: &[&Path]) -> String {
     let mut lines = Vec::new();
     for path in files {
-        let Ok(mut file) = File::open(path) else {
+        let Some(mut file) = open_log(path) else {
             continue;
         };
         let length = file.metadata().map_or(0, |m| m.len());

@@ -14,6 +14,7 @@ mod checkpoint;
 mod evaluate;
 mod event;
 mod gpu;
+mod laid;
 mod launch;
 mod lock;
 mod machine;

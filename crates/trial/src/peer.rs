@@ -10,6 +10,7 @@ use outpace_record::protocol::{
     Hello, MAX_MESSAGE_BYTES, Reply, Request, SOCKET_VARIABLE, VERSION,
 };
 
+use crate::subject::restored;
 use crate::{Context, LaunchError, Running, Scratch, Subject};
 
 /// How much one read takes.
@@ -151,6 +152,7 @@ impl Peer {
             &[(SOCKET_VARIABLE, path.into())],
             scratch.path(),
         );
+        restored(subject)?;
         let mut running = context.launcher.spawn(&spec)?;
         let stream = accept(context, subject, &listener, &mut running)?;
         stream

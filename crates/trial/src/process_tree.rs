@@ -1,5 +1,6 @@
 //! CPU time and memory of a started program with everything that it started, ended threads and processes included.
 
+use std::cell::Cell;
 use std::fs;
 
 use nix::time::{clock_getcpuclockid, clock_gettime};
@@ -17,7 +18,12 @@ pub(crate) struct ProcessTree {
     first: Option<Vec<u32>>,
     /// Seconds of one tick of the times in `/proc/<pid>/stat`.
     tick_s: f64,
+    /// Whether a process was seen whose ended children nobody accounts for.
+    hides: Cell<bool>,
 }
+
+/// The bit of SIGCHLD in a mask of signals.
+const SIGCHLD_BIT: u64 = 1 << (nix::sys::signal::Signal::SIGCHLD as u64 - 1);
 
 impl ProcessTree {
     pub(crate) fn of(running: &Running) -> Self {
@@ -26,6 +32,7 @@ impl ProcessTree {
             supervisor,
             first: (!lists_children()).then(|| descendants(supervisor)),
             tick_s: 1.0 / rustix::param::clock_ticks_per_second() as f64,
+            hides: Cell::new(false),
         }
     }
 
@@ -39,6 +46,11 @@ impl ProcessTree {
             seconds += own_s(pid).unwrap_or(0.0) + self.reaped_s(pid).unwrap_or(0.0);
         }
         Some(seconds)
+    }
+
+    /// Whether one of its processes ignored SIGCHLD when its CPU time was read: the kernel forgets what its children used.
+    pub(crate) fn hides(&self) -> bool {
+        self.hides.get()
     }
 
     /// Sum of the peaks of resident memory in MiB.
@@ -69,7 +81,13 @@ impl ProcessTree {
         // are the 14th and 15th after it.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(13);
         let mut ticks = || fields.next()?.parse::<f64>().ok();
-        Some((ticks()? + ticks()?) * self.tick_s)
+        let reaped = ticks()? + ticks()?;
+        // The mask of ignored signals is the 31st.
+        let ignored: u64 = fields.nth(15)?.parse().ok()?;
+        if pid != self.supervisor && ignored & SIGCHLD_BIT != 0 {
+            self.hides.set(true);
+        }
+        Some(reaped * self.tick_s)
     }
 }
 

@@ -109,6 +109,10 @@ impl Session for Process {
         self.tree.cpu_s()
     }
 
+    fn hides(&self) -> bool {
+        self.tree.hides()
+    }
+
     fn processes(&self) -> Vec<u32> {
         self.tree.processes()
     }

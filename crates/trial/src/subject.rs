@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::laid::Laid;
 use crate::tree::{copy_file, remove_tree};
 use crate::{LaunchSpec, Launcher, Limits};
 
@@ -27,20 +28,51 @@ pub struct Subject {
     pub inherit_env: bool,
     /// Files that are laid anew before every start of a block.
     pub fresh: Vec<PathBuf>,
+    /// The folder that it runs in, made what it was before every start; none for commands that the user typed.
+    pub(crate) laid: Option<Arc<Laid>>,
 }
 
 impl Subject {
+    /// A command that the user typed, in a folder of theirs.
+    #[must_use]
+    pub fn typed(command: Vec<String>, cwd: PathBuf, timeout: Duration) -> Self {
+        Self {
+            command,
+            cwd,
+            env: BTreeMap::new(),
+            limits: Limits::default(),
+            timeout,
+            inherit_env: true,
+            fresh: Vec::new(),
+            laid: None,
+        }
+    }
+
+    /// Undoes what programs have done to the folder that it runs in.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    pub fn restore(&self) -> std::io::Result<()> {
+        self.laid.as_ref().map_or(Ok(()), |laid| laid.restore())
+    }
+
     /// Replaces its files by copies. Where a file lies in memory moves the speed of the code in it, by more than what is to
     /// be proven, and it lies there as long as anybody uses it: without new copies two equal programs would differ by the
     /// same chance in every block, which no number of blocks averages out.
     pub(crate) fn renew(&self) -> std::io::Result<()> {
-        for path in &self.fresh {
-            let mut name = path.clone().into_os_string();
-            name.push(".next");
-            copy_file(path, Path::new(&name))?;
-            std::fs::rename(&name, path)?;
+        let copy = || {
+            for path in &self.fresh {
+                let mut name = path.clone().into_os_string();
+                name.push(".next");
+                copy_file(path, Path::new(&name))?;
+                std::fs::rename(&name, path)?;
+            }
+            Ok(())
+        };
+        match &self.laid {
+            Some(laid) => laid.restore().and_then(|()| laid.replace(copy)),
+            None => copy(),
         }
-        Ok(())
     }
 }
 
@@ -123,4 +155,14 @@ impl Context {
             limits: subject.limits,
         }
     }
+}
+
+/// [`Subject::restore`], for those who start it.
+pub(crate) fn restored(subject: &Subject) -> Result<(), crate::PeerError> {
+    subject
+        .restore()
+        .map_err(|source| crate::PeerError::System {
+            what: "cannot lay the program's folder anew",
+            source,
+        })
 }

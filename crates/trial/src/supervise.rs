@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, WaitOptions, getpid, kill_process, setrlimit, setsid,
+    Pid, Resource, Rlimit, Signal, WaitOptions, getpid, getrlimit, kill_process, setrlimit, setsid,
 };
 
 /// Exit code when the program could not be started.
@@ -66,6 +66,10 @@ fn confine(caps: Caps) -> io::Result<()> {
     let _ = setsid();
     rustix::process::set_child_subreaper(Some(getpid()))?;
     let limit = |resource, value: u64| {
+        // Whoever started us may have allowed less.
+        let value = getrlimit(resource)
+            .maximum
+            .map_or(value, |most| value.min(most));
         setrlimit(
             resource,
             Rlimit {

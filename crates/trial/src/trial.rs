@@ -1,7 +1,7 @@
 //! The trial: blocks until the evidence settles it.
 
 use outpace_record::{Block, Check, TokensPerS};
-use outpace_stats::{Decision, Evidence, Outcome, Rule, StatsError, block_log_ratio, median};
+use outpace_stats::{Decision, Evidence, Outcome, Rule, StatsError, median};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
@@ -15,6 +15,9 @@ use crate::{Arena, Event, Observer, PeerError, Plan, Side, pilot, settle};
 const TIMED_LOSS_GAP: f64 = 0.01;
 /// A waiting process may use CPU for 10 % of the other's turns: thread pools spin for a moment before they sleep.
 const WAITING_CPU: f64 = 0.10;
+/// Of a proven gain, half may be CPU time that the candidate used more than the base while it waited; so little is allowed in any case.
+const GAIN_SHARE: f64 = 0.5;
+const WAITING_MORE: f64 = 0.005;
 /// Start-up and exit may each take half as long again as the base's plus a quarter of a second: work must not hide there.
 const EDGE_FACTOR: f64 = 1.5;
 const EDGE_SLACK_S: f64 = 0.25;
@@ -178,10 +181,12 @@ pub fn run_trial(
             Err((_, error)) if error.is_cancelled() => break,
             Err(failed) => return Err(failed.into()),
         };
-        decision = evidence.push(block_log_ratio(&result.block.pairs)?);
+        decision = evidence.push_block(&result.block.pairs)?;
         results.push(result);
         tell(settings, &evidence, &results, observer);
-        if watch(&results).iter().any(|check| !check.passed) {
+        let mut watched = watch(&results);
+        watched.extend(of_gain(&evidence, &results));
+        if watched.iter().any(|check| !check.passed) {
             decision = None;
             break;
         }
@@ -243,7 +248,8 @@ fn conclude(
     results: Vec<BlockResult>,
     trial_s: f64,
 ) -> Trial {
-    let checks = watch(&results);
+    let mut checks = watch(&results);
+    checks.extend(of_gain(&evidence, &results));
     let wall_s: f64 = results.iter().map(|r| r.wall_s).sum();
     let turns_s: f64 = results.iter().map(|r| r.turns_s).sum();
     let tokens_per_step = results.first().and_then(|r| r.tokens_per_step[0]);
@@ -301,29 +307,22 @@ pub(crate) fn watch(results: &[BlockResult]) -> Vec<Check> {
         TIMED_LOSS_GAP,
         "largest relative difference of a loss while timed",
     ));
-    let sum = |f: fn(&Block) -> Option<[f64; 2]>, side: usize| -> Option<f64> {
-        results.iter().map(|r| f(&r.block).map(|v| v[side])).sum()
-    };
-    let base_turns: f64 = results
-        .iter()
-        .flat_map(|r| &r.block.pairs)
-        .map(|pair| pair[0])
-        .sum();
-    if let Some(idle) = sum(|b| b.idle_cpu_s, 1) {
+    if let Some(share) = waiting(results, 1) {
         let what = "CPU time of the candidate during the base's turns, as a share of them";
-        let candidate_turns: f64 = results
-            .iter()
-            .flat_map(|r| &r.block.pairs)
-            .map(|pair| pair[1])
-            .sum();
         // A workload whose base spins while it waits does so in every candidate.
-        let of_base = sum(|b| b.idle_cpu_s, 0).unwrap_or(0.0) / candidate_turns;
-        checks.push(at_most(
-            "waiting",
-            idle / base_turns,
-            WAITING_CPU.max(1.5 * of_base),
-            what,
-        ));
+        let of_base = waiting(results, 0).unwrap_or(0.0);
+        let allowed = WAITING_CPU.max(1.5 * of_base);
+        checks.push(at_most("waiting", share, allowed, what));
+    }
+    let hides = |side: usize| results.iter().any(|r| r.hides[side]);
+    if hides(1) && !hides(0) {
+        checks.push(Check {
+            name: "waiting".into(),
+            passed: false,
+            value: None,
+            allowed: None,
+            detail: "a process of the candidate ignores SIGCHLD, which hides the CPU time of its children".into(),
+        });
     }
     let blocks = || results.iter().map(|r| &r.block);
     let heard: Vec<[f64; 2]> = blocks().filter_map(|b| b.idle_gpu).collect();
@@ -345,14 +344,78 @@ pub(crate) fn watch(results: &[BlockResult]) -> Vec<Check> {
     checks
 }
 
-/// One stall of the machine is no slow start: the median of a few blocks is.
+/// What a gain that is proven is held against besides: the sums of turns, and CPU time in the base's turns that could be all of it.
+fn of_gain(evidence: &Evidence, results: &[BlockResult]) -> Vec<Check> {
+    let at_least = evidence.summary().at_least.unwrap_or(0.0);
+    if !evidence.gain_is_proven() || at_least <= 0.0 {
+        return Vec::new();
+    }
+    let (gain, most) = evidence.sum_gain();
+    let sums = Check {
+        name: "sums".into(),
+        // Where neither bound is wrong, the same gain lies between them.
+        passed: most.is_none_or(|most| most >= at_least),
+        value: Some(gain),
+        allowed: Some(at_least),
+        detail: format!(
+            "the median turn gains at least {:+.1} %, all turns of a block together {:+.1} %{}",
+            at_least * 100.0,
+            gain * 100.0,
+            most.map_or(String::new(), |most| format!(
+                " (at most {:+.1} %)",
+                most * 100.0
+            ))
+        ),
+    };
+    let mut checks = vec![sums];
+    if let (Some(base), Some(candidate)) = (waiting(results, 0), waiting(results, 1)) {
+        checks.push(at_most(
+            "waiting, of the gain",
+            candidate,
+            base + (GAIN_SHARE * at_least).max(WAITING_MORE),
+            "CPU time of the candidate during the base's turns, as a share of them, beside half of the gain",
+        ));
+    }
+    checks
+}
+
+/// CPU time that a side used while it waited, as a share of the other's turns.
+fn waiting(results: &[BlockResult], side: usize) -> Option<f64> {
+    let used: Option<f64> = results
+        .iter()
+        .map(|r| Some(r.block.idle_cpu_s?[side]))
+        .sum();
+    let pairs = results.iter().flat_map(|r| &r.block.pairs);
+    Some(used? / pairs.map(|pair| pair[1 - side]).sum::<f64>())
+}
+
+/// One stall of the machine is no slow start: the median of a few blocks is, and so are more slow starts than the base had.
 fn edge(name: &str, seconds: &[[f64; 2]], what: &str) -> Option<Check> {
     if seconds.len() < EDGE_BLOCKS {
         return None;
     }
     let of = |side: usize| median(&seconds.iter().map(|s| s[side]).collect::<Vec<_>>());
+    let slow = |side: usize| {
+        let limit = |s: &[f64; 2]| EDGE_FACTOR * s[1 - side] + EDGE_SLACK_S;
+        seconds.iter().filter(|s| s[side] > limit(s)).count()
+    };
     let allowed = EDGE_FACTOR * of(0) + EDGE_SLACK_S;
-    Some(at_most(name, of(1), allowed, what))
+    let check = at_most(name, of(1), allowed, what);
+    if slow(1) < slow(0) + EDGE_BLOCKS {
+        return Some(check);
+    }
+    let mean = |side: usize| seconds.iter().map(|s| s[side]).sum::<f64>() / seconds.len() as f64;
+    Some(Check {
+        passed: false,
+        value: Some(mean(1)),
+        allowed: Some(EDGE_FACTOR * mean(0) + EDGE_SLACK_S),
+        detail: format!(
+            "{name}: the candidate was more than {EDGE_FACTOR} times as slow as the base and {EDGE_SLACK_S} s in {} of {} blocks",
+            slow(1),
+            seconds.len()
+        ),
+        ..check
+    })
 }
 
 pub(crate) fn at_most(name: &str, value: f64, allowed: f64, what: &str) -> Check {

@@ -124,7 +124,9 @@ fn rule(args: &Args, gate: &outpace_record::GateConfig) -> Rule {
         threshold: None,
         screen: false,
         max_blocks: args.max_blocks.unwrap_or(gate.max_blocks),
+        sum_threshold: None,
     }
+    .of_programs()
 }
 
 fn gpu_mode(text: &str) -> Result<GpuMode, String> {

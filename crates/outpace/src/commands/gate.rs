@@ -267,6 +267,7 @@ fn question(
             threshold: None,
             screen: false,
             max_blocks: gate.max_blocks,
+            sum_threshold: None,
         },
         seed: args.measuring.seed(),
         aa: false,

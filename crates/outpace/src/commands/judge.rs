@@ -24,8 +24,9 @@ Example:
   echo '{\"blocks\": [[[1.02, 1.00]], [[1.03, 1.00]]], \"screen\": false}' | outpace judge
 
 A line is {\"blocks\": [{\"pairs\": [[t_base_s, t_candidate_s], ...]}, ...], \"min_speedup\"?, \"alpha\"?,
-\"threshold\"?, \"screen\"?}; a block may also be the bare list of pairs. Judging stops at the block
-that settles it. A malformed line ends it with exit code 2, after the results of the lines before it.")]
+\"threshold\"?, \"screen\"?, \"sum_threshold\"?}; a block may also be the bare list of pairs. Judging
+stops at the block that settles it. With a sum_threshold (a gate's is 20), `faster` needs that e-value against
+\"all turns of a block together are no shorter\" too. A malformed line ends it with exit code 2, after the results of the lines before it.")]
 pub(crate) struct Args {
     /// File of JSON lines; `-` or nothing is standard input.
     file: Option<PathBuf>,
@@ -38,6 +39,7 @@ struct Line {
     alpha: Option<f64>,
     threshold: Option<f64>,
     screen: Option<bool>,
+    sum_threshold: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -123,6 +125,7 @@ fn judge_line(line: &[u8]) -> Result<Option<String>, String> {
         threshold: line.threshold,
         screen: line.screen.unwrap_or(false),
         max_blocks: line.blocks.len().max(1),
+        sum_threshold: line.sum_threshold,
     };
     let judged = judge(&line.blocks, &rule).map_err(|error| error.to_string())?;
     let document = Judgement {

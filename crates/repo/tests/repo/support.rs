@@ -129,6 +129,7 @@ pub(crate) fn verdict(repo: &Repo, base: &str, tree: &str) -> Verdict {
         min_speedup: 0.005,
         max_blocks: 100,
         screen: false,
+        sum_threshold: None,
         blocks: Vec::new(),
         alone: Vec::new(),
         n_blocks: 0,

@@ -147,6 +147,7 @@ pub(crate) fn untimed(title: &str, rule: &Rule) -> Verdict {
         min_speedup: rule.min_speedup,
         max_blocks: rule.max_blocks,
         screen: rule.screen,
+        sum_threshold: rule.sum_threshold,
         base: commit(0),
         patch_sha256: Some("5e".repeat(32)),
         title: title.into(),

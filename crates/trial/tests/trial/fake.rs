@@ -17,6 +17,10 @@ pub(crate) struct Manner {
     pub(crate) exit_s: f64,
     pub(crate) tokens: u64,
     pub(crate) loss: f64,
+    /// In every so many turns it does half of the work of all of them, and in the others the rest.
+    pub(crate) gathers: Option<usize>,
+    /// In every third block the start takes so long.
+    pub(crate) slow_ready_s: Option<f64>,
     /// CPU seconds that it uses during each turn of the other.
     pub(crate) idle_s: f64,
     /// The turn (counted over the whole process) at which it fails.
@@ -35,6 +39,8 @@ impl Default for Manner {
             exit_s: 0.01,
             tokens: 1024,
             loss: 5.0,
+            gathers: None,
+            slow_ready_s: None,
             idle_s: 0.0,
             fails_at: None,
             cancelled_after: None,
@@ -108,7 +114,12 @@ impl Arena for FakeArena {
             return Err(PeerError::Cancelled);
         }
         self.shared.notes.borrow_mut().push(Note::Open(side));
-        *self.shared.now_s.borrow_mut() += manner.ready_s;
+        let ready_s = match manner.slow_ready_s {
+            Some(slow_s) if (self.opened - 1) / 2 % 3 == 2 => slow_s,
+            _ => manner.ready_s,
+        };
+        let manner = Manner { ready_s, ..manner };
+        *self.shared.now_s.borrow_mut() += ready_s;
         let speed = noise(&mut self.rng, manner.launch_noise).exp();
         let rng = ChaCha20Rng::seed_from_u64(self.rng.random());
         let shared = Rc::clone(&self.shared);
@@ -148,7 +159,12 @@ impl Session for Fake {
             .push(Note::Turn(self.side, steps));
         let step_s =
             self.manner.step_s * self.speed * noise(&mut self.rng, self.manner.noise).exp();
-        let seconds = step_s * f64::from(steps);
+        let share = match self.manner.gathers {
+            Some(n) if self.turns % n == 0 => 0.5 * n as f64,
+            Some(n) => 0.5 * n as f64 / (n - 1) as f64,
+            None => 1.0,
+        };
+        let seconds = step_s * f64::from(steps) * share;
         *self.shared.now_s.borrow_mut() += seconds;
         self.cpu_s += seconds;
         Ok(Turn {

@@ -195,6 +195,69 @@ fn what_a_candidate_does_to_look_fast_is_noticed() {
 }
 
 #[test]
+fn work_that_is_gathered_in_a_few_turns_is_no_gain() {
+    let rule = Rule::default().of_programs();
+    let found = |candidate: Manner, seed: u64| {
+        let mut arena = FakeArena::new(Manner::default(), candidate, seed);
+        let settings = Settings {
+            rule,
+            ..settings(seed)
+        };
+        run_trial(&mut arena, &settings, &mut NoObserver).unwrap()
+    };
+    for seed in 0..5 {
+        let gathers = Manner {
+            gathers: Some(5),
+            ..Manner::default()
+        };
+        let trial = found(gathers, seed);
+        assert_eq!(trial.fault().expect("it was not noticed").name, "sums");
+        assert!(trial.decision.is_none() && trial.blocks.len() <= 12);
+        // One that is faster all the same is not as fast as its median says.
+        let trial = found(
+            Manner {
+                step_s: 0.015,
+                ..gathers
+            },
+            seed,
+        );
+        assert_eq!(trial.fault().expect("it was not noticed").name, "sums");
+        let trial = found(faster(0.03), seed);
+        assert_eq!(trial.decision.unwrap().outcome, Outcome::Faster);
+        assert!(trial.checks.iter().any(|check| check.name == "sums"));
+    }
+}
+
+#[test]
+fn a_gain_that_waiting_could_be_is_none() {
+    let candidate = Manner {
+        idle_s: 0.0008,
+        ..faster(0.05)
+    };
+    let (trial, _) = trial(Manner::default(), candidate, 3);
+    assert_eq!(trial.fault().unwrap().name, "waiting, of the gain");
+    let spins = Manner {
+        idle_s: 0.0008,
+        ..Manner::default()
+    };
+    let mut arena = FakeArena::new(spins, candidate, 3);
+    let trial = run_trial(&mut arena, &settings(3), &mut NoObserver).unwrap();
+    assert!(trial.fault().is_none(), "the base does the same");
+}
+
+#[test]
+fn slow_starts_in_some_blocks_are_noticed() {
+    let candidate = Manner {
+        slow_ready_s: Some(1.0),
+        ..faster(0.2)
+    };
+    let (trial, _) = trial(Manner::default(), candidate, 3);
+    let fault = trial.fault().unwrap();
+    assert_eq!(fault.name, "start-up");
+    assert!(fault.detail.contains("blocks"), "{}", fault.detail);
+}
+
+#[test]
 fn a_side_that_fails_is_named() {
     let broken = Manner {
         fails_at: Some(9),

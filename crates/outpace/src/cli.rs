@@ -29,7 +29,7 @@ Exit codes:
   3    slower
   4    rejected: outside policy, does not apply or build, wrong results; audit failed
   5    the environment cannot be trusted: the base does not build or run, other machine class, disk full
-  130  interrupted; everything measured so far is kept";
+  130  interrupted; what a gate or a campaign has measured so far is kept";
 
 /// What to do.
 #[derive(Debug, Subcommand)]

@@ -10,8 +10,9 @@ use anyhow::{Context as _, Result};
 use outpace_record::{
     Config, Machine, SandboxTier, Timestamp, Track, WorkloadConfig, parse_config,
 };
-use outpace_repo::{Commit, Repo};
+use outpace_repo::{Commit, Repo, check_globs};
 use outpace_research::{Bench, RepoSources, sweep_leftovers};
+use outpace_stats::Rule;
 use outpace_trial::{Builder, Context, Launcher, Lock, Subject, machine, sandbox_tier};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -48,6 +49,10 @@ pub(crate) fn config_of(repo: &Repo, base: &Commit) -> Result<Config> {
     let text =
         String::from_utf8(bytes).map_err(|_| usage(format!("{CONFIG} of {short} is not UTF-8")))?;
     let config = parse_config(&text, CONFIG)?;
+    let reads = config.workload.values().map(|workload| &workload.reads);
+    for patterns in reads.chain([&config.policy.editable]) {
+        check_globs(patterns).map_err(|error| usage(error.to_string()))?;
+    }
     let on_disk = std::fs::read_to_string(repo.root().join(CONFIG)).ok();
     if on_disk.is_some_and(|now| now != text) {
         crate::err!(
@@ -152,6 +157,20 @@ pub(crate) fn typed_command(command: &str, like: Option<&WorkloadConfig>) -> Res
         std::env::current_dir().context("cannot find the working folder")?,
         timeout,
     ))
+}
+
+/// Some limits let nobody win: doubling at best, wealth needs so many blocks.
+pub(crate) fn warn_of_few_blocks(rule: &Rule, screen: &mut Screen) {
+    let need = rule.threshold_value().ln();
+    if outpace_stats::log_e_limit(rule.max_blocks) < need {
+        let least = (1..).find(|&n| outpace_stats::log_e_limit(n) >= need);
+        screen.warn(&format!(
+            "at most {} blocks can prove nothing: at alpha {} it takes {} at least",
+            rule.max_blocks,
+            rule.alpha,
+            least.unwrap_or(usize::MAX)
+        ));
+    }
 }
 
 /// The first digits of a commit id.

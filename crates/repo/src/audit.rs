@@ -44,6 +44,8 @@ pub fn audit(repo: &Repo, range: Option<&str>) -> Result<Vec<Audited>, AuditErro
         let mut findings = files::findings(repo, &commit, &trailers)?;
         if !trailers.verdicts.is_empty() {
             findings.extend(proof::findings(repo, &commit, &trailers)?);
+        } else if !trailers.proven.is_empty() {
+            findings.push("it claims a gain without an Outpace-Verdict trailer".to_owned());
         }
         if !trailers.verdicts.is_empty() || !findings.is_empty() {
             audited.push(report(commit, trailers, findings));

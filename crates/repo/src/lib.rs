@@ -34,6 +34,7 @@ pub use leftover::MAX_FILE_BYTES;
 pub use merge::{MergeError, MergeRequest};
 pub use message::{Trailers, merge_message, parse_trailers, proven_text};
 pub use patch::{FileChange, FileStatus, Patch};
+pub use paths::check_globs;
 pub use policy::{Violation, check_policy};
 pub use proof::{next_baseline, proof_path};
 pub use repo::Repo;

@@ -84,11 +84,12 @@ pub fn parse_trailers(message: &str) -> Trailers {
             continue;
         };
         let value = value.trim().to_owned();
-        match key {
-            "Outpace-Verdict" => trailers.verdicts.push(value),
-            "Outpace-Proven" => trailers.proven.push(value),
-            "Outpace-Base" => trailers.bases.push(value),
-            "Outpace-Agent" => trailers.agents.push(value),
+        // git shows them whatever their case.
+        match key.trim_end().to_ascii_lowercase().as_str() {
+            "outpace-verdict" => trailers.verdicts.push(value),
+            "outpace-proven" => trailers.proven.push(value),
+            "outpace-base" => trailers.bases.push(value),
+            "outpace-agent" => trailers.agents.push(value),
             _ => {}
         }
     }

@@ -4,6 +4,14 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::RepoError;
 
+/// Whether `patterns` are globs.
+///
+/// # Errors
+/// Names the first that is none.
+pub fn check_globs(patterns: &[String]) -> Result<(), RepoError> {
+    globs(patterns).map(drop)
+}
+
 /// Compiles globs in which `*` stops at `/` and case counts.
 pub(crate) fn globs(patterns: &[String]) -> Result<GlobSet, RepoError> {
     let bad = |glob: &str, error: &globset::Error| RepoError::BadGlob {

@@ -75,8 +75,9 @@ impl Repo {
     }
 }
 
+/// The hint of git's needs the whole path.
 fn not_opened(error: &git2::Error, path: &Path) -> RepoError {
-    let path = path.to_owned();
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match error.code() {
         ErrorCode::NotFound => RepoError::NotARepository { path },
         ErrorCode::Owner => RepoError::OtherOwner { path },

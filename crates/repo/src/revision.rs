@@ -109,6 +109,11 @@ impl Repo {
         head.shorthand().ok().map(str::to_owned)
     }
 
+    /// Whether history ends where a shallow clone ends.
+    pub fn is_shallow(&self) -> bool {
+        self.git.is_shallow()
+    }
+
     /// Whether commit `a` is in the history of commit `b` (a commit is in its own).
     ///
     /// # Errors

@@ -233,7 +233,7 @@ fn judge(
                 observer.note(&format!("{} moved meanwhile", order.campaign.into));
                 let before = std::mem::replace(&mut base, standing(bench, &order.campaign)?);
                 moves += 1;
-                let next = bench.repo.apply(&base.tree, &question.patch.text);
+                let next = bench.repo.apply_onto(&base, &question.patch.text);
                 attempt.verdict = Kind::NotProven;
                 attempt.reason = match &next {
                     Err(error) => {
@@ -275,7 +275,7 @@ fn judge_interrupted(
     let then = bench.repo.resolve(&last.base)?;
     // No ref holds the tree: git may have thrown it away meanwhile. Then it is proposed again.
     let patch = bench.repo.patch_between(&then.tree, tree);
-    let Ok(tree) = patch.and_then(|patch| bench.repo.apply(&base.tree, &patch.text)) else {
+    let Ok(tree) = patch.and_then(|patch| bench.repo.apply_onto(&base, &patch.text)) else {
         return Ok(base);
     };
     let attempt = following(order, last, &base);

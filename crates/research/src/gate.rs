@@ -145,6 +145,13 @@ pub fn gate(
                 answer.verdicts.extend(partial);
                 return Err(ResearchError::Interrupted(answer.verdicts));
             }
+            // A candidate may be behind it, and whoever has been timed has used its ticket.
+            Err(ResearchError::Environment(message)) if answer.timed => {
+                return Err(ResearchError::NoVerdict {
+                    message,
+                    lost: true,
+                });
+            }
             Err(error) => return Err(error),
         };
         let stop = matches!(verdict.verdict, Kind::Rejected | Kind::Slower);
@@ -230,7 +237,12 @@ fn judge_workload(
     let same = base.identity == candidate.identity;
     observer.on(&Event::Compared { same });
     let judged = if same && !question.aa {
-        Ok(settled(verdict, Kind::Same, "the artefacts are equal"))
+        let reason = if config.build.is_empty() {
+            "the artefacts are equal: the patch changes nothing that `reads` of the workload names"
+        } else {
+            "the artefacts are equal"
+        };
+        Ok(settled(verdict, Kind::Same, reason))
     } else {
         let anchor = match anchor(bench, question, name, observer) {
             Ok(anchor) => anchor,
@@ -289,6 +301,11 @@ fn compare(
     });
     if let Some(fault) = outcome.fault() {
         let reason = fault.detail.clone();
+        if base.identity == candidate.identity {
+            return Err(ResearchError::Environment(format!(
+                "{name}: the base does not repeat itself at equal seeds: {reason}\nHint: draw everything from `model_seed` and `data_seed`"
+            )));
+        }
         return Ok(settled(verdict, Kind::Rejected, &reason));
     }
     answer.timed = true;

@@ -415,7 +415,9 @@ fn accept(
             return Err(PeerError::Cancelled);
         }
         if let Some(finished) = running.poll() {
-            let when = "before it connected to the socket in OUTPACE_SOCKET".to_owned();
+            let when = "before it connected to the socket in OUTPACE_SOCKET (a program that does not speak the step protocol needs \
+                        protocol = \"process\")"
+                .to_owned();
             return Err(PeerError::Exited {
                 when,
                 code: finished.code,
@@ -456,9 +458,18 @@ fn parse(line: &[u8]) -> Result<Reply, PeerError> {
     match serde_json::from_slice(line) {
         Ok(Reply::Error { message }) => Err(PeerError::Said(plain(&message, 400))),
         Ok(reply) => Ok(reply),
-        Err(_) => Err(PeerError::Garbage {
-            line: plain(&String::from_utf8_lossy(line), 80),
-        }),
+        Err(_) => {
+            let line = plain(&String::from_utf8_lossy(line), 80);
+            let is_number = line.contains("NaN") || line.contains("Infinity");
+            let hint = if is_number {
+                " (JSON has neither NaN nor Infinity: send null)"
+            } else {
+                ""
+            };
+            Err(PeerError::Garbage {
+                line: format!("{line}{hint}"),
+            })
+        }
     }
 }
 

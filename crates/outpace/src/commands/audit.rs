@@ -4,7 +4,7 @@ use anyhow::Result;
 use outpace_record::{Audit, AuditedCommit, Document};
 use outpace_repo::{Audited, audit};
 
-use crate::exit::{OK, REJECTED};
+use crate::exit::{OK, REJECTED, environment};
 use crate::options::Options;
 use crate::screen::{GREEN, RED, Screen, paint};
 use crate::setting::{open_repo, short};
@@ -22,6 +22,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let repo = open_repo(options)?;
+    if repo.is_shallow() {
+        return Err(environment(
+            "this is a shallow clone, without the history that merges are held against. Hint: `git fetch --unshallow`; in GitHub Actions `fetch-depth: 0`",
+        ));
+    }
     let audited = audit(&repo, args.range.as_deref())?;
     let broken = audited
         .iter()

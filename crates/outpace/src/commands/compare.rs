@@ -12,7 +12,8 @@ use crate::exit::{INTERRUPTED, usage};
 use crate::options::{Measuring, Options};
 use crate::screen::Screen;
 use crate::setting::{
-    VERSION, bench, config_of, context, lock, open_repo, surroundings, typed_command, workloads,
+    VERSION, bench, config_of, context, lock, open_repo, surroundings, typed_command,
+    warn_of_few_blocks, workloads,
 };
 
 /// Compare two revisions, or two commands without git: one trial, no merge.
@@ -96,6 +97,7 @@ fn revisions(options: &Options, args: &Args, screen: &mut Screen) -> Result<Outc
     for (label, commit) in [("base", &base), ("candidate", &candidate)] {
         screen.revision(label, commit);
     }
+    warn_of_few_blocks(&rule(args, &config.gate), screen);
     let question = Question {
         title: outpace_record::plain(&candidate.summary, 100),
         tree: candidate.tree.clone(),

@@ -16,7 +16,9 @@ use crate::commands::research::{default_branch, standing};
 use crate::exit::{INTERRUPTED, environment, usage};
 use crate::options::{Measuring, Options};
 use crate::screen::Screen;
-use crate::setting::{bench, config_of, context, lock, open_repo, short, workloads};
+use crate::setting::{
+    bench, config_of, context, lock, open_repo, short, warn_of_few_blocks, workloads,
+};
 
 /// Largest patch that is read at all.
 const MOST_BYTES: u64 = 8 << 20;
@@ -176,6 +178,7 @@ fn answer(
     question: &Question,
     screen: &mut Screen,
 ) -> Result<Measured> {
+    warn_of_few_blocks(&question.rule, screen);
     let stat = &question.patch;
     let files = if stat.files.len() == 1 {
         "1 file".to_owned()
@@ -404,7 +407,7 @@ fn candidate(repo: &Repo, args: &Args, base: Commit, text: Option<&str>) -> Resu
                 .unwrap_or_else(|| "patch from standard input".into()),
         );
         return Ok(Candidate {
-            tree: repo.apply(&base.tree, text)?,
+            tree: repo.apply_onto(&base, text)?,
             base,
             commit: None,
             title,

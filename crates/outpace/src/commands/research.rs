@@ -93,6 +93,9 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         (None, None) => default_branch(&repo)?,
     };
     repo.check_mergeable(&into)?;
+    if let Some((_, attempts)) = &begun {
+        check_still_there(&repo, &into, attempts)?;
+    }
     let base = match &begun {
         Some((campaign, _)) => repo.resolve(
             repo.branch_tip(&into)?
@@ -426,6 +429,21 @@ fn prepare(
         );
     }
     Ok(())
+}
+
+/// What a campaign says that it has proven counts all of its merges, so all of them must be in its branch.
+fn check_still_there(repo: &Repo, into: &str, attempts: &[Attempt]) -> Result<()> {
+    let Some(merged) = attempts.iter().rev().find_map(|a| a.merged.as_deref()) else {
+        return Ok(());
+    };
+    let tip = repo.branch_tip(into)?;
+    if tip.is_some_and(|tip| repo.is_ancestor(merged, &tip).unwrap_or(false)) {
+        return Ok(());
+    }
+    Err(usage(format!(
+        "{into} does not hold {}, which this campaign has merged. Hint: `git branch -f {into} {merged}` brings it back, without `--resume` a new campaign begins",
+        short(merged)
+    )))
 }
 
 fn introduce(screen: &mut Screen, campaign: &Campaign, base: &Commit, config: &Config) {

@@ -39,6 +39,7 @@ pub(super) fn changed(repo: &Repo, parent: &str, commit: &str) -> Result<Vec<Str
     let mut paths: Vec<String> = before
         .keys()
         .chain(here.keys())
+        .filter(|path| is_record(path))
         .filter(differs)
         .cloned()
         .collect();
@@ -63,6 +64,13 @@ fn of_plain_commit(here: &Files, before: &Files, trailers: &Trailers) -> Vec<Str
         .map(|(path, _)| path);
     let removed = before.keys().filter(|path| !here.contains_key(*path));
     for path in written.chain(removed) {
+        if !is_record(path) {
+            // People may keep notes there; a merge, whose patch and tree are judged without this folder, may not.
+            if !own.is_empty() {
+                findings.push(format!("it writes {path}, which is no record"));
+            }
+            continue;
+        }
         let proof = path.starts_with(PROOFS);
         if proof && !before.contains_key(path) && !own.contains(path) {
             findings.push(format!(
@@ -78,7 +86,7 @@ fn of_plain_commit(here: &Files, before: &Files, trailers: &Trailers) -> Vec<Str
 /// A merge of branches makes nothing up: each file is that of a parent, and no parent's proof is lost.
 fn of_merge(here: &Files, parents: &[Files]) -> Vec<String> {
     let mut findings = Vec::new();
-    for (path, id) in here {
+    for (path, id) in here.iter().filter(|(path, _)| is_record(path)) {
         if !parents.iter().any(|parent| parent.get(path) == Some(id)) {
             findings.push(format!("the merge changes {path} without a verdict"));
         }
@@ -99,6 +107,11 @@ fn of_merge(here: &Files, parents: &[Files]) -> Vec<String> {
     findings
 }
 
+fn is_record(path: &str) -> bool {
+    path.ends_with(".json")
+}
+
+/// All files below baselines/.
 fn record_files(repo: &Repo, commit: &str) -> Result<Files, RepoError> {
     let tree = repo.tree(commit)?;
     let Ok(entry) = tree.get_path(Path::new(BASELINES)) else {
@@ -109,5 +122,5 @@ fn record_files(repo: &Repo, commit: &str) -> Result<Files, RepoError> {
     };
     let files = repo.files_of(&folder)?.into_iter();
     let named = files.map(|file| (format!("{BASELINES}/{}", paths::shown(&file.path)), file.id));
-    Ok(named.filter(|(path, _)| path.ends_with(".json")).collect())
+    Ok(named.collect())
 }

@@ -72,6 +72,39 @@ fn comment_patches_are_recognised_and_moved_copies_have_one_hash() {
 }
 
 #[test]
+fn a_patch_against_an_earlier_commit_is_merged_with_what_came_since() {
+    let lab = Lab::new();
+    let repo = lab.repo();
+    let long = |first: &str, last: &str| {
+        let lines: String = (0..30).map(|n| format!("line {n}\n")).collect();
+        format!("{first}\n{lines}{last}\n")
+    };
+    lab.write("src/long.rs", long("a", "b"));
+    let start = repo.resolve(&lab.commit("long")).unwrap();
+    let changed = lab.tree(&[("src/long.rs", Some(&long("a", "B")))]);
+    let patch = repo.patch_between(&start.tree, &changed).unwrap();
+    lab.write("src/long.rs", long("one\ntwo\nA", "b"));
+    let moved = repo.resolve(&lab.commit("two lines more above")).unwrap();
+    assert!(repo.apply(&moved.tree, &patch.text).is_err());
+    let merged = repo.apply_onto(&moved, &patch.text).unwrap();
+    assert_eq!(
+        merged,
+        lab.tree(&[("src/long.rs", Some(&long("one\ntwo\nA", "B")))])
+    );
+    lab.write("src/long.rs", long("one\ntwo\nA", "c"));
+    let other = repo.resolve(&lab.commit("the same line")).unwrap();
+    let refused = repo.apply_onto(&other, &patch.text).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("does not apply to `src/long.rs`")
+    );
+    lab.write("src/long.rs", long("one\ntwo\nA", "B"));
+    let there = repo.resolve(&lab.commit("the patch itself")).unwrap();
+    assert_eq!(repo.apply_onto(&there, &patch.text).unwrap(), there.tree);
+}
+
+#[test]
 fn what_does_not_apply_is_said_with_file_and_hunk() {
     let lab = Lab::new();
     let repo = lab.repo();
@@ -87,7 +120,14 @@ fn what_does_not_apply_is_said_with_file_and_hunk() {
     );
     assert_eq!(repo.apply(&base, " \n").unwrap(), base);
     let add = "diff --git a/outpace.toml b/outpace.toml\nnew file mode 100644\n--- /dev/null\n+++ b/outpace.toml\n@@ -0,0 +1 @@\n+x\n";
+    let delete = "diff --git a/src/k.rs b/src/k.rs\ndeleted file mode 100644\n--- a/src/k.rs\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n";
+    let new = "diff --git a/src/n.rs b/src/n.rs\nnew file mode 100644\n--- /dev/null\n+++ b/src/n.rs\n@@ -0,0 +1 @@\n+x\n";
     for (text, expect) in [
+        (
+            delete.to_owned(),
+            "what it deletes is not what the file holds",
+        ),
+        (format!("{new}{new}"), "the patch adds this file twice"),
         (
             hunk("src/k.rs", "let n = 5;"),
             "does not apply to `src/k.rs`, hunk @@ -1,3 +1,3 @@",

@@ -108,7 +108,7 @@ fn verdicts_that_do_not_hold_are_found() {
 #[test]
 fn claims_that_do_not_fit_the_commit_are_found() {
     type Tamper = fn(&mut MergeRequest);
-    let table: [(&str, Tamper, &str); 9] = [
+    let table: [(&str, Tamper, &str); 11] = [
         (
             "changed id",
             |m| {
@@ -157,6 +157,24 @@ fn claims_that_do_not_fit_the_commit_are_found() {
             "another baseline",
             |m| m.files.push(("baselines/x/y.json".into(), b"{}".to_vec())),
             "changes baselines/x/y.json",
+        ),
+        (
+            "a file that is no record",
+            |m| {
+                m.files
+                    .push(("baselines/x/conftest.py".into(), b"x".to_vec()));
+            },
+            "which is no record",
+        ),
+        (
+            "trailers that only git would show",
+            |m| {
+                m.message = m
+                    .message
+                    .replace("Outpace-Verdict:", "X-Verdict:")
+                    .replace("Outpace-Proven:", "outpace-proven :");
+            },
+            "claims a gain without",
         ),
     ];
     for (what, tamper, expect) in table {

@@ -126,7 +126,7 @@ impl Agent for Replay {
             });
         };
         let title = next.title.clone();
-        match view.repo.apply_onto(&view.base, &next.text) {
+        match view.repo.apply_onto(view.base, &next.text) {
             Ok(tree) => Ok(Idea::Tree { tree, title }),
             Err(
                 error @ (RepoError::DoesNotApply { .. }

@@ -160,7 +160,7 @@ impl Session for Fake {
         let step_s =
             self.manner.step_s * self.speed * noise(&mut self.rng, self.manner.noise).exp();
         let share = match self.manner.gathers {
-            Some(n) if self.turns % n == 0 => 0.5 * n as f64,
+            Some(n) if self.turns.is_multiple_of(n) => 0.5 * n as f64,
             Some(n) => 0.5 * n as f64 / (n - 1) as f64,
             None => 1.0,
         };

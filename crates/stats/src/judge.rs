@@ -8,7 +8,7 @@ use crate::{Decision, Evidence, Judgement, Pair, Reason, Rule, StatsError};
 /// full, raise it.
 ///
 /// # Errors
-/// Those of [`Rule::validate`], [`StatsError::NoBlocks`], and [`StatsError::InBlock`] for a block that [`block_log_ratio`] refuses.
+/// Those of [`Rule::validate`], [`StatsError::NoBlocks`], and [`StatsError::InBlock`] for a block that [`crate::block_log_ratio`] refuses.
 pub fn judge<B: AsRef<[Pair]>>(blocks: &[B], rule: &Rule) -> Result<Judgement, StatsError> {
     let mut evidence = Evidence::new(rule)?;
     if blocks.is_empty() {

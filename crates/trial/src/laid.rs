@@ -198,10 +198,10 @@ mod tests {
         let harms: [(&str, &dyn Fn()); 9] = [
             ("nothing", &|| ()),
             ("a new file", &|| {
-                fs::write(root.join("a/cache"), "x").unwrap()
+                fs::write(root.join("a/cache"), "x").unwrap();
             }),
             ("a new folder", &|| {
-                fs::create_dir_all(root.join("c/d")).unwrap()
+                fs::create_dir_all(root.join("c/d")).unwrap();
             }),
             ("other bytes of one length", &|| {
                 let time = fs::metadata(root.join("program"))
@@ -216,7 +216,7 @@ mod tests {
                 fs::set_permissions(root.join("program"), Permissions::from_mode(0o700)).unwrap();
             }),
             ("a file that is gone", &|| {
-                fs::remove_file(root.join("a/b/deep")).unwrap()
+                fs::remove_file(root.join("a/b/deep")).unwrap();
             }),
             ("a folder that became a link", &|| {
                 fs::remove_dir_all(root.join("a")).unwrap();

@@ -320,6 +320,7 @@ impl Observer for Screen {
                 n_blocks,
                 log_e,
                 threshold,
+                sums,
                 speedup,
                 at_least,
                 left_s,
@@ -330,7 +331,11 @@ impl Observer for Screen {
                 let left = left_s
                     .map(|s| format!("   about {} left", duration(s)))
                     .unwrap_or_default();
-                let evidence = format!("evidence {} of {}", evidence(*log_e), count(*threshold));
+                let (what, log_e, threshold) = match sums {
+                    Some((log_e, needed)) => ("gain proven, all turns together", log_e, needed),
+                    None => ("evidence", log_e, threshold),
+                };
+                let evidence = format!("{what} {} of {}", evidence(*log_e), count(*threshold));
                 let bar = bar(*log_e, *threshold, 18);
                 self.live(&format!(
                     "{prefix}{workload:<10} {bar}  block {n_blocks}   {evidence}   {}{least}{left}",

@@ -63,6 +63,8 @@ pub enum Event<'a> {
         log_e: f64,
         /// The e-value that is needed.
         threshold: f64,
+        /// Where the gain is proven and waits for the sums of turns: ln of their e-value so far, and the e-value that they need.
+        sums: Option<(f64, f64)>,
         /// Median gain so far.
         speedup: f64,
         /// Lower bound so far.

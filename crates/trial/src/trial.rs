@@ -226,18 +226,23 @@ fn tell(
     observer: &mut dyn Observer,
 ) {
     let summary = evidence.summary();
-    let threshold = settings.rule.threshold_value();
+    let rule = &settings.rule;
+    let threshold = rule.threshold_value();
     let (n, log_e) = (results.len() as f64, summary.log_e);
-    let blocks_left = (threshold.ln() - log_e) * n / log_e;
+    let sums = rule.sum_threshold.filter(|_| evidence.gain_is_proven());
+    let sums = sums.map(|needed| (evidence.sum_log_e(), needed));
+    let (so_far, needed) = sums.unwrap_or((log_e, threshold));
+    let blocks_left = (needed.ln() - so_far) * n / so_far;
     let block_s = results.iter().map(|r| r.wall_s).sum::<f64>() / n;
     observer.on(&Event::Block {
         workload: &settings.workload,
         n_blocks: results.len(),
         log_e,
         threshold,
+        sums,
         speedup: summary.speedup,
         at_least: summary.at_least,
-        left_s: (log_e > 0.0).then(|| blocks_left.ceil().max(0.0) * block_s),
+        left_s: (so_far > 0.0).then(|| blocks_left.ceil().max(0.0) * block_s),
     });
 }
 

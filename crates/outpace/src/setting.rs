@@ -87,9 +87,9 @@ pub(crate) fn lock(repo: &Repo, context: &Context, screen: &mut Screen) -> Resul
     let state_dir = repo.state_dir();
     std::fs::create_dir_all(&state_dir)
         .with_context(|| format!("cannot make {}", state_dir.display()))?;
-    Ok(Lock::repository(&state_dir, screen, &|| {
-        context.launcher.cancelled()
-    })?)
+    let lock = Lock::repository(&state_dir, screen, &|| context.launcher.cancelled())?;
+    repo.history().check()?;
+    Ok(lock)
 }
 
 /// The bench that gates and campaigns work on. The caller holds the repository's lock.

@@ -23,6 +23,7 @@ const REFERENCE: &str = "refs/outpace/history";
 
 /// How often a writer tries again when others were faster. With 8 writers at once the worst case seen is below 40.
 const TRIES: u32 = 500;
+const TRIES_OF_CHECK: u32 = 40;
 
 /// The history of a repository.
 pub struct History<'a> {
@@ -71,6 +72,29 @@ impl History<'_> {
             self.plus(tree, &files).map(|t| (t, None))
         })?;
         Ok(ids)
+    }
+
+    /// Whether records can be added: better known before hours of measuring than after.
+    ///
+    /// # Errors
+    /// The reference is damaged, or somebody holds its lock.
+    pub fn check(&self) -> Result<(), HistoryError> {
+        self.tree_of(self.tip_id()?)?;
+        for attempt in 0..TRIES_OF_CHECK {
+            let transaction = self.repo.git.transaction();
+            match transaction.and_then(|mut transaction| transaction.lock_ref(REFERENCE)) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.code() == ErrorCode::Locked => pause(attempt),
+                Err(error) => {
+                    return Err(error)
+                        .doing(|| format!("writing {REFERENCE}"))
+                        .map_err(Into::into);
+                }
+            }
+        }
+        Err(HistoryError::Busy {
+            tries: TRIES_OF_CHECK,
+        })
     }
 
     /// All records, oldest day first.

@@ -197,3 +197,18 @@ fn a_forged_history_is_not_taken_over() {
         assert_eq!(repo.history().tip().unwrap(), tip);
     }
 }
+
+#[test]
+fn what_cannot_be_written_is_known_before() {
+    let lab = Lab::new();
+    let repo = lab.repo();
+    repo.history().check().unwrap();
+    let lock = lab.at(".git/refs/outpace/history.lock");
+    std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    std::fs::write(&lock, "").unwrap();
+    let message = repo.history().check().unwrap_err().to_string();
+    assert!(message.contains("history.lock"), "{message}");
+    std::fs::remove_file(lock).unwrap();
+    std::fs::write(lab.at(".git/refs/outpace/history"), "garbage").unwrap();
+    assert!(repo.history().check().is_err());
+}

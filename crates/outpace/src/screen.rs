@@ -7,7 +7,7 @@ use outpace_record::{Attempt, Check, GPU_CHECK, Kind, Verdict, plain};
 use outpace_repo::Commit;
 use outpace_report::format::{count, duration, gain};
 use outpace_research::CampaignObserver;
-use outpace_trial::{Event, Observer, Side};
+use outpace_trial::{Event, NOT_COMPARED, Observer, Side};
 
 use crate::bar::bar;
 use crate::options::Options;
@@ -215,7 +215,10 @@ impl Screen {
         let rest: Vec<String> = checks
             .iter()
             .skip(1)
-            .map(|check| format!("{} ok", check.name))
+            .map(|check| {
+                let made = !check.detail.starts_with(NOT_COMPARED);
+                format!("{} {}", check.name, if made { "ok" } else { NOT_COMPARED })
+            })
             .collect();
         let text = format!(
             "{steps} steps at fresh seeds: loss within {value:.1e} (allowed {allowed:.1e}), {}",

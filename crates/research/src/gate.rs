@@ -441,7 +441,7 @@ fn run_verify(context: &Context, verify: &outpace_trial::Subject) -> Result<Chec
             source,
         })
     })?;
-    verify.restore().map_err(|source| {
+    let _in_use = verify.enter().map_err(|source| {
         failed(PeerError::System {
             what: "cannot lay the program's folder anew",
             source,

@@ -36,6 +36,22 @@ pub fn block_sum_log_ratio(pairs: &[Pair]) -> Result<f64, StatsError> {
     log_ratio(0, [sum(0), sum(1)])
 }
 
+/// How much more of a block's time the candidate spends outside of its median turn than the base does, as a share of the base's turns:
+/// `((sum t_c - P median t_c) - (sum t_b - P median t_b)) / sum t_b`. What both do now and then cancels out; work that a candidate gathers in a few turns
+/// does not.
+///
+/// # Errors
+/// As [`block_log_ratio`].
+pub fn block_excess(pairs: &[Pair]) -> Result<f64, StatsError> {
+    block_log_ratio(pairs)?;
+    let sum = |side: usize| pairs.iter().map(|pair| pair[side]).sum::<f64>();
+    let excess = |side: usize| {
+        let mut times: Vec<f64> = pairs.iter().map(|pair| pair[side]).collect();
+        sum(side) - pairs.len() as f64 * median_in_place(&mut times)
+    };
+    Ok((excess(1) - excess(0)) / sum(0))
+}
+
 fn log_ratio(index: usize, [base_s, candidate_s]: Pair) -> Result<f64, StatsError> {
     let ratio = (base_s / candidate_s).ln();
     // One check for infinities, NaN and ratios beyond f64; the signs need their own, as two negative times cancel.

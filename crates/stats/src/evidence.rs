@@ -11,6 +11,8 @@ pub struct Evidence {
     rule: Rule,
     log_ratios: Vec<f64>,
     sum_log_ratios: Vec<f64>,
+    /// Seconds of all turns so far.
+    totals: [f64; 2],
     decision: Option<Decision>,
     /// Against "gain at most the minimum".
     gain: Wealth,
@@ -35,6 +37,7 @@ impl Evidence {
             rule: *rule,
             log_ratios: Vec::new(),
             sum_log_ratios: Vec::new(),
+            totals: [0.0; 2],
             decision: None,
             gain: Wealth::new(),
             loss: Wealth::new(),
@@ -57,7 +60,13 @@ impl Evidence {
     /// # Errors
     /// Those of [`block_log_ratio`].
     pub fn push_block(&mut self, pairs: &[Pair]) -> Result<Option<Decision>, StatsError> {
-        Ok(self.push_both(block_log_ratio(pairs)?, block_sum_log_ratio(pairs)?))
+        let (x, sum) = (block_log_ratio(pairs)?, block_sum_log_ratio(pairs)?);
+        if self.decision.is_none() {
+            for (side, total) in self.totals.iter_mut().enumerate() {
+                *total += pairs.iter().map(|pair| pair[side]).sum::<f64>();
+            }
+        }
+        Ok(self.push_both(x, sum))
     }
 
     fn push_both(&mut self, x: f64, sum: f64) -> Option<Decision> {
@@ -100,13 +109,16 @@ impl Evidence {
         self.sums.log_e()
     }
 
-    /// The median gain of the sums, and its upper bound at `alpha`.
-    pub fn sum_gain(&self) -> (f64, Option<f64>) {
-        let y = &self.sum_log_ratios;
-        (
-            median(y).exp_m1(),
-            upper_bound(y, self.rule.alpha).map(f64::exp_m1),
-        )
+    /// The median gain of the sums.
+    pub fn sum_speedup(&self) -> f64 {
+        median(&self.sum_log_ratios).exp_m1()
+    }
+
+    /// Whether the sums are proven to be shorter as far as the rule asks for it, and all blocks together are.
+    fn sums_hold(&self) -> bool {
+        let [base, candidate] = self.totals;
+        let proven = |needed: f64| self.sum_log_e() >= needed.ln() && candidate <= base;
+        self.rule.sum_threshold.is_none_or(proven)
     }
 
     /// Whether the gain alone is proven, whatever the sums say.
@@ -128,11 +140,7 @@ impl Evidence {
 
     fn reason(&self) -> Option<Reason> {
         let need = -self.rule.alpha.ln();
-        let sums = self
-            .rule
-            .sum_threshold
-            .is_none_or(|e| self.sum_log_e() >= e.ln());
-        if self.gain_is_proven() && sums {
+        if self.gain_is_proven() && self.sums_hold() {
             Some(Reason::GainProven)
         } else if self.loss.log_e() >= need {
             Some(Reason::SlowerProven)

@@ -131,6 +131,7 @@ impl<'a> Builder<'a> {
     ) -> Self {
         // What cannot be deleted is overwritten when its turn comes.
         let _ = remove_tree(&area.join("run"));
+        let _ = remove_tree(&area.join("kept"));
         Self {
             area,
             checkout,

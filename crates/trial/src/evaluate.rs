@@ -4,7 +4,7 @@ use outpace_record::protocol::Evaluation;
 use outpace_record::{Document, Profile, plain};
 use std::path::Path;
 
-use crate::subject::restored;
+use crate::subject::entered;
 use crate::{Context, PeerError, Subject};
 
 /// Evaluates a checkpoint on text drawn from `data_seed`.
@@ -63,7 +63,7 @@ fn output(context: &Context, subject: &Subject, more: &[String]) -> Result<Strin
             what: "cannot make a scratch folder",
             source,
         })?;
-    restored(subject)?;
+    let _in_use = entered(subject)?;
     let finished = context.launcher.run(
         &context.spec(subject, more, &[], scratch.path()),
         subject.timeout,

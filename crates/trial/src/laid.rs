@@ -6,7 +6,8 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::FileType;
 
@@ -19,6 +20,18 @@ pub(crate) struct Laid {
     kept: PathBuf,
     /// What every file looked like when it was laid, of the folder and of the copy.
     stamps: Mutex<[Stamps; 2]>,
+    /// Programs that run there now.
+    users: AtomicUsize,
+}
+
+/// A program runs in the folder for as long as this lives.
+#[derive(Debug)]
+pub struct InUse(Arc<Laid>);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.users.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 type Stamps = BTreeMap<PathBuf, Stamp>;
@@ -66,14 +79,29 @@ impl Laid {
             root: root.to_owned(),
             kept: kept.to_owned(),
             stamps: Mutex::new([stamps(root)?, stamps(kept)?]),
+            users: AtomicUsize::new(0),
         })
     }
 
-    /// Makes the folder what it was when it was laid.
+    /// Makes the folder what it was when it was laid, for a program that is about to start. Where another one is there already, as the base is beside itself in an A/A
+    /// trial, its files are its own.
     ///
     /// # Errors
     /// A file cannot be read or written, or the copy was changed too.
+    pub(crate) fn enter(self: &Arc<Self>) -> io::Result<InUse> {
+        self.restore()?;
+        self.users.fetch_add(1, Ordering::Relaxed);
+        Ok(InUse(Arc::clone(self)))
+    }
+
+    /// The same without a program.
+    ///
+    /// # Errors
+    /// As [`Laid::enter`].
     pub(crate) fn restore(&self) -> io::Result<()> {
+        if self.users.load(Ordering::Relaxed) > 0 {
+            return Ok(());
+        }
         let mut guard = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
         let [of_root, of_kept] = &mut *guard;
         let found = stamps(&self.root)?;
@@ -118,14 +146,20 @@ impl Laid {
         let _ = remove_tree(&self.kept);
     }
 
-    /// Replaces files of the folder by `replace`, which is no change by a program.
+    /// Replaces a file of the folder by `replace`, which is no change by a program.
     ///
     /// # Errors
     /// Those of `replace`.
-    pub(crate) fn replace(&self, replace: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    pub(crate) fn replace(
+        &self,
+        path: &Path,
+        replace: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut guard = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
         replace()?;
-        guard[0] = stamps(&self.root)?;
+        if let Ok(below) = path.strip_prefix(&self.root) {
+            guard[0].insert(below.to_owned(), Stamp::of(path)?);
+        }
         Ok(())
     }
 }
@@ -161,7 +195,11 @@ fn stamps(root: &Path) -> io::Result<Stamps> {
         })?;
         for entry in entries {
             let path = folder.join(entry?.file_name());
-            let stamp = Stamp::of(&root.join(&path))?;
+            let stamp = match Stamp::of(&root.join(&path)) {
+                // A program that ends may still take its files away.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                other => other?,
+            };
             if stamp.is_folder() {
                 open.push(path.clone());
             }
@@ -185,7 +223,7 @@ mod tests {
         fs::write(root.join("program"), "program").unwrap();
         fs::set_permissions(root.join("program"), Permissions::from_mode(0o755)).unwrap();
         symlink("program", root.join("link")).unwrap();
-        let laid = Laid::keep(&root, &kept).unwrap();
+        let laid = Arc::new(Laid::keep(&root, &kept).unwrap());
         let whole = |root: &Path| {
             let mut all: Vec<_> = stamps(root).unwrap().into_keys().collect();
             all.sort();
@@ -234,6 +272,15 @@ mod tests {
             let mode = fs::metadata(root.join("program")).unwrap().mode();
             assert_eq!(mode & 0o777, 0o755, "{what}");
         }
+        let one = laid.enter().unwrap();
+        fs::write(root.join("output"), "x").unwrap();
+        let two = laid.enter().unwrap();
+        drop(one);
+        laid.restore().unwrap();
+        assert!(root.join("output").exists(), "somebody is there");
+        drop(two);
+        laid.restore().unwrap();
+        assert!(!root.join("output").exists());
         fs::write(kept.join("program"), "PROGRAM").unwrap();
         fs::write(root.join("program"), "PROGRAM").unwrap();
         assert!(laid.restore().is_err(), "the copy was changed too");

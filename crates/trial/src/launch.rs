@@ -7,8 +7,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use outpace_record::plain;
@@ -121,13 +121,19 @@ impl Finished {
 #[derive(Debug, Clone)]
 pub struct Launcher {
     supervisor: Vec<OsString>,
+    /// The largest file, of what was free when the first program was started: what they write meanwhile makes it no smaller for the next.
+    file_mib: Arc<OnceLock<u64>>,
     cancel: Arc<AtomicBool>,
 }
 
 impl Launcher {
     /// `supervisor` is the command that runs [`crate::supervise::main`]; `cancel` becomes true when everything shall end.
     pub fn new(supervisor: Vec<OsString>, cancel: Arc<AtomicBool>) -> Self {
-        Self { supervisor, cancel }
+        Self {
+            supervisor,
+            file_mib: Arc::default(),
+            cancel,
+        }
     }
 
     /// Whether the user asked to stop.
@@ -152,7 +158,7 @@ impl Launcher {
         let mut command = Command::new(&self.supervisor[0]);
         command
             .args(&self.supervisor[1..])
-            .args(limit_arguments(spec.limits, &spec.scratch))
+            .args(self.limit_arguments(spec))
             .arg("--")
             .args(&spec.command);
         if !spec.inherit_env {
@@ -181,6 +187,20 @@ impl Launcher {
             stdout,
             stderr,
         })
+    }
+
+    fn limit_arguments(&self, spec: &LaunchSpec) -> Vec<String> {
+        let default = || {
+            *self
+                .file_mib
+                .get_or_init(|| largest_file_mib(&spec.scratch))
+        };
+        let file_mib = spec.limits.file_mib.unwrap_or_else(default);
+        let mut args = vec!["--file-mib".to_owned(), file_mib.to_string()];
+        if let Some(mib) = spec.limits.memory_mib {
+            args.extend(["--memory-mib".to_owned(), mib.to_string()]);
+        }
+        args
     }
 
     /// Starts a program and waits for its end.
@@ -327,15 +347,6 @@ fn is_missing(program: &str, cwd: &Path) -> bool {
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     !std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-}
-
-fn limit_arguments(limits: Limits, scratch: &Path) -> Vec<String> {
-    let file_mib = limits.file_mib.unwrap_or_else(|| largest_file_mib(scratch));
-    let mut args = vec!["--file-mib".to_owned(), file_mib.to_string()];
-    if let Some(mib) = limits.memory_mib {
-        args.extend(["--memory-mib".to_owned(), mib.to_string()]);
-    }
-    args
 }
 
 fn largest_file_mib(folder: &Path) -> u64 {

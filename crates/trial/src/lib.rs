@@ -34,10 +34,11 @@ pub use arena::{Arena, Clock, Closed, Residence, Session, Side, Turn, arena, pai
 pub use artefact::identity_of_file;
 pub use block::{BlockPlan, run_block};
 pub use build::{BuildError, Builder, Built, Sources};
-pub use check::{CheckOutcome, Trainees, check_same_model};
+pub use check::{CheckOutcome, NOT_COMPARED, Trainees, check_same_model};
 pub use evaluate::{evaluate, profile};
 pub use event::{Event, NoObserver, Observer};
 pub use gpu::{GpuNow, Gpus, conditions_of, gpus_now};
+pub use laid::InUse;
 pub use launch::{Finished, LaunchError, LaunchSpec, Launcher, Limits, Running};
 pub use lock::Lock;
 pub use machine::{machine, sandbox_tier};

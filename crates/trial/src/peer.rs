@@ -10,7 +10,8 @@ use outpace_record::protocol::{
     Hello, MAX_MESSAGE_BYTES, Reply, Request, SOCKET_VARIABLE, VERSION,
 };
 
-use crate::subject::restored;
+use crate::laid::InUse;
+use crate::subject::entered;
 use crate::{Context, LaunchError, Running, Scratch, Subject};
 
 /// How much one read takes.
@@ -132,6 +133,7 @@ pub(crate) struct Peer {
     context: Context,
     /// Deleted after `running` has ended: fields are dropped in this order.
     _scratch: Scratch,
+    _in_use: Option<InUse>,
 }
 
 impl Peer {
@@ -152,7 +154,7 @@ impl Peer {
             &[(SOCKET_VARIABLE, path.into())],
             scratch.path(),
         );
-        restored(subject)?;
+        let in_use = entered(subject)?;
         let mut running = context.launcher.spawn(&spec)?;
         let stream = accept(context, subject, &listener, &mut running)?;
         stream
@@ -174,6 +176,7 @@ impl Peer {
             timeout: subject.timeout,
             context: context.clone(),
             _scratch: scratch,
+            _in_use: in_use,
         };
         match peer.receive("hello")? {
             Reply::Hello(hello) if hello.protocol == VERSION => peer.hello = hello,

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::session::{SystemClock, placed, rounded};
-use crate::subject::restored;
+use crate::subject::entered;
 use crate::{Arena, Clock, Closed, Context, Gpus, PeerError, Session, Side, Subject, Turn};
 
 /// Runs whole commands.
@@ -81,7 +81,7 @@ impl Session for Command {
                     what: "cannot make a scratch folder",
                     source,
                 })?;
-            restored(&self.subject)?;
+            let _in_use = entered(&self.subject)?;
             let spec = self.context.spec(&self.subject, &[], &[], scratch.path());
             let finished = self.context.launcher.run(&spec, self.subject.timeout)?;
             if finished.code != 0 {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::laid::Laid;
+use crate::laid::{InUse, Laid};
 use crate::tree::{copy_file, remove_tree};
 use crate::{LaunchSpec, Launcher, Limits};
 
@@ -48,31 +48,34 @@ impl Subject {
         }
     }
 
-    /// Undoes what programs have done to the folder that it runs in.
+    /// Undoes what programs have done to the folder that it runs in; the next one may be started while the answer lives.
     ///
     /// # Errors
     /// A file cannot be read or written.
-    pub fn restore(&self) -> std::io::Result<()> {
-        self.laid.as_ref().map_or(Ok(()), |laid| laid.restore())
+    pub fn enter(&self) -> std::io::Result<Option<InUse>> {
+        self.laid.as_ref().map(Laid::enter).transpose()
     }
 
     /// Replaces its files by copies. Where a file lies in memory moves the speed of the code in it, by more than what is to
     /// be proven, and it lies there as long as anybody uses it: without new copies two equal programs would differ by the
     /// same chance in every block, which no number of blocks averages out.
     pub(crate) fn renew(&self) -> std::io::Result<()> {
-        let copy = || {
-            for path in &self.fresh {
+        if let Some(laid) = &self.laid {
+            laid.restore()?;
+        }
+        for path in &self.fresh {
+            let copy = || {
                 let mut name = path.clone().into_os_string();
                 name.push(".next");
                 copy_file(path, Path::new(&name))?;
-                std::fs::rename(&name, path)?;
+                std::fs::rename(&name, path)
+            };
+            match &self.laid {
+                Some(laid) => laid.replace(path, copy)?,
+                None => copy()?,
             }
-            Ok(())
-        };
-        match &self.laid {
-            Some(laid) => laid.restore().and_then(|()| laid.replace(copy)),
-            None => copy(),
         }
+        Ok(())
     }
 }
 
@@ -157,12 +160,10 @@ impl Context {
     }
 }
 
-/// [`Subject::restore`], for those who start it.
-pub(crate) fn restored(subject: &Subject) -> Result<(), crate::PeerError> {
-    subject
-        .restore()
-        .map_err(|source| crate::PeerError::System {
-            what: "cannot lay the program's folder anew",
-            source,
-        })
+/// [`Subject::enter`], for those who start it.
+pub(crate) fn entered(subject: &Subject) -> Result<Option<InUse>, crate::PeerError> {
+    subject.enter().map_err(|source| crate::PeerError::System {
+        what: "cannot lay the program's folder anew",
+        source,
+    })
 }

@@ -62,6 +62,13 @@ fn stricter_than(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
             verdict.min_speedup, gate.min_speedup
         ));
     }
+    // Verdicts of before the rule have none.
+    let sums = verdict.rule().of_programs().sum_threshold;
+    if let (Some(used), Some(needed)) = (verdict.sum_threshold, sums)
+        && !at_most(needed, used)
+    {
+        findings.push(format!("its sum_threshold {used} is weaker than {needed}"));
+    }
     let needed = 1.0 / verdict.alpha;
     if !at_most(needed * (1.0 - TOLERANCE), verdict.threshold) {
         findings.push(format!(

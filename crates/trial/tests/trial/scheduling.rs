@@ -249,7 +249,7 @@ fn a_gain_that_waiting_could_be_is_none() {
 fn slow_starts_in_some_blocks_are_noticed() {
     let candidate = Manner {
         slow_ready_s: Some(1.0),
-        ..faster(0.2)
+        ..faster(0.008)
     };
     let (trial, _) = trial(Manner::default(), candidate, 3);
     let fault = trial.fault().unwrap();

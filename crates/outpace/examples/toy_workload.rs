@@ -66,6 +66,10 @@ fn train(mode: &str, thousands: f64, rate: f64, gpu: &Gpu) {
         }
         "silent" => std::thread::sleep(Duration::from_secs(1000)),
         "orphan" => orphan(),
+        "marks" => {
+            assert!(!Path::new("mark").exists(), "somebody was here before");
+            std::fs::write("mark", "").expect("the folder is writable");
+        }
         _ => {}
     }
     let path = std::env::var("OUTPACE_SOCKET").expect("OUTPACE_SOCKET is set");
@@ -101,7 +105,11 @@ fn train(mode: &str, thousands: f64, rate: f64, gpu: &Gpu) {
                 let mut losses = Vec::new();
                 gpu.use_it(90);
                 for _ in 0..request["n"].as_u64().unwrap_or(0) {
-                    spin(thousands);
+                    match mode {
+                        "gathers" if step % GATHERED == GATHERED - 1 => spin(thousands * GATHERED as f64),
+                        "gathers" => {}
+                        _ => spin(thousands),
+                    }
                     gpu.work(mode == "gpu_late");
                     step += 1;
                     misbehave(mode, step, &mut stream);
@@ -128,14 +136,31 @@ fn train(mode: &str, thousands: f64, rate: f64, gpu: &Gpu) {
                 }
             }
             Some("save") => {
-                let path = request["path"].as_str().expect("a path");
-                std::fs::write(path, checkpoint((loss(step, seed, rate) + nudge) as f32))
-                    .expect("the scratch is writable");
+                let path = Path::new(request["path"].as_str().expect("a path"));
+                let value = (loss(step, seed, rate) + nudge) as f32;
+                let bytes = match mode {
+                    "thief" => stolen(path).unwrap_or_else(|| checkpoint(2.0 * value)),
+                    _ => checkpoint(value),
+                };
+                std::fs::write(path, bytes).expect("the scratch is writable");
                 say(&mut stream, &json!({"type": "saved"}));
             }
             _ => break,
         }
     }
+}
+
+/// Steps whose work is done in one of them.
+const GATHERED: u64 = 4;
+
+/// The last checkpoint of another process, where it lies below the same folder.
+fn stolen(own: &Path) -> Option<Vec<u8>> {
+    let folders = std::fs::read_dir(own.parent()?.parent()?).ok()?;
+    let others = folders.filter_map(|folder| {
+        let path = folder.ok()?.path().join(own.file_name()?);
+        (path != own).then(|| std::fs::read(path).ok())?
+    });
+    others.last()
 }
 
 /// What a misbehaving workload works after each of its turns.

@@ -96,6 +96,37 @@ fn it_works_while_it_waits() {
 }
 
 #[test]
+fn it_does_the_work_of_many_turns_in_one() {
+    // Turns of one step, so that of each block's nine two or three are long, however busy the machine is.
+    let play = Playground::with_config(SETTINGS, |config| {
+        config.replace("min_turn_ms = 1\n", "min_turn_ms = 0.001\n")
+    });
+    let patch = play.patch("p.patch", "settings.toml", &with_mode("gathers"));
+    let outcome = play
+        .outpace(&["gate", "--patch", patch.to_str().unwrap(), "--json"])
+        .expect(4);
+    let verdict = outcome.json();
+    assert!(verdict["speedup"].as_f64() > Some(1.0), "{verdict}");
+    let reason = verdict["reason"].to_string();
+    assert!(reason.contains("all turns of a block together"), "{reason}");
+}
+
+#[test]
+fn it_hands_in_the_checkpoint_of_another() {
+    let play = Playground::new(SETTINGS);
+    let patch = play.patch("p.patch", "settings.toml", &with_mode("thief"));
+    play.outpace(&["gate", "--patch", patch.to_str().unwrap()])
+        .expect(4)
+        .says(&["of its update"]);
+}
+
+#[test]
+fn what_it_writes_where_it_runs_is_gone_at_the_next_start() {
+    let play = Playground::new(&with_mode("marks"));
+    play.outpace(&["bench", "--processes", "3"]).expect(0);
+}
+
+#[test]
 fn it_speaks_another_version() {
     check("version", &["version 9"]);
 }

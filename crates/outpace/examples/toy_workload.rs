@@ -106,7 +106,9 @@ fn train(mode: &str, thousands: f64, rate: f64, gpu: &Gpu) {
                 gpu.use_it(90);
                 for _ in 0..request["n"].as_u64().unwrap_or(0) {
                     match mode {
-                        "gathers" if step % GATHERED == GATHERED - 1 => spin(thousands * GATHERED as f64),
+                        "gathers" if step % GATHERED == GATHERED - 1 => {
+                            spin(thousands * GATHERED as f64)
+                        }
                         "gathers" => {}
                         _ => spin(thousands),
                     }
@@ -151,7 +153,7 @@ fn train(mode: &str, thousands: f64, rate: f64, gpu: &Gpu) {
 }
 
 /// Steps whose work is done in one of them.
-const GATHERED: u64 = 4;
+const GATHERED: u64 = 3;
 
 /// The last checkpoint of another process, where it lies below the same folder.
 fn stolen(own: &Path) -> Option<Vec<u8>> {

@@ -37,6 +37,8 @@ pub(crate) struct BlockResult {
     pub(crate) tokens_per_step: [Option<u64>; 2],
     /// Whether CPU time of a side's children may be missing.
     pub(crate) hides: [bool; 2],
+    /// Seconds of the warm-up turns.
+    pub(crate) warmup_s: [f64; 2],
 }
 
 struct Seat {
@@ -59,6 +61,7 @@ struct Ended {
 #[derive(Default)]
 struct Timed {
     pairs: Vec<[f64; 2]>,
+    warmup_s: [f64; 2],
     loss_gap: f64,
     idle_gpu: Option<[f64; 2]>,
 }
@@ -67,6 +70,13 @@ impl Timed {
     fn push(&mut self, [base, candidate]: &[Turn; 2]) {
         self.pairs.push([base.seconds, candidate.seconds]);
         self.see(base, candidate);
+    }
+
+    fn warm_up(&mut self, turns: &[Turn; 2]) {
+        for (sum, turn) in self.warmup_s.iter_mut().zip(turns) {
+            *sum += turn.seconds;
+        }
+        self.see(&turns[0], &turns[1]);
     }
 
     /// Losses count in every turn, those of the warm-up too.
@@ -121,6 +131,7 @@ pub(crate) fn measure(
         exit_s: [ended[0].closed.exit_s, ended[1].closed.exit_s],
         tokens_per_step: [ended[0].tokens_per_step, ended[1].tokens_per_step],
         hides: [ended[0].hides, ended[1].hides],
+        warmup_s: timed.warmup_s,
     })
 }
 
@@ -134,8 +145,7 @@ fn together(
     let steps = block.plan.steps_per_turn;
     let mut timed = Timed::default();
     for _ in 0..block.plan.warmup_turns {
-        let [base, candidate] = run_pair(&mut seats, steps, rng)?;
-        timed.see(&base, &candidate);
+        timed.warm_up(&run_pair(&mut seats, steps, rng)?);
     }
     watch(arena, true);
     for n in 0..block.plan.pairs {
@@ -174,7 +184,7 @@ fn alternating(
     let mut timed = Timed::default();
     for (n, pair) in base.into_iter().zip(candidate).enumerate() {
         if n < block.plan.warmup_turns as usize {
-            timed.see(&pair.0, &pair.1);
+            timed.warm_up(&pair.into());
         } else {
             timed.push(&pair.into());
         }

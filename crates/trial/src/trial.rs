@@ -357,6 +357,12 @@ pub(crate) fn watch(results: &[BlockResult]) -> Vec<Check> {
         "median seconds from start to ready",
     ));
     checks.extend(edge("exit", &exit, "median seconds from `stop` to exit"));
+    let warmup: Vec<[f64; 2]> = results.iter().map(|r| r.warmup_s).collect();
+    checks.extend(edge(
+        "warm-up",
+        &warmup,
+        "median seconds of the warm-up turns",
+    ));
     checks
 }
 

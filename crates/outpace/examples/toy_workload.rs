@@ -107,7 +107,7 @@ fn train(mode: &str, thousands: f64, rate: f64, gpu: &Gpu) {
                 for _ in 0..request["n"].as_u64().unwrap_or(0) {
                     match mode {
                         "gathers" if step % GATHERED == GATHERED - 1 => {
-                            spin(thousands * GATHERED as f64)
+                            spin(thousands * GATHERED as f64);
                         }
                         "gathers" => {}
                         _ => spin(thousands),

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use outpace_record::{AgentConfig, plain};
 use outpace_repo::RepoError;
-use outpace_trial::{Context, LaunchError, LaunchSpec, Limits};
+use outpace_trial::{Context, LaunchError, LaunchSpec, Limits, open_written};
 
 use crate::error::disk;
 use crate::{Agent, Idea, ResearchError, View, briefing};
@@ -195,14 +195,8 @@ fn title_in(path: &Path) -> String {
 /// The beginning of a regular file.
 fn head(path: &Path, most: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    if !fs::symlink_metadata(path).ok()?.is_file() {
-        return None;
-    }
-    fs::File::open(path)
-        .ok()?
-        .take(most)
-        .read_to_end(&mut bytes)
-        .ok()?;
+    let file = open_written(path)?;
+    file.take(most).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 

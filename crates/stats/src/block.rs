@@ -32,8 +32,7 @@ pub fn block_log_ratio(pairs: &[Pair]) -> Result<f64, StatsError> {
 /// As [`block_log_ratio`].
 pub fn block_sum_log_ratio(pairs: &[Pair]) -> Result<f64, StatsError> {
     block_log_ratio(pairs)?;
-    let sum = |side: usize| pairs.iter().map(|pair| pair[side]).sum();
-    log_ratio(0, [sum(0), sum(1)])
+    log_ratio(0, sums(pairs))
 }
 
 /// How much more of a block's time the candidate spends outside of its median turn than the base does, as a share of the base's turns:
@@ -44,12 +43,17 @@ pub fn block_sum_log_ratio(pairs: &[Pair]) -> Result<f64, StatsError> {
 /// As [`block_log_ratio`].
 pub fn block_excess(pairs: &[Pair]) -> Result<f64, StatsError> {
     block_log_ratio(pairs)?;
-    let sum = |side: usize| pairs.iter().map(|pair| pair[side]).sum::<f64>();
+    let sums = sums(pairs);
     let excess = |side: usize| {
         let mut times: Vec<f64> = pairs.iter().map(|pair| pair[side]).collect();
-        sum(side) - pairs.len() as f64 * median_in_place(&mut times)
+        sums[side] - pairs.len() as f64 * median_in_place(&mut times)
     };
-    Ok((excess(1) - excess(0)) / sum(0))
+    Ok((excess(1) - excess(0)) / sums[0])
+}
+
+/// Seconds of all turns of base and candidate.
+pub fn sums(pairs: &[Pair]) -> [f64; 2] {
+    [0, 1].map(|side| pairs.iter().map(|pair| pair[side]).sum())
 }
 
 fn log_ratio(index: usize, [base_s, candidate_s]: Pair) -> Result<f64, StatsError> {

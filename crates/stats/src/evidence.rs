@@ -1,5 +1,6 @@
 //! The state of a trial between blocks.
 
+use crate::block::sums;
 use crate::wealth::Wealth;
 use crate::{Decision, Pair, Reason, Rule, SCREEN_BLOCKS, SCREEN_E_BELOW, SCREEN_LOG_E};
 use crate::{StatsError, Summary, block_log_ratio, block_sum_log_ratio};
@@ -62,8 +63,8 @@ impl Evidence {
     pub fn push_block(&mut self, pairs: &[Pair]) -> Result<Option<Decision>, StatsError> {
         let (x, sum) = (block_log_ratio(pairs)?, block_sum_log_ratio(pairs)?);
         if self.decision.is_none() {
-            for (side, total) in self.totals.iter_mut().enumerate() {
-                *total += pairs.iter().map(|pair| pair[side]).sum::<f64>();
+            for (total, sum) in self.totals.iter_mut().zip(sums(pairs)) {
+                *total += sum;
             }
         }
         Ok(self.push_both(x, sum))

@@ -36,7 +36,7 @@ mod rule;
 mod verdict;
 mod wealth;
 
-pub use block::{Pair, block_excess, block_log_ratio, block_sum_log_ratio};
+pub use block::{Pair, block_excess, block_log_ratio, block_sum_log_ratio, sums};
 pub use bounds::{lower_bound, upper_bound};
 pub use campaign::{GAMMA_SUM, e_lond_threshold, gamma};
 pub use describe::{NORMAL_PER_MAD, median, robust_deviation, standard_deviation};

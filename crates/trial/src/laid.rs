@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::FileType;
 
-use crate::tree::{copy_file, copy_tree, remove_tree};
+use crate::tree::{copy_file, copy_tree, remove_file, remove_tree};
 
 /// A folder and a copy of it that no program is started in.
 #[derive(Debug)]
@@ -115,11 +115,10 @@ impl Laid {
             )));
         }
         // What lies below a folder that is gone is gone with it.
-        for path in found
-            .iter()
-            .filter(|(path, stamp)| of_root.get(*path) != Some(stamp))
-        {
-            remove(&self.root.join(path.0))?;
+        for (path, stamp) in &found {
+            if of_root.get(path) != Some(stamp) {
+                remove(&self.root.join(path), *stamp)?;
+            }
         }
         for (path, stamp) in of_kept.iter() {
             let (from, to) = (self.kept.join(path), self.root.join(path));
@@ -164,15 +163,11 @@ impl Laid {
     }
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+fn remove(path: &Path, stamp: Stamp) -> io::Result<()> {
+    if stamp.is_folder() {
+        remove_tree(path)
+    } else {
+        remove_file(path)
     }
 }
 

@@ -109,7 +109,7 @@ impl Finished {
     /// Its standard output, at most 1 MiB.
     pub fn stdout_text(&self) -> String {
         let mut text = Vec::new();
-        if let Some(file) = open_log(&self.stdout) {
+        if let Some(file) = open_written(&self.stdout) {
             // A short read leaves a short text, which the reader of it will complain about.
             let _ = file.take(1 << 20).read_to_end(&mut text);
         }
@@ -396,8 +396,8 @@ fn clean_environment(home: &Path, temp: &Path) -> BTreeMap<&'static str, OsStrin
     env
 }
 
-/// A log that a program wrote, unless it has put something else in its place: a pipe, whose opening would never end, or a link.
-fn open_log(path: &Path) -> Option<File> {
+/// A file that a program wrote, unless it has put something else in its place: a pipe, whose opening would never end, or a link.
+pub fn open_written(path: &Path) -> Option<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
     let mut options = File::options();
@@ -410,7 +410,7 @@ fn open_log(path: &Path) -> Option<File> {
 fn log_tail(files: &[&Path]) -> String {
     let mut lines = Vec::new();
     for path in files {
-        let Some(mut file) = open_log(path) else {
+        let Some(mut file) = open_written(path) else {
             continue;
         };
         let length = file.metadata().map_or(0, |m| m.len());

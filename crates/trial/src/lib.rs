@@ -39,7 +39,7 @@ pub use evaluate::{evaluate, profile};
 pub use event::{Event, NoObserver, Observer};
 pub use gpu::{GpuNow, Gpus, conditions_of, gpus_now};
 pub use laid::InUse;
-pub use launch::{Finished, LaunchError, LaunchSpec, Launcher, Limits, Running};
+pub use launch::{Finished, LaunchError, LaunchSpec, Launcher, Limits, Running, open_written};
 pub use lock::Lock;
 pub use machine::{machine, sandbox_tier};
 pub use peak::{copy_bytes_per_s, peak_flops_per_s, plausible};

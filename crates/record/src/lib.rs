@@ -9,13 +9,14 @@ mod campaign;
 mod config;
 mod doctor;
 mod document;
+mod event;
 mod listing;
 mod machine;
 mod profile;
 pub mod protocol;
+mod request;
 mod run;
 mod schema;
-mod text;
 mod verdict;
 
 pub use baseline::{Anchor, Baseline};
@@ -26,12 +27,14 @@ pub use config::{
 };
 pub use doctor::{Doctor, Forecast};
 pub use document::{Document, ReadError, Timestamp, ended_at, record_id};
+pub use event::{Event, EventLine, NoObserver, Observer, Role};
 pub use listing::{Audit, AuditedCommit, Baselines, HistoryEntry, Report, ReportSummary, Setting};
 pub use machine::{Machine, SandboxTier};
+pub use outpace_text::plain;
 pub use profile::{Operation, Peaks, Profile};
+pub use request::{GateRequest, RequestRule};
 pub use run::Run;
 pub use schema::{SCHEMAS, json_schema};
-pub use text::plain;
 pub use verdict::{
     ANCHOR_CHECK, Block, Check, GPU_CHECK, GpuConditions, Judgement, Kind, PatchStat, Seeds,
     TokensPerS, Verdict,

@@ -3,12 +3,12 @@
 use schemars::schema_for;
 
 use crate::{
-    Attempt, Audit, Baseline, Baselines, Campaign, Doctor, HistoryEntry, Judgement, Profile,
-    Report, Run, Verdict,
+    Attempt, Audit, Baseline, Baselines, Campaign, Doctor, EventLine, GateRequest, HistoryEntry,
+    Judgement, Profile, Report, Run, Verdict,
 };
 
 /// Names that `json_schema` knows.
-pub const SCHEMAS: [&str; 12] = [
+pub const SCHEMAS: [&str; 14] = [
     "attempt",
     "audit",
     "baseline",
@@ -16,9 +16,11 @@ pub const SCHEMAS: [&str; 12] = [
     "campaign",
     "doctor",
     "entry",
+    "event",
     "judgement",
     "profile",
     "report",
+    "request",
     "run",
     "verdict",
 ];
@@ -33,9 +35,11 @@ pub fn json_schema(name: &str) -> Option<serde_json::Value> {
         "campaign" => schema_for!(Campaign),
         "doctor" => schema_for!(Doctor),
         "entry" => schema_for!(HistoryEntry),
+        "event" => schema_for!(EventLine),
         "judgement" => schema_for!(Judgement),
         "profile" => schema_for!(Profile),
         "report" => schema_for!(Report),
+        "request" => schema_for!(GateRequest),
         "run" => schema_for!(Run),
         "verdict" => schema_for!(Verdict),
         _ => return None,

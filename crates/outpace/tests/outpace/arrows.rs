@@ -5,9 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Who may depend on which of our own crates.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("outpace-stats", &[]),
-    ("outpace-record", &["outpace-stats"]),
+    ("outpace-step", &[]),
+    ("outpace-text", &[]),
+    (
+        "outpace-record",
+        &["outpace-stats", "outpace-step", "outpace-text"],
+    ),
     ("outpace-trial", &["outpace-record", "outpace-stats"]),
     ("outpace-repo", &["outpace-record", "outpace-stats"]),
     ("outpace-report", &["outpace-record", "outpace-stats"]),
@@ -33,7 +38,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
         ],
     ),
     ("outpace-kernels", &[]),
-    ("outpace-gpt", &["outpace-kernels"]),
+    ("outpace-gpt", &["outpace-kernels", "outpace-step"]),
     (
         "outpace-benches",
         &[

@@ -77,7 +77,9 @@ impl Peer {
     /// What was written to it.
     fn replies(&self) -> Vec<Value> {
         let written = self.log.iter().filter_map(|line| line.strip_prefix("< "));
-        written.map(|l| serde_json::from_str(l).unwrap()).collect()
+        written
+            .map(|l| serde_json::from_str(l).expect("replies are JSON"))
+            .collect()
     }
 }
 
@@ -102,9 +104,11 @@ impl Read for Peer {
 
 impl Write for Peer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = std::str::from_utf8(bytes).unwrap();
-        self.log
-            .push(format!("< {}", text.strip_suffix('\n').unwrap()));
+        let text = std::str::from_utf8(bytes).expect("replies are text");
+        self.log.push(format!(
+            "< {}",
+            text.strip_suffix('\n').expect("one write a line")
+        ));
         Ok(bytes.len())
     }
 
@@ -186,7 +190,7 @@ fn a_start_brings_everything_that_was_said() {
 #[track_caller]
 fn fails(mut workload: Scripted, requests: &[&str], part: &str) {
     let mut peer = Peer::new(requests);
-    let error = serve_stream(&mut workload, &mut peer).unwrap_err();
+    let error = serve_stream(&mut workload, &mut peer).expect_err("it cannot be answered");
     assert!(error.to_string().contains(part), "{error}");
     let message: String = error.to_string().chars().take(400).collect();
     let reply = json!({"type": "error", "message": message});

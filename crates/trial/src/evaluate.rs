@@ -1,6 +1,6 @@
 //! The base's evaluator and profiler, each in a process of its own.
 
-use outpace_record::protocol::Evaluation;
+use outpace_step::Evaluation;
 use outpace_record::{Document, Profile};
 use outpace_text::plain;
 use std::path::Path;

@@ -11,6 +11,7 @@ prints `file:line` and the excess where a line or a subject is too long. It writ
 
 import argparse
 import ast
+import os
 import pathlib
 import re
 import subprocess
@@ -181,6 +182,7 @@ def main():
     parser.add_argument("--since-added", action="store_true", help="since this file was added")
     arguments = parser.parse_args()
     try:
+        os.chdir(git("rev-parse", "--show-toplevel").rstrip("\n"))  # paths of a diff begin there
         base, how = choose_base(arguments)
         faults = list(check(base))
     except GitError as error:

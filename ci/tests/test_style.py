@@ -129,6 +129,19 @@ class Repository(unittest.TestCase):
         self.commit("short", "c.md", "c\n")
         self.assertEqual(self.check(["subject is 8 ", "b.md:1: "]), "since origin/main")
 
+    def test_the_command_says_what_it_found_from_any_folder(self):
+        self.commit("first", "a.md", "a\n")
+        self.commit("second", "sub/b.md", f"{WORDS}\n")
+        command = [sys.executable, style.__file__]
+        for folder in [".", "sub"]:
+            with self.subTest(folder=folder):
+                done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn("sub/b.md:1: 25 columns too long (at most 100)\n", done.stdout)
+        done = subprocess.run([*command, "nowhere"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("nowhere is not a commit", done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

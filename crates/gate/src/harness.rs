@@ -158,6 +158,9 @@ impl<'a> Harness<'a> {
         .map_err(failed)?;
         let pairs = pairs_of(config.protocol, self.config.gate.pairs);
         let min_turn_s = self.config.gate.min_turn_ms * 1e-3;
+        observer.on(&Event::PilotStarted {
+            workload: workload.to_owned(),
+        });
         let progress = |n_processes, step_s| {
             observer.on(&Event::ProcessTimed {
                 workload: workload.to_owned(),

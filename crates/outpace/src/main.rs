@@ -1,14 +1,13 @@
 //! The command `outpace`. One file a subcommand; each tells its whole story in one function.
 
-mod bar;
 mod cli;
 mod commands;
 mod exit;
 mod options;
 mod page;
 mod proposal;
-mod screen;
 mod setup;
+mod ui;
 mod verdicts;
 
 use std::process::ExitCode;
@@ -28,19 +27,16 @@ fn main() -> ExitCode {
     if let Some(dir) = &cli.options.directory
         && let Err(error) = std::env::set_current_dir(dir)
     {
-        crate::err!("\n", "error: cannot go to {}: {error}", dir.display());
+        crate::err!("error: cannot go to {}: {error}", dir.display());
         return ExitCode::from(exit::USAGE);
     }
     match commands::run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            let label = screen::paint(color, screen::RED, "error:");
+            let label = ui::print::paint(color, ui::print::RED, "error:");
             // Names of files and logs of programs may be part of it.
-            let text: String = format!("{error:#}")
-                .chars()
-                .filter(|c| !c.is_control() || *c == '\n')
-                .collect();
-            crate::err!("\n", "{label} {text}");
+            let text = outpace_text::lines(&format!("{error:#}"), usize::MAX);
+            crate::err!("{label} {text}");
             ExitCode::from(exit::code_of(&error))
         }
     }

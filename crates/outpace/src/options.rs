@@ -1,5 +1,6 @@
 //! Options that several verbs share.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -22,6 +23,28 @@ pub(crate) struct Options {
         global = true
     )]
     pub(crate) color: When,
+    /// How progress is shown on stderr.
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        value_name = "HOW",
+        global = true
+    )]
+    pub(crate) progress: ProgressMode,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressMode {
+    /// A live line on a terminal, plain lines elsewhere.
+    Auto,
+    /// A line when a stage begins and when it ends, and one a minute.
+    Plain,
+    /// Every event as a line of JSON (`outpace schema event`).
+    Json,
+    /// Not at all; other talk stays.
+    None,
 }
 
 /// When to use colour.
@@ -38,7 +61,10 @@ pub(crate) enum When {
 impl Options {
     /// Whether to paint what goes to a stream.
     pub(crate) fn paints(&self, is_terminal: bool) -> bool {
-        let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is = |name: &str, bad: fn(&OsStr) -> bool| {
+            std::env::var_os(name).is_some_and(|value| bad(&value))
+        };
+        let forbidden = is("NO_COLOR", |v| !v.is_empty()) || is("TERM", |v| v == "dumb");
         match self.color {
             When::Always => true,
             When::Never => false,

@@ -16,7 +16,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::exit::{environment, usage};
 use crate::options::Options;
-use crate::screen::Terminal;
+use crate::ui::Terminal;
 
 /// The hidden verb that the launcher starts every program through.
 pub(crate) const SUPERVISE: &str = "__supervise";
@@ -53,10 +53,7 @@ pub(crate) fn config_of(repo: &Repo, base: &Commit) -> Result<Config> {
     }
     let on_disk = std::fs::read_to_string(repo.root().join(CONFIG)).ok();
     if on_disk.is_some_and(|now| now != text) {
-        crate::err!(
-            "\n",
-            "note: {CONFIG} has changes that are not in {short}; the committed one counts"
-        );
+        crate::err!("note: {CONFIG} has changes that are not in {short}; the committed one counts");
     }
     Ok(config)
 }

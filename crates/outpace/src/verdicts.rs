@@ -4,7 +4,7 @@ use anyhow::Result;
 use outpace_record::{Document, Verdict};
 use outpace_repo::Repo;
 
-use crate::screen::Terminal;
+use crate::ui::Terminal;
 
 /// Appends verdicts to the history.
 pub(crate) fn record(repo: &Repo, verdicts: &[Verdict]) -> Result<Vec<String>> {

@@ -148,6 +148,13 @@ pub enum Event {
         /// The e-value that is needed.
         threshold: f64,
     },
+    /// A measurement of the base against itself began.
+    NoiseStarted {
+        /// Name of the workload.
+        workload: String,
+        /// Blocks that it takes.
+        blocks: usize,
+    },
     /// A block of the base against itself was timed.
     NoiseBlock {
         /// Name of the workload.

@@ -5,9 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
-use outpace_step::{
-    Hello, MAX_MESSAGE_BYTES, Reply, Request, SOCKET_VARIABLE, VERSION,
-};
+use outpace_step::{Hello, MAX_MESSAGE_BYTES, Reply, Request, SOCKET_VARIABLE, VERSION};
 use outpace_text::plain;
 
 use outpace_process::{Context, InUse, LaunchError, Running, Scratch, Subject};

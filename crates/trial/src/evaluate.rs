@@ -1,7 +1,7 @@
 //! The base's evaluator and profiler, each in a process of its own.
 
-use outpace_step::Evaluation;
 use outpace_record::{Document, Profile};
+use outpace_step::Evaluation;
 use outpace_text::plain;
 use std::path::Path;
 

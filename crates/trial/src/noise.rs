@@ -42,6 +42,10 @@ pub fn measure_noise(
     blocks: usize,
     observer: &mut dyn Observer,
 ) -> Result<Noise, SideError> {
+    observer.on(&Event::NoiseStarted {
+        workload: settings.workload.clone(),
+        blocks,
+    });
     let mut rng = ChaCha20Rng::seed_from_u64(settings.seed);
     let seeds = [seed(&mut rng), seed(&mut rng)];
     let sides = [Side::Base];

@@ -6,8 +6,9 @@ use outpace_repo::{Audited, audit};
 
 use crate::exit::{OK, REJECTED, environment};
 use crate::options::Options;
-use crate::screen::{GREEN, RED, Terminal, paint};
 use crate::setup::open_repo;
+use crate::ui::Terminal;
+use crate::ui::print::{GREEN, RED, paint};
 use outpace_text::short;
 
 /// Recompute every merged verdict from its raw samples; exit 4 if one does not hold.

@@ -7,8 +7,8 @@ use outpace_report::format::{count, gain};
 use crate::exit::OK;
 use crate::options::Options;
 use crate::page;
-use crate::screen::Terminal;
 use crate::setup::open_repo;
+use crate::ui::Terminal;
 use outpace_text::short;
 use outpace_trial::machine;
 

@@ -9,8 +9,8 @@ use outpace_text::{plain, short};
 
 use crate::exit::{OK, usage};
 use crate::options::{Measuring, Options};
-use crate::screen::Terminal;
 use crate::setup::{VERSION, config_of, context, lock, now, open_repo, workloads};
+use crate::ui::Terminal;
 
 /// Measure a revision, append the run to the history, compare it with its baseline.
 #[derive(Debug, clap::Args)]

@@ -14,10 +14,10 @@ use outpace_trial::{machine, sandbox_tier};
 
 use crate::exit::{self, INTERRUPTED, usage};
 use crate::options::{Measuring, Options};
-use crate::screen::Terminal;
 use crate::setup::{
     VERSION, config_of, context, lock, open_repo, typed_command, warn_of_few_blocks, workloads,
 };
+use crate::ui::Terminal;
 use crate::verdicts::{print, record};
 
 /// Compare two revisions, or two commands without git: one trial, no merge.

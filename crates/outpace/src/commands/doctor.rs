@@ -11,8 +11,8 @@ use outpace_trial::{GpuNow, Noise, Peaks, gpus_now, machine, measure_peaks, sand
 
 use crate::exit::{OK, usage};
 use crate::options::{Measuring, Options};
-use crate::screen::Terminal;
 use crate::setup::{CONFIG, VERSION, config_of, context, lock, open_repo, workloads};
+use crate::ui::Terminal;
 
 /// Gains that a forecast is given for.
 const GAINS: [f64; 5] = [0.005, 0.01, 0.02, 0.03, 0.05];

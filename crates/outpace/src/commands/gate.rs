@@ -11,8 +11,8 @@ use outpace_text::short;
 use crate::exit::{self, INTERRUPTED, environment};
 use crate::options::{Measuring, Options};
 use crate::proposal::{Source, ask, into_branch, source};
-use crate::screen::Terminal;
 use crate::setup::{VERSION, context, lock, open_repo, warn_of_changes, warn_of_few_blocks};
+use crate::ui::Terminal;
 use crate::verdicts::{print, record};
 
 /// Judge a patch or revision: policy, build, correctness, trial; merge it if asked and proven.

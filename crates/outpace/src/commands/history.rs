@@ -6,8 +6,8 @@ use outpace_repo::{Entry, History};
 
 use crate::exit::OK;
 use crate::options::Options;
-use crate::screen::Terminal;
 use crate::setup::open_repo;
+use crate::ui::Terminal;
 
 /// List, show and export the records under refs/outpace/history.
 #[derive(Debug, clap::Args)]

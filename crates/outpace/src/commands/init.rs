@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 
 use crate::exit::{OK, usage};
 use crate::options::Options;
-use crate::screen::Terminal;
 use crate::setup::{CONFIG, open_repo};
+use crate::ui::Terminal;
 
 /// Write a commented outpace.toml for this repository (Cargo, Python, CMake, or bare).
 #[derive(Debug, clap::Args)]

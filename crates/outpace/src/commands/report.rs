@@ -11,8 +11,8 @@ use crate::commands::research::report_dir;
 use crate::exit::{OK, usage};
 use crate::options::Options;
 use crate::page;
-use crate::screen::Terminal;
 use crate::setup::open_repo;
+use crate::ui::Terminal;
 
 /// Write a report: self-contained HTML with plots, Markdown for job summaries, JSON, PNG.
 #[derive(Debug, clap::Args)]

@@ -129,12 +129,19 @@ fn arrows_point_one_way_and_heavy_dependencies_have_one_home() {
                 ours.insert(to);
             }
             if let Some((_, homes)) = HOMES.iter().find(|(heavy, _)| *heavy == to) {
-                assert!(homes.contains(&name), "{to} belongs in {homes:?}, not in {name}");
+                assert!(
+                    homes.contains(&name),
+                    "{to} belongs in {homes:?}, not in {name}"
+                );
             }
         }
     }
     let allowed = ARROWS.map(|(name, to)| (name, to.iter().copied().collect()));
-    assert_eq!(found, BTreeMap::from(allowed), "arrows that are used, and allowed ones");
+    assert_eq!(
+        found,
+        BTreeMap::from(allowed),
+        "arrows that are used, and allowed ones"
+    );
 }
 
 #[test]

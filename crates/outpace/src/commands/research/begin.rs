@@ -14,8 +14,8 @@ use outpace_text::{plain, short};
 
 use super::Args;
 use crate::exit::{environment, usage};
-use crate::screen::Terminal;
 use crate::setup::{VERSION, config_of, now, workloads};
+use crate::ui::Terminal;
 
 /// Blocks of the A/A measurement at the start: enough for a forecast, a quarter of a minute for the
 /// reference workload.

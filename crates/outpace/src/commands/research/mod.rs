@@ -13,8 +13,8 @@ use outpace_research::{CampaignStore, Ledger, Parties, run_campaign};
 
 use crate::exit::{INTERRUPTED, OK};
 use crate::options::{Measuring, Options};
-use crate::screen::Terminal;
 use crate::setup::{VERSION, context, lock, open_repo, warn_of_changes};
+use crate::ui::Terminal;
 
 pub(crate) use show::report_dir;
 

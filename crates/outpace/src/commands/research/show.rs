@@ -11,7 +11,8 @@ use outpace_report::format::{count, duration, gain};
 use super::Args;
 use super::begin::Plan;
 use crate::page;
-use crate::screen::{Terminal, heading};
+use crate::ui::Terminal;
+use crate::ui::campaign::heading;
 
 /// What is about to be done, and what was tried before.
 pub(super) fn introduce(ui: &mut Terminal, campaign: &Campaign, attempts: &[Attempt], plan: &Plan) {

@@ -8,6 +8,7 @@ mod anchor;
 mod artefact;
 mod branch;
 mod build;
+mod candidate;
 mod commands;
 mod error;
 mod harness;

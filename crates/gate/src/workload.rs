@@ -10,8 +10,8 @@ use outpace_trial::{
 
 use crate::anchor::{anchor, stored_baseline};
 use crate::build::Built;
+use crate::candidate::{Candidate, Spent};
 use crate::harness::{building, done};
-use crate::judge::{Candidate, Spent};
 use crate::verdict::{Draft, reason_of};
 use crate::verify::run_verify;
 use crate::{GateError, Harness};

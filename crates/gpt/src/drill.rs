@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::peaks;
 use crate::place::Place;
 use crate::random::{Domain, Stream, Unit, nudge};
-use crate::session::{Run, Start};
+use crate::run::{Run, Start};
 use crate::trainer::Seeds;
 use anyhow::{Context as _, Result};
 use candle_core::{DType, Device, Tensor, Var};

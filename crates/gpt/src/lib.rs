@@ -19,6 +19,7 @@ pub mod peaks;
 pub mod place;
 pub mod profile;
 pub mod random;
+mod run;
 pub mod sample;
 pub mod session;
 pub mod threads;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use outpace_gate::{default_branch, sync_default_branch};
@@ -10,14 +10,47 @@ use outpace_record::{Config, Document, GateRequest, RequestRule};
 use outpace_repo::{Commit, Patch, Repo, RepoError};
 use outpace_text::plain;
 
-use crate::commands::gate::Args;
 use crate::exit::usage;
+use crate::options::Measuring;
 use crate::setup::{config_of, workloads};
 
 /// Largest patch that is read at all.
 const MOST_BYTES: u64 = 8 << 20;
 /// Longest title.
 const TITLE_CHARS: usize = 100;
+
+/// What a gate is given on its command line.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Input {
+    /// Revision to judge, or `-` for a patch on standard input.
+    #[arg(conflicts_with = "patch")]
+    rev: Option<String>,
+    /// Patch to judge, as `git diff` writes it, against the base.
+    #[arg(long, value_name = "FILE")]
+    patch: Option<PathBuf>,
+    /// Request to judge (`outpace schema request`): base, patch, workloads, rule and seed in a file.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["rev", "patch", "base", "title", "workloads", "seed"]
+    )]
+    request: Option<PathBuf>,
+    /// What it is compared with. Default: the parent of REV; for a patch the branch to merge into, or
+    /// HEAD.
+    #[arg(long, value_name = "REV")]
+    base: Option<String>,
+    /// Merge it if it is proven faster.
+    #[arg(long)]
+    merge: bool,
+    /// Branch to merge into. Default: outpace/BRANCH, beside the branch that is checked out.
+    #[arg(long, value_name = "BRANCH", requires = "merge")]
+    into: Option<String>,
+    /// One line that names the patch.
+    #[arg(long)]
+    title: Option<String>,
+    #[command(flatten)]
+    pub(crate) measuring: Measuring,
+}
 
 /// What was handed in.
 pub(crate) enum Source {
@@ -43,8 +76,8 @@ pub(crate) struct Asked {
 }
 
 /// The branch to merge into, if a merge is wanted.
-pub(crate) fn into_branch(repo: &Repo, args: &Args) -> Result<Option<String>> {
-    let into = match (&args.into, args.merge) {
+pub(crate) fn into_branch(repo: &Repo, input: &Input) -> Result<Option<String>> {
+    let into = match (&input.into, input.merge) {
         (Some(into), _) => into.clone(),
         (None, true) => default_branch(repo)?,
         (None, false) => return Ok(None),
@@ -54,16 +87,16 @@ pub(crate) fn into_branch(repo: &Repo, args: &Args) -> Result<Option<String>> {
 }
 
 /// Reads what was handed in.
-pub(crate) fn source(args: &Args) -> Result<Source> {
-    if let Some(path) = &args.request {
+pub(crate) fn source(input: &Input) -> Result<Source> {
+    if let Some(path) = &input.request {
         let text = std::fs::read_to_string(path)
             .map_err(|e| usage(format!("cannot read {}: {e}", path.display())))?;
         let request = GateRequest::from_json(&text)
             .map_err(|e| usage(format!("{} is not a request: {e}", path.display())))?;
         return Ok(Source::Request(Box::new(request)));
     }
-    let rev = args.rev.as_deref().unwrap_or("HEAD");
-    let (bytes, name) = match &args.patch {
+    let rev = input.rev.as_deref().unwrap_or("HEAD");
+    let (bytes, name) = match &input.patch {
         Some(path) if path.as_os_str() != "-" => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             (file(path)?, name.into_owned())
@@ -127,19 +160,19 @@ fn patch(bytes: Vec<u8>, name: String) -> Source {
 
 /// The request for what was handed in. The caller holds the repository's lock: a default branch that
 /// lies behind is moved.
-pub(crate) fn ask(repo: &Repo, args: &Args, source: Source, into: Option<&str>) -> Result<Asked> {
+pub(crate) fn ask(repo: &Repo, input: &Input, source: Source, into: Option<&str>) -> Result<Asked> {
     match source {
         Source::Request(request) => of_request(repo, *request),
-        Source::Revision(rev) => of_revision(repo, args, &rev, into),
+        Source::Revision(rev) => of_revision(repo, input, &rev, into),
         Source::Patch { text, name } => {
-            let base = patch_base(repo, args)?;
-            let base = start_of(repo, args, base, into)?;
-            of_patch(repo, args, base, &text, &name)
+            let base = patch_base(repo, input)?;
+            let base = start_of(repo, input, base, into)?;
+            of_patch(repo, input, base, &text, &name)
         }
         Source::Unreadable { fault, name } => {
-            let base = patch_base(repo, args)?;
-            let base = start_of(repo, args, base, into)?;
-            Draft::new(repo, args, base, &name)?.unusable(fault)
+            let base = patch_base(repo, input)?;
+            let base = start_of(repo, input, base, into)?;
+            Draft::new(repo, input, base, &name)?.unusable(fault)
         }
     }
 }
@@ -160,32 +193,32 @@ fn of_request(repo: &Repo, request: GateRequest) -> Result<Asked> {
     })
 }
 
-fn of_revision(repo: &Repo, args: &Args, rev: &str, into: Option<&str>) -> Result<Asked> {
+fn of_revision(repo: &Repo, input: &Input, rev: &str, into: Option<&str>) -> Result<Asked> {
     let commit = repo.resolve(rev)?;
-    let base = match (&args.base, commit.parents.first()) {
+    let base = match (&input.base, commit.parents.first()) {
         (Some(base), _) => repo.resolve(base)?,
         (None, Some(parent)) => repo.resolve(parent)?,
         (None, None) => return Err(no_parent(repo, rev)),
     };
     let Some(into) = into else {
         let patch = repo.patch_between(&base.tree, &commit.tree)?;
-        let mut asked = Draft::new(repo, args, base, &commit.summary)?.of_tree(commit.tree, patch);
+        let mut asked = Draft::new(repo, input, base, &commit.summary)?.of_tree(commit.tree, patch);
         asked.request.candidate = Some(commit.id);
         return Ok(asked);
     };
     // A revision is merged as the patch that it is: the branch may hold merges that the revision does
     // not know.
     let patch = revision_patch(repo, rev, &commit, &base, into)?;
-    let start = start_of(repo, args, base, Some(into))?;
+    let start = start_of(repo, input, base, Some(into))?;
     if let Some(binary) = patch.files.iter().find(|file| file.binary) {
         let fault = format!("`{}` is not valid UTF-8", binary.path);
-        return Draft::new(repo, args, start, &commit.summary)?.unusable(fault);
+        return Draft::new(repo, input, start, &commit.summary)?.unusable(fault);
     }
-    of_patch(repo, args, start, &patch.text, &commit.summary)
+    of_patch(repo, input, start, &patch.text, &commit.summary)
 }
 
-fn of_patch(repo: &Repo, args: &Args, base: Commit, text: &str, name: &str) -> Result<Asked> {
-    let draft = Draft::new(repo, args, base, name)?;
+fn of_patch(repo: &Repo, input: &Input, base: Commit, text: &str, name: &str) -> Result<Asked> {
+    let draft = Draft::new(repo, input, base, name)?;
     match repo.apply_onto(&draft.base, text) {
         Ok(tree) => {
             let patch = repo.patch_between(&draft.base.tree, &tree)?;
@@ -208,7 +241,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(repo: &Repo, args: &Args, base: Commit, name: &str) -> Result<Self> {
+    fn new(repo: &Repo, input: &Input, base: Commit, name: &str) -> Result<Self> {
         let config = config_of(repo, &base)?;
         let gate = &config.gate;
         let request = GateRequest {
@@ -217,9 +250,9 @@ impl Draft {
             tree: base.tree.clone(),
             candidate: None,
             patch: String::new(),
-            title: plain(args.title.as_deref().unwrap_or(name), TITLE_CHARS),
+            title: plain(input.title.as_deref().unwrap_or(name), TITLE_CHARS),
             agent: None,
-            workloads: workloads(&config, &args.measuring.workloads)?,
+            workloads: workloads(&config, &input.measuring.workloads)?,
             rule: RequestRule {
                 min_speedup: gate.min_speedup,
                 alpha: gate.alpha,
@@ -227,7 +260,7 @@ impl Draft {
                 screen: false,
                 max_blocks: gate.max_blocks,
             },
-            seed: args.measuring.seed(),
+            seed: input.measuring.seed(),
             policy: true,
             aa: false,
         };
@@ -239,7 +272,7 @@ impl Draft {
     }
 
     fn of_tree(mut self, tree: String, patch: Patch) -> Asked {
-        let files = crate::setup::counted(patch.files.len(), "file");
+        let files = outpace_text::counted(patch.files.len(), "file");
         let size = format!("{files}, +{} -{}", patch.added, patch.removed);
         self.request.tree = tree;
         self.request.patch = patch.text;
@@ -262,18 +295,18 @@ impl Draft {
 }
 
 /// What a patch is relative to.
-fn patch_base(repo: &Repo, args: &Args) -> Result<Commit> {
-    Ok(repo.resolve(args.base.as_deref().unwrap_or("HEAD"))?)
+fn patch_base(repo: &Repo, input: &Input) -> Result<Commit> {
+    Ok(repo.resolve(input.base.as_deref().unwrap_or("HEAD"))?)
 }
 
 /// What is measured against: the tip of the branch to merge into, or what the patch was made from.
-fn start_of(repo: &Repo, args: &Args, made_from: Commit, into: Option<&str>) -> Result<Commit> {
+fn start_of(repo: &Repo, input: &Input, made_from: Commit, into: Option<&str>) -> Result<Commit> {
     let Some(into) = into else {
         return Ok(made_from);
     };
     let start = beginning(repo, made_from)?;
     // Only the default branch catches up; a branch that the user named is moved by proven merges alone.
-    Ok(match &args.into {
+    Ok(match &input.into {
         None => sync_default_branch(repo, into, start)?,
         Some(_) => outpace_gate::current_base(repo, into, &start.id)?,
     })

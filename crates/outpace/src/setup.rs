@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use outpace_process::{Context, Launcher, RepositoryLock, Subject, sweep_leftovers};
 use outpace_record::{Config, Observer, RequestRule, Timestamp, Track, parse_config};
 use outpace_repo::{Commit, Repo, check_globs};
-use outpace_text::short;
+use outpace_text::{counted, short};
 use outpace_trial::waiting_event;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -164,12 +164,6 @@ pub(crate) fn warn_of_changes(repo: &Repo, ui: &mut Terminal) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// "1 file", "3 files".
-pub(crate) fn counted(n: usize, what: &str) -> String {
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{n} {what}{plural}")
 }
 
 /// The present moment.

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 
-use crate::serve::ServeError;
+use crate::error::ServeError;
 use crate::{MAX_MESSAGE_BYTES, Reply};
 
 /// A stream of messages.

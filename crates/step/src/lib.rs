@@ -41,11 +41,13 @@
 //! `examples/rust-workload` is a whole project with its `outpace.toml`.
 
 mod connection;
+mod error;
 mod message;
 mod serve;
 
+pub use error::{ServeError, WorkloadError};
 pub use message::{
     Evaluation, Hello, MAX_MESSAGE_BYTES, MAX_STEPS, PERTURB, RESUME, Reply, Request, SAVE,
     SOCKET_VARIABLE, Start, VERSION,
 };
-pub use serve::{ServeError, Workload, WorkloadError, is_driven, serve, serve_stream};
+pub use serve::{Workload, is_driven, serve, serve_stream};

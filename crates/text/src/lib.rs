@@ -13,6 +13,12 @@ pub fn short(id: &str) -> &str {
     id.get(..SHORT_CHARS).unwrap_or(id)
 }
 
+/// A number of things: "1 file", "3 files".
+pub fn counted(n: usize, what: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{plural}")
+}
+
 /// One line of at most `max` characters: control characters and line breaks become spaces, invisible
 /// ones are dropped, what is cut ends in `…`.
 pub fn plain(text: &str, max: usize) -> String {

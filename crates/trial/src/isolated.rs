@@ -9,7 +9,7 @@ use rand_chacha::ChaCha20Rng;
 
 use crate::block::{BlockPlan, measure, seed};
 use crate::guards::watch;
-use crate::trial::{Settings, SideError};
+use crate::settings::{Settings, SideError};
 use crate::{Executor, Placement, Plan};
 
 /// Sets the draws apart from those of the trial, which a recorded seed replays.

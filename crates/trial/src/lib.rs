@@ -18,6 +18,7 @@ mod noise;
 mod peak;
 mod plan;
 mod run;
+mod settings;
 mod trial;
 
 pub use block::{BlockPlan, run_block};
@@ -32,4 +33,5 @@ pub use noise::{Noise, measure_noise};
 pub use peak::{Peaks, measure_peaks, plausible};
 pub use plan::{Plan, pilot};
 pub use run::{Measured, measure_run};
-pub use trial::{Settings, SideError, Trial, run_trial};
+pub use settings::{Settings, SideError};
+pub use trial::{Trial, run_trial};

@@ -1,106 +1,22 @@
 //! The trial: blocks until the evidence settles it.
 
 use outpace_record::{Block, Check, Event, Observer, TokensPerS};
-use outpace_stats::{Decision, Evidence, Outcome, Rule, StatsError, median};
+use outpace_stats::{Decision, Evidence, Outcome, median};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use crate::block::{BlockPlan, BlockResult, measure, seed};
 use crate::guards::{watch, watch_gain};
 use crate::isolated::{Isolated, confirm};
-use crate::plan::{attribute, choose_placement, pilot};
-use crate::{Executor, Plan, Side, WorkloadError};
+use crate::plan::{choose_placement, pilot};
+use crate::settings::{Settings, SideError};
+use crate::{Executor, Plan, Side};
 
 /// After the first block, so large a share of them is probed for work on a GPU while both sides wait:
 /// it takes seconds, and no program can know when.
 const PROBED_SHARE: f64 = 0.25;
 /// Sets the draws of probing apart from those that a recorded seed replays.
 const PROBE_SEED: u64 = 0x0011_57E4;
-
-/// What a trial is run with.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Name of the workload, for messages.
-    pub workload: String,
-    /// The rule of proof.
-    pub rule: Rule,
-    /// Pairs in a block.
-    pub pairs: usize,
-    /// Shortest turn in seconds.
-    pub min_turn_s: f64,
-    /// Seed of every draw.
-    pub seed: u64,
-}
-
-/// A side that failed in the middle of a trial.
-#[derive(Debug, thiserror::Error)]
-pub enum SideError {
-    /// A program failed.
-    #[error("the {} failed: {error}", side.as_str())]
-    Side {
-        /// Whose.
-        side: Side,
-        /// How.
-        error: WorkloadError,
-    },
-    /// The rule cannot be used, or a time is impossible.
-    #[error(transparent)]
-    Stats(#[from] StatsError),
-}
-
-impl From<(Side, WorkloadError)> for SideError {
-    fn from((side, error): (Side, WorkloadError)) -> Self {
-        Self::Side { side, error }
-    }
-}
-
-impl SideError {
-    /// Whether the program ended or gave up by itself: not a time limit, not the machine, not the user.
-    pub fn is_own_end(&self) -> bool {
-        matches!(
-            self,
-            Self::Side {
-                error: WorkloadError::Exited { .. }
-                    | WorkloadError::Reported(_)
-                    | WorkloadError::Version(_),
-                ..
-            }
-        )
-    }
-
-    /// Whether this is the user's Ctrl-C.
-    pub fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Side { error, .. } if error.is_cancelled())
-    }
-
-    /// What failed, if it is the machine and neither side.
-    pub fn machine(&self) -> Option<&WorkloadError> {
-        match self {
-            Self::Side { error, .. } if error.is_machine() => Some(error),
-            _ => None,
-        }
-    }
-
-    /// The GPU's failure where it is one of the GPU.
-    #[must_use]
-    pub fn attributed(self, executor: &mut dyn Executor) -> Self {
-        match self {
-            Self::Side { side, error } => Self::Side {
-                side,
-                error: attribute(executor, error),
-            },
-            other => other,
-        }
-    }
-
-    /// Whether it is the candidate's fault.
-    pub fn is_candidate(&self) -> bool {
-        let Self::Side { side, error } = self else {
-            return false;
-        };
-        *side == Side::Candidate && !error.is_cancelled() && !error.is_machine()
-    }
-}
 
 /// What a trial found.
 #[derive(Debug, Clone)]

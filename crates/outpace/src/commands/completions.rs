@@ -1,10 +1,9 @@
 //! `outpace completions`.
 
 use anyhow::Result;
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::exit::OK;
 
 /// Print completions for a shell.
@@ -17,9 +16,9 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &Args) -> Result<u8> {
+pub(crate) fn run(args: &Args, mut command: Command) -> Result<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "outpace", &mut script);
+    clap_complete::generate(args.shell, &mut command, "outpace", &mut script);
     crate::out!("{}", String::from_utf8_lossy(&script).trim_end());
     Ok(OK)
 }

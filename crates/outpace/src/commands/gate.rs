@@ -1,7 +1,5 @@
 //! `outpace gate`: policy, build, correctness, trial, and the merge if it is wanted and proven.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use outpace_gate::{GateError, GateOutcome, Harness, Judge, Landing, Next, land};
 use outpace_record::{Event, GateRequest, Kind, Observer, Verdict};
@@ -9,8 +7,8 @@ use outpace_repo::Repo;
 use outpace_text::short;
 
 use crate::exit::{self, INTERRUPTED, environment};
-use crate::options::{Measuring, Options};
-use crate::proposal::{Source, ask, into_branch, source};
+use crate::options::Options;
+use crate::proposal::{Input, Source, ask, into_branch, source};
 use crate::setup::{VERSION, context, lock, open_repo, warn_of_changes, warn_of_few_blocks};
 use crate::ui::Terminal;
 use crate::verdicts::{print, record};
@@ -29,47 +27,22 @@ Without REV or --patch it judges HEAD against its parent. Uncommitted changes ar
 Exit codes: 0 faster, 1 not_proven or same, 2 usage, 3 slower, 4 rejected, 5 environment,
 130 interrupted.")]
 pub(crate) struct Args {
-    /// Revision to judge, or `-` for a patch on standard input.
-    #[arg(conflicts_with = "patch")]
-    pub(crate) rev: Option<String>,
-    /// Patch to judge, as `git diff` writes it, against the base.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) patch: Option<PathBuf>,
-    /// Request to judge (`outpace schema request`): base, patch, workloads, rule and seed in a file.
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with_all = ["rev", "patch", "base", "title", "workloads", "seed"]
-    )]
-    pub(crate) request: Option<PathBuf>,
-    /// What it is compared with. Default: the parent of REV; for a patch the branch to merge into, or
-    /// HEAD.
-    #[arg(long, value_name = "REV")]
-    pub(crate) base: Option<String>,
-    /// Merge it if it is proven faster.
-    #[arg(long)]
-    pub(crate) merge: bool,
-    /// Branch to merge into. Default: outpace/BRANCH, beside the branch that is checked out.
-    #[arg(long, value_name = "BRANCH", requires = "merge")]
-    pub(crate) into: Option<String>,
-    /// One line that names the patch.
-    #[arg(long)]
-    pub(crate) title: Option<String>,
     #[command(flatten)]
-    pub(crate) measuring: Measuring,
+    input: Input,
 }
 
 pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
+    let input = &args.input;
     let repo = open_repo(options)?;
-    let mut ui = Terminal::new(options).for_json(args.measuring.json);
-    let into = into_branch(&repo, args)?;
-    let source = source(args)?;
+    let mut ui = Terminal::new(options).for_json(input.measuring.json);
+    let into = into_branch(&repo, input)?;
+    let source = source(input)?;
     if matches!(source, Source::Revision(_)) {
         warn_of_changes(&repo, &mut ui)?;
     }
     let context = context()?;
     let _lock = lock(&repo, &context, &mut ui)?;
-    let asked = ask(&repo, args, source, into.as_deref())?;
+    let asked = ask(&repo, input, source, into.as_deref())?;
     ui.revision("base", &asked.base);
     let request = asked.request;
     ui.say("candidate", &format!("{}   {}", request.title, asked.size));
@@ -82,7 +55,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         }
     };
     // What was measured is shown even where it cannot be kept.
-    print(args.measuring.json, &judged.verdicts, &mut ui)?;
+    print(input.measuring.json, &judged.verdicts, &mut ui)?;
     if let (Some(commit), Some(into)) = (&judged.merged, &into) {
         ui.say(
             "merged",
@@ -165,8 +138,7 @@ fn judge_and_land(
         match next {
             Next::Measure(again) => request = *again,
             next => {
-                let error = environment(format!("not merged into {into}: {}", next.reason()));
-                return Judged::failed(outcome.verdicts, error);
+                return Judged::failed(outcome.verdicts, not_merged(&next, into));
             }
         }
     }
@@ -185,6 +157,20 @@ fn ended(repo: &Repo, error: GateError) -> Judged {
         Ok(_) => Judged::failed(verdicts, error.into()),
         Err(unkept) => Judged::failed(verdicts, unkept),
     }
+}
+
+/// Why a proof did not become a merge, and what to do.
+fn not_merged(next: &Next, into: &str) -> anyhow::Error {
+    let hint = match next {
+        Next::DoesNotApply(_) => {
+            "\nHint: bring the patch up to date with the branch and gate it again"
+        }
+        Next::GivenUp => {
+            "\nHint: run the same command again when nothing else commits to the branch"
+        }
+        Next::Measure(_) | Next::RulesChanged => "",
+    };
+    environment(format!("not merged into {into}: {}{hint}", next.reason()))
 }
 
 /// How the user's own branch gets what was merged.

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use clap::CommandFactory;
+use clap::Command;
 
-use crate::cli::Cli;
 use crate::exit::OK;
 
 /// Print the manual page, or write one a verb into a folder.
@@ -19,8 +18,7 @@ pub(crate) struct Args {
     out: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args) -> Result<u8> {
-    let command = Cli::command();
+pub(crate) fn run(args: &Args, command: Command) -> Result<u8> {
     match &args.out {
         None => {
             let mut page = Vec::new();

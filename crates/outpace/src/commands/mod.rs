@@ -16,6 +16,7 @@ pub(crate) mod research;
 pub(crate) mod schema;
 
 use anyhow::Result;
+use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Verb};
 
@@ -35,7 +36,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8> {
         Verb::Baseline(args) => baseline::run(&options, &args),
         Verb::Audit(args) => audit::run(&options, &args),
         Verb::Schema(args) => schema::run(&args),
-        Verb::Completions(args) => completions::run(&args),
-        Verb::Man(args) => man::run(&args),
+        Verb::Completions(args) => completions::run(&args, Cli::command()),
+        Verb::Man(args) => man::run(&args, Cli::command()),
     }
 }

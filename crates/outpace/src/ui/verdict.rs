@@ -35,7 +35,7 @@ pub(super) fn line(verdict: &Verdict, word: &str) -> String {
         }
     }
     if verdict.n_blocks > 0 {
-        let blocks = crate::setup::counted(verdict.n_blocks, "block");
+        let blocks = outpace_text::counted(verdict.n_blocks, "block");
         let seconds = duration(verdict.trial_s.unwrap_or(0.0));
         parts.push(format!("{blocks}, {seconds}"));
     }

@@ -181,7 +181,7 @@ fn patches_that_may_not_be_tried() {
     std::fs::write(&stale, "this is no patch\n").unwrap();
     check("prose", &stale, &["not a patch"]);
     std::fs::write(&stale, b"diff --git a/\xff b/\xff\n").unwrap();
-    check("bytes", &stale, &["rejected", "not UTF-8"]);
+    check("bytes", &stale, &["rejected", "not valid UTF-8"]);
     std::fs::write(&stale, vec![b'+'; (8 << 20) + 1]).unwrap();
     check("flood", &stale, &["rejected", "more than 8 MiB"]);
 }

@@ -7,6 +7,7 @@ mod playground;
 mod arrows;
 mod bad_input;
 mod campaign;
+mod faults;
 mod gate;
 mod gpus;
 mod kill;

@@ -70,7 +70,8 @@ impl WorkloadProcess for Command {
             if !self.subject.ok_exit_codes.contains(&finished.code) {
                 let log = finished.log_tail();
                 return Err(WorkloadError::Exited {
-                    when: "instead of succeeding".into(),
+                    when: "with a code that does not mean success (compare: `--ok-exit-codes`)"
+                        .into(),
                     code: finished.code,
                     log,
                 });

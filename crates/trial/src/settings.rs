@@ -1,0 +1,91 @@
+//! What a measurement is run with, and how a side can fail in it.
+
+use outpace_stats::{Rule, StatsError};
+
+use crate::plan::attribute;
+use crate::{Executor, Side, WorkloadError};
+
+/// What a trial is run with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Name of the workload, for messages.
+    pub workload: String,
+    /// The rule of proof.
+    pub rule: Rule,
+    /// Pairs in a block.
+    pub pairs: usize,
+    /// Shortest turn in seconds.
+    pub min_turn_s: f64,
+    /// Seed of every draw.
+    pub seed: u64,
+}
+
+/// A side that failed in the middle of a trial.
+#[derive(Debug, thiserror::Error)]
+pub enum SideError {
+    /// A program failed.
+    #[error("the {} failed: {error}", side.as_str())]
+    Side {
+        /// Whose.
+        side: Side,
+        /// How.
+        error: WorkloadError,
+    },
+    /// The rule cannot be used, or a time is impossible.
+    #[error(transparent)]
+    Stats(#[from] StatsError),
+}
+
+impl From<(Side, WorkloadError)> for SideError {
+    fn from((side, error): (Side, WorkloadError)) -> Self {
+        Self::Side { side, error }
+    }
+}
+
+impl SideError {
+    /// Whether the program ended or gave up by itself: not a time limit, not the machine, not the user.
+    pub fn is_own_end(&self) -> bool {
+        matches!(
+            self,
+            Self::Side {
+                error: WorkloadError::Exited { .. }
+                    | WorkloadError::Reported(_)
+                    | WorkloadError::Version(_),
+                ..
+            }
+        )
+    }
+
+    /// Whether this is the user's Ctrl-C.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Side { error, .. } if error.is_cancelled())
+    }
+
+    /// What failed, if it is the machine and neither side.
+    pub fn machine(&self) -> Option<&WorkloadError> {
+        match self {
+            Self::Side { error, .. } if error.is_machine() => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The GPU's failure where it is one of the GPU.
+    #[must_use]
+    pub fn attributed(self, executor: &mut dyn Executor) -> Self {
+        match self {
+            Self::Side { side, error } => Self::Side {
+                side,
+                error: attribute(executor, error),
+            },
+            other => other,
+        }
+    }
+
+    /// Whether it is the candidate's fault.
+    pub fn is_candidate(&self) -> bool {
+        let Self::Side { side, error } = self else {
+            return false;
+        };
+        *side == Side::Candidate && !error.is_cancelled() && !error.is_machine()
+    }
+}

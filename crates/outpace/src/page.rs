@@ -39,12 +39,12 @@ pub(crate) fn gather(
         .unwrap_or_default();
     Ok(ReportData {
         title: format!("outpace: {name}"),
-        settings: settings(campaign.as_ref()),
         campaign,
         attempts,
         verdicts,
         runs,
         baselines: baselines(repo, &head.tree)?,
+        settings: Vec::new(),
         generated: now(),
     })
 }
@@ -82,43 +82,4 @@ fn read_all<T: Document>(repo: &Repo, kind: &str, most: usize) -> Result<Vec<T>>
     newest_first.truncate(most);
     newest_first.reverse();
     Ok(newest_first)
-}
-
-fn settings(campaign: Option<&Campaign>) -> Vec<(String, String)> {
-    let Some(c) = campaign else { return Vec::new() };
-    let row = |name: &str, value: String| (name.to_owned(), value);
-    vec![
-        row("campaign", c.id.clone()),
-        row("agent", c.agent.clone()),
-        row("workloads", c.workloads.join(", ")),
-        row("merged into", c.into.clone()),
-        row("seed", c.seed.to_string()),
-        row("share of false merges", format!("at most {}", share(c.fdr))),
-        row("smallest gain that counts", share(c.min_speedup)),
-        row("machine class", c.machine_class.clone()),
-        row("sandbox", c.sandbox_tier.as_str().to_owned()),
-        row("outpace", c.outpace_version.clone()),
-    ]
-}
-
-/// `5 %`, `0.1 %`: as it was configured, without the digits that binary fractions add.
-fn share(value: f64) -> String {
-    format!("{} %", (value * 1e6).round() / 1e4)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::share;
-
-    #[test]
-    fn shares_read_as_configured() {
-        for (value, expect) in [
-            (0.05, "5 %"),
-            (0.001, "0.1 %"),
-            (0.07, "7 %"),
-            (0.0025, "0.25 %"),
-        ] {
-            assert_eq!(share(value), expect);
-        }
-    }
 }

@@ -43,6 +43,17 @@ pub fn share(share: f64) -> String {
     }
 }
 
+/// A share as it was configured: 0.05 is `5 %`, 0.0025 is `0.25 %`, without the digits that
+/// binary fractions add.
+pub fn exact_share(share: f64) -> String {
+    let percent = (share * 1e6).round() / 1e4;
+    if percent.is_finite() {
+        format!("{percent} %")
+    } else {
+        NONE.to_owned()
+    }
+}
+
 /// A count or a rate: `41,210`, `12.3`, `0.42`.
 pub fn count(value: f64) -> String {
     let size = value.abs();
@@ -232,6 +243,20 @@ mod tests {
             [e_value(-30.0), e_value(1e4), e_value(f64::NAN)],
             ["below 0.001", "more than 1e308", "-"]
         );
+    }
+
+    #[test]
+    fn shares_read_as_configured() {
+        for (value, expect) in [
+            (0.05, "5 %"),
+            (0.001, "0.1 %"),
+            (0.07, "7 %"),
+            (0.0025, "0.25 %"),
+            (1.0 - 0.01, "99 %"),
+            (f64::NAN, "-"),
+        ] {
+            assert_eq!(exact_share(value), expect);
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub fn html(data: &ReportData) -> Result<String, ReportError> {
             body {
                 (header(data, &title))
                 main { (sections(data)?) }
-                footer { p { "Made by outpace at " (data.generated.minute()) " UTC. This page loads nothing and runs no script." } }
+                footer { p { "Made by outpace, " (data.generated.minute()) " UTC. This page loads nothing and runs no script." } }
             }
         }
     };

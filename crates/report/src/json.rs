@@ -2,15 +2,12 @@
 
 use outpace_record::{Document, Report, ReportSummary, Setting};
 
-use crate::ReportData;
 use crate::story::{Fate, Story};
+use crate::{ReportData, settings};
 
 /// Everything as one JSON document that ends in a newline.
 pub fn json(data: &ReportData) -> String {
-    let setting = |(name, value): &(String, String)| Setting {
-        name: name.clone(),
-        value: value.clone(),
-    };
+    let setting = |(name, value): (String, String)| Setting { name, value };
     let document = Report {
         schema: Report::SCHEMA.into(),
         title: data.title.clone(),
@@ -21,7 +18,7 @@ pub fn json(data: &ReportData) -> String {
         verdicts: data.verdicts.clone(),
         runs: data.runs.clone(),
         baselines: data.baselines.clone(),
-        settings: data.settings.iter().map(setting).collect(),
+        settings: settings::rows(data).into_iter().map(setting).collect(),
     };
     let text = serde_json::to_string(&document).expect("records hold no map with non-string keys");
     format!("{text}\n")

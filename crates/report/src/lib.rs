@@ -11,6 +11,8 @@ mod json;
 mod markdown;
 mod plot;
 mod png;
+mod recompute;
+mod settings;
 mod story;
 mod text;
 mod words;

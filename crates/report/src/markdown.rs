@@ -9,11 +9,10 @@ use std::fmt::Write as _;
 
 use outpace_record::{Attempt, Run, Verdict};
 
-use crate::html::tables::rows;
 use crate::plot::history::{points, workloads};
 use crate::story::{Fate, Story};
 use crate::text::{REASON, TITLE};
-use crate::{ReportData, format, words};
+use crate::{ReportData, format, recompute, settings, words};
 use escape::{cell, fence};
 
 /// A job summary on GitHub may have 1 MiB; what is folded away goes first.
@@ -34,7 +33,8 @@ pub fn markdown(data: &ReportData) -> String {
     campaign(&mut out, data);
     verdicts(&mut out, data);
     history(&mut out, data);
-    settings(&mut out, data);
+    settings_table(&mut out, data);
+    recompute_section(&mut out, data);
     let version = data
         .campaign
         .as_ref()
@@ -239,10 +239,9 @@ fn latest_runs<'a>(runs: impl Iterator<Item = (&'a Run, f64)>) -> String {
     out + "\n"
 }
 
-fn settings(out: &mut String, data: &ReportData) {
-    let rows: Vec<String> = rows(data)
+fn settings_table(out: &mut String, data: &ReportData) {
+    let rows: Vec<String> = settings::rows(data)
         .into_iter()
-        .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| format!("| {} | {} |\n", cell(&name, 60), cell(&value, 200)))
         .collect();
     if !rows.is_empty() {
@@ -251,6 +250,23 @@ fn settings(out: &mut String, data: &ReportData) {
         fill(out, rows.into_iter(), limit);
         out.push_str("\n</details>\n\n");
     }
+}
+
+fn recompute_section(out: &mut String, data: &ReportData) {
+    let steps = recompute::steps(data);
+    if steps.is_empty() {
+        return;
+    }
+    out.push_str("<details><summary>Recompute it</summary>\n\n");
+    for step in steps {
+        let _ = writeln!(
+            out,
+            "{}\n\n{}\n",
+            cell(step.purpose, REASON),
+            fence("sh", &step.command, MOST_LINES)
+        );
+    }
+    out.push_str("</details>\n\n");
 }
 
 /// Sentences of our own that may quote untrusted text.

@@ -2,7 +2,7 @@
 
 use outpace_record::{Campaign, CampaignState, Kind, Verdict};
 
-use crate::format::{count, duration, e_value, gain, plural, share, short};
+use crate::format::{count, duration, e_value, exact_share, gain, plural, short};
 use crate::plot::history::Point;
 use crate::story::{Fate, Story, Unit};
 use crate::text::{NAME, REASON, line};
@@ -115,7 +115,7 @@ fn state(campaign: &Campaign) -> String {
     format!(
         "{state}, after {}. The expected share of false merges is at most {}, however many patches are tried.",
         duration(campaign.used_s),
-        share(campaign.fdr)
+        exact_share(campaign.fdr)
     )
 }
 
@@ -152,7 +152,7 @@ fn middle(verdict: &Verdict) -> String {
     };
     format!(
         "{estimate}{bounds}, each with {} confidence.",
-        share(1.0 - verdict.alpha)
+        exact_share(1.0 - verdict.alpha)
     )
     .replace("for bounds, each with", "for bounds with")
 }
@@ -160,7 +160,7 @@ fn middle(verdict: &Verdict) -> String {
 fn conclusion(verdict: &Verdict, reason: &str) -> String {
     let log_e = verdict.log_e.unwrap_or(f64::NAN);
     let (evidence, need) = (e_value(log_e), e_value(verdict.threshold.ln()));
-    let least = share(verdict.min_speedup);
+    let least = exact_share(verdict.min_speedup);
     match verdict.verdict {
         Kind::Faster => format!(
             "Evidence {evidence} where {need} was needed: proven faster by more than {least}."

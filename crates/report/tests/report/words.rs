@@ -174,6 +174,22 @@ fn what_the_markdown_says() {
 
     </details>
 
+    <details><summary>Recompute it</summary>
+
+    Every merge carries its raw samples in baselines/proofs/. Any clone can judge them again, without a clock:
+
+    ```sh
+    outpace audit 56216fa..outpace/tune
+    ```
+
+    So can every verdict of this report, from the samples in report.json:
+
+    ```sh
+    jq -c '(.attempts[].verdicts[], .verdicts[]) | select(.n_blocks > 0 and .verdict != "rejected") | {blocks, min_speedup, alpha, threshold, screen, sum_threshold}' report.json | outpace judge -
+    ```
+
+    </details>
+
     <sub>outpace 0.1.0 · 2026-05-19 08:41 UTC</sub>
     "#);
 }

@@ -65,7 +65,7 @@ impl Noise {
         (z ^ (z >> 31)) as f64 / u64::MAX as f64
     }
 
-    fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
     }
 }

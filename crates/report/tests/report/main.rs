@@ -1,5 +1,6 @@
 //! What a report says, and that no text in it can become anything but text.
 
+mod commands;
 mod common;
 mod files;
 mod hostile;

@@ -101,14 +101,63 @@ pub fn e_value(log_e: f64) -> String {
     }
 }
 
-/// A measured figure of unknown scale, such as a loss difference: three digits that mean something.
+/// A measured figure of unknown scale, such as a loss difference: `3.1e-6`, `0.0087`, `4.812`,
+/// `41,210`, `1.19 trillion`.
 pub fn figure(value: f64) -> String {
     match value.abs() {
         _ if !value.is_finite() => "not finite".to_owned(),
         0.0 => "0".to_owned(),
+        size if size >= 1e15 => count(value),
+        size if size >= 1e12 => format!("{} trillion", count(value / 1e12)),
+        size if size >= 1e9 => format!("{} billion", count(value / 1e9)),
         size if size >= 1000.0 => count(value),
         size if size >= 0.01 => trim_zeros(&format!("{value:.3}")),
+        size if size >= 0.001 => trim_zeros(&format!("{value:.4}")),
         _ => format!("{value:.1e}"),
+    }
+}
+
+/// A sentence of a record with its figures as [`figure`] writes them: records hold `3.032e0`
+/// where a person expects `3.032`.
+pub fn with_figures(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut is_free = true;
+    while let Some(c) = rest.chars().next() {
+        let length = if is_free { scientific(rest) } else { 0 };
+        let (head, tail) = rest.split_at(length.max(c.len_utf8()));
+        match head.parse() {
+            Ok(value) if length > 0 => out.push_str(&figure(value)),
+            _ => out.push_str(head),
+        }
+        is_free = !(c.is_alphanumeric() || "._-".contains(c));
+        rest = tail;
+    }
+    out
+}
+
+/// Length of a figure as Rust's `{:e}` writes it (`-1.106e-1`) that stands here by itself, else 0.
+/// One without a point is left alone: it may be part of an id.
+fn scientific(text: &str) -> usize {
+    let digits = |s: &str| s.len() - s.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let sign = |s: &str| usize::from(s.starts_with('-'));
+    let mut at = sign(text);
+    if digits(&text[at..]) != 1 || !text[at + 1..].starts_with('.') {
+        return 0;
+    }
+    at += 2;
+    let decimals = digits(&text[at..]);
+    if decimals == 0 || !text[at + decimals..].starts_with('e') {
+        return 0;
+    }
+    at += decimals + 1;
+    at += sign(&text[at..]);
+    let exponent = digits(&text[at..]);
+    let ends = !text[at + exponent..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    if (1..=3).contains(&exponent) && ends {
+        at + exponent
+    } else {
+        0
     }
 }
 
@@ -232,6 +281,14 @@ mod tests {
         );
         assert_eq!(
             [
+                figure(8.717e-3),
+                figure(228_727_197_588.0),
+                figure(1_192_270_143_477.0)
+            ],
+            ["0.0087", "229 billion", "1.19 trillion"]
+        );
+        assert_eq!(
+            [
                 e_value(0.0),
                 e_value(100_f64.ln()),
                 e_value(60.0),
@@ -243,6 +300,27 @@ mod tests {
             [e_value(-30.0), e_value(1e4), e_value(f64::NAN)],
             ["below 0.001", "more than 1e308", "-"]
         );
+    }
+
+    #[test]
+    fn sentences_of_records_hold_figures_for_people() {
+        for (text, expect) in [
+            ("took 3.032e0 seconds", "took 3.032 seconds"),
+            (
+                "from start to ready: 8.717e-3 (allowed 2.6e-1)",
+                "from start to ready: 0.0087 (allowed 0.26)",
+            ),
+            ("change of a past loss: 0.000e0", "change of a past loss: 0"),
+            ("differs by 4.6e-6.", "differs by 4.6e-6."),
+            ("-1.5e1, 2.287e11", "-15, 229 billion"),
+            (
+                "commit 12e4 a1.5e3 1.5e3x 1.e5",
+                "commit 12e4 a1.5e3 1.5e3x 1.e5",
+            ),
+            ("ä 1.0e400 1.0e308é", "ä not finite 1.0e308é"),
+        ] {
+            assert_eq!(with_figures(text), expect, "{text}");
+        }
     }
 
     #[test]

@@ -127,13 +127,7 @@ fn verdict_tile(verdict: &outpace_record::Verdict) -> String {
     let bound = verdict
         .at_least
         .map_or_else(String::new, |g| format!(", at least {}", format::gain(g)));
-    let speed = verdict.tokens_per_s.map_or_else(String::new, |t| {
-        format!(
-            ", {} → {} tokens/s",
-            format::count(t.base),
-            format::count(t.candidate)
-        )
-    });
+    let speed = words::throughput(verdict).map_or_else(String::new, |s| format!(", {s}"));
     let blocks = if verdict.n_blocks == 0 {
         "nothing timed".to_owned()
     } else {

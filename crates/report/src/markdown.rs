@@ -116,7 +116,7 @@ fn row(attempt: &Attempt) -> String {
         format::gain_or_none(least),
         verdict.map_or_else(|| format::NONE.to_owned(), |v| v.n_blocks.to_string()),
         format::duration(attempt.total_s),
-        cell(&attempt.reason, 160),
+        cell(&words::reason(&attempt.reason, 160), 160),
     )
 }
 
@@ -131,7 +131,11 @@ fn attempt_details(attempt: &Attempt) -> String {
         verdict_details(&mut out, verdict);
     }
     if attempt.verdicts.is_empty() {
-        let _ = writeln!(out, "{}\n", cell(&attempt.reason, REASON));
+        let reason = words::reason(&attempt.reason, REASON);
+        let _ = writeln!(out, "{}\n", cell(&reason, REASON));
+    }
+    if let Some(path) = words::log_path(&attempt.reason) {
+        let _ = writeln!(out, "Log: {}\n", cell(&path, path.len()));
     }
     if let Some(commit) = &attempt.merged {
         let _ = writeln!(out, "Merged as {}.\n", cell(&format::short(commit), 40));
@@ -157,7 +161,10 @@ fn verdict_details(out: &mut String, verdict: &Verdict) {
     for check in verdict.checks.iter().take(MOST_CHECKS) {
         let figure = |v: Option<f64>| v.map_or_else(|| format::NONE.to_owned(), format::figure);
         let word = if check.passed { "ok" } else { "**failed**" };
-        let (name, detail) = (cell(&check.name, 60), cell(&check.detail, REASON));
+        let (name, detail) = (
+            cell(&check.name, 60),
+            cell(&format::with_figures(&check.detail), REASON),
+        );
         let _ = writeln!(
             out,
             "| {name} | {word} | {} | {} | {detail} |",
@@ -175,7 +182,7 @@ fn verdicts(out: &mut String, data: &ReportData) {
         }
         return;
     }
-    out.push_str("| workload | verdict | gain | at least | blocks | tokens/s | reason |\n|:--|:--|--:|--:|--:|--:|:--|\n");
+    out.push_str("| workload | verdict | gain | at least | blocks | speed | reason |\n|:--|:--|--:|--:|--:|--:|:--|\n");
     fill(out, data.verdicts.iter().map(verdict_row), LIMIT - TAIL);
     out.push('\n');
     let folded = data.verdicts.iter().map(|v| {
@@ -191,10 +198,7 @@ fn verdicts(out: &mut String, data: &ReportData) {
 }
 
 fn verdict_row(verdict: &Verdict) -> String {
-    let speed = verdict.tokens_per_s.map_or_else(
-        || format::NONE.to_owned(),
-        |t| format!("{} → {}", format::count(t.base), format::count(t.candidate)),
-    );
+    let speed = words::throughput(verdict).unwrap_or_else(|| format::NONE.to_owned());
     let word = words::kind(verdict.verdict);
     format!(
         "| {} | **{word}** | {} | {} | {} | {speed} | {} |\n",
@@ -202,7 +206,7 @@ fn verdict_row(verdict: &Verdict) -> String {
         format::gain_or_none(verdict.speedup),
         format::gain_or_none(verdict.at_least),
         verdict.n_blocks,
-        cell(&verdict.reason, 160),
+        cell(&words::reason(&verdict.reason, 160), 160),
     )
 }
 

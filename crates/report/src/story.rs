@@ -166,6 +166,15 @@ impl<'a> Story<'a> {
         }
     }
 
+    /// From the level of its base to its own, `180,727 → 184,713 tokens/s, estimated`; absent where
+    /// nothing was timed.
+    pub(crate) fn step_text(&self, step: &Step<'_>) -> Option<String> {
+        let (from, to) = (self.level_text(step.base), self.level_text(step.level));
+        let unit = self.unit_text();
+        step.is_timed
+            .then(|| format!("{from} → {to} {unit}, estimated"))
+    }
+
     pub(crate) fn unit_text(&self) -> &'static str {
         match self.unit {
             Unit::TokensPerS => "tokens/s",

@@ -1,8 +1,8 @@
 //! Plain words for each picture: what it shows and what follows. Made from the data; the page and the Markdown share them.
 
-use outpace_record::{Campaign, CampaignState, Kind, Verdict};
+use outpace_record::{Campaign, CampaignState, Kind, Track, Verdict};
 
-use crate::format::{count, duration, e_value, exact_share, gain, plural, short};
+use crate::format::{count, duration, e_value, exact_share, gain, plural, short, with_figures};
 use crate::plot::history::Point;
 use crate::story::{Fate, Story, Unit};
 use crate::text::{NAME, REASON, line};
@@ -119,9 +119,41 @@ fn state(campaign: &Campaign) -> String {
     )
 }
 
+/// What an agent's log is named by, at the end of a reason (`command_agent.rs` of research).
+const LOG: &str = "; log: ";
+
+/// Longest path of a log.
+const LONGEST_PATH: usize = 4096;
+
+/// A reason on one line, without the path of a log: half a path helps nobody.
+pub(crate) fn reason(reason: &str, max: usize) -> String {
+    let what = reason.rsplit_once(LOG).map_or(reason, |(what, _)| what);
+    line(&with_figures(what), max)
+}
+
+/// The log that a reason names, whole.
+pub(crate) fn log_path(reason: &str) -> Option<String> {
+    let (_, path) = reason.rsplit_once(LOG)?;
+    Some(line(path, LONGEST_PATH))
+}
+
+/// `9,667 → 9,609 tokens/s`: the base as it was measured, and what the gain makes of it.
+///
+/// The record's own pair are medians over all turns and the gain is a median over blocks, so they
+/// may contradict each other. Absent where the gain is not one of throughput.
+pub(crate) fn throughput(verdict: &Verdict) -> Option<String> {
+    if verdict.track != Track::Throughput {
+        return None;
+    }
+    let (base, gain) = (verdict.tokens_per_s?.base, verdict.speedup?);
+    let candidate = base * (1.0 + gain);
+    (base > 0.0 && candidate > 0.0)
+        .then(|| format!("{} → {} tokens/s", count(base), count(candidate)))
+}
+
 /// Below the verdict picture.
 pub(crate) fn verdict(verdict: &Verdict) -> Vec<String> {
-    let reason = line(&verdict.reason, REASON);
+    let reason = reason(&verdict.reason, REASON);
     if verdict.n_blocks == 0 {
         return vec![format!(
             "Nothing was timed: {}.",
@@ -167,11 +199,13 @@ fn conclusion(verdict: &Verdict, reason: &str) -> String {
         ),
         Kind::Slower => "It is proven slower than the base, and is not merged.".to_owned(),
         Kind::Same => format!("The difference is proven to be below {least} either way: {reason}."),
-        Kind::NotProven => {
-            format!(
-                "Evidence {evidence} where {need} was needed: not proven ({reason}). That is no proof that it is not faster."
-            )
+        Kind::NotProven if log_e >= verdict.threshold.ln() => {
+            format!("Evidence {evidence} where {need} was needed, but not proven: {reason}.")
         }
+        Kind::NotProven => format!(
+            "Evidence {evidence} where {need} was needed: not proven ({reason}). \
+             This does not prove that it is not faster."
+        ),
         Kind::Rejected => format!("Rejected whatever its speed: {reason}."),
     }
 }

@@ -21,11 +21,20 @@ pub(super) fn details(
 ) -> Result<Markup, ReportError> {
     let mut verdicts = Vec::new();
     for (i, verdict) in entry.verdicts.iter().take(MOST_VERDICTS).enumerate() {
-        verdicts.push(one_verdict(verdict, with_pictures, &format!("{id}-{i}"))?);
+        // The campaign's picture and tables are about the first workload.
+        let level = entry.level.clone().filter(|_| i == 0);
+        let speed = level.or_else(|| words::throughput(verdict));
+        let title = heading(verdict, speed);
+        verdicts.push(one_verdict(
+            verdict,
+            title,
+            with_pictures,
+            &format!("{id}-{i}"),
+        )?);
     }
     Ok(html! {
         div.inside {
-            @if verdicts.is_empty() { p.words { (line(entry.reason, REASON)) } }
+            @if verdicts.is_empty() { p.words { (words::reason(entry.reason, REASON)) } }
             @for verdict in &verdicts { (verdict) }
             @if let Some(attempt) = entry.attempt {
                 (facts(attempt))
@@ -52,27 +61,35 @@ fn facts(attempt: &Attempt) -> Markup {
                 @if seconds > 0.0 { div { dt { (name) } dd { (tight(&format::duration(seconds))) } } }
             }
             @if let Some(t) = attempt.tested { div { dt { "candidate" } dd { "number " (t) " that was timed, after " (attempt.merges_before) " merged" } } }
+            @if let Some(path) = words::log_path(&attempt.reason) { div { dt { "log" } dd { code { (path) } } } }
             div { dt { "ended" } dd { (attempt.finished.minute()) " UTC" } }
         }
     }
 }
 
-fn one_verdict(verdict: &Verdict, with_picture: bool, id: &str) -> Result<Markup, ReportError> {
+fn heading(verdict: &Verdict, speed: Option<String>) -> Markup {
+    html! {
+        h4 {
+            (line(&verdict.workload, NAME)) " " (badge(Fate::of_kind(verdict.verdict)))
+            @if let Some(speed) = speed { " " small { (tight(&speed)) } }
+        }
+    }
+}
+
+fn one_verdict(
+    verdict: &Verdict,
+    heading: Markup,
+    with_picture: bool,
+    id: &str,
+) -> Result<Markup, ReportError> {
     let has_blocks = !plot::verdict::log_ratios(verdict).is_empty();
     let panels = if has_blocks && with_picture {
         Some(plot::verdict::panels(verdict)?)
     } else {
         None
     };
-    let speed = verdict.tokens_per_s.map(|t| {
-        format!(
-            "{} → {} tokens/s",
-            format::count(t.base),
-            format::count(t.candidate)
-        )
-    });
     Ok(html! {
-        h4 { (line(&verdict.workload, NAME)) " " (badge(Fate::of_kind(verdict.verdict))) @if let Some(speed) = speed { " " small { (tight(&speed)) } } }
+        (heading)
         @if let Some(panels) = &panels {
             figure.panels {
                 @for (i, panel) in panels.iter().enumerate() { div { (PreEscaped(panel.inline(&format!("{id}-{i}")))) } }
@@ -98,7 +115,7 @@ fn checks(checks: &[Check]) -> Markup {
                                 td { @if check.passed { "✓ ok" } @else { "× failed" } }
                                 td.n { (check.value.map_or_else(|| format::NONE.to_owned(), format::figure)) }
                                 td.n { (check.allowed.map_or_else(|| format::NONE.to_owned(), format::figure)) }
-                                td.long { (line(&check.detail, REASON)) }
+                                td.long { (line(&format::with_figures(&check.detail), REASON)) }
                             }
                         }
                     }

@@ -7,9 +7,9 @@ use outpace_record::{Attempt, Verdict};
 
 use super::details::details;
 use super::{empty, tight};
-use crate::story::Fate;
+use crate::story::{Fate, Story};
 use crate::text::{REASON, TITLE, line};
-use crate::{ReportData, ReportError, format};
+use crate::{ReportData, ReportError, format, words};
 
 /// Of attempts that were not merged, this many of the latest get verdict pictures.
 const RECENT: usize = 100;
@@ -26,6 +26,8 @@ pub(super) struct Entry<'a> {
     pub(super) seconds: Option<f64>,
     pub(super) verdicts: &'a [Verdict],
     pub(super) attempt: Option<&'a Attempt>,
+    /// Where the campaign stood before and after it, in the figures of the campaign's picture.
+    pub(super) level: Option<String>,
 }
 
 impl<'a> Entry<'a> {
@@ -38,6 +40,7 @@ impl<'a> Entry<'a> {
             seconds: Some(attempt.total_s),
             verdicts: &attempt.verdicts,
             attempt: Some(attempt),
+            level: None,
         }
     }
 
@@ -62,6 +65,7 @@ impl<'a> Entry<'a> {
             seconds: verdict.trial_s,
             verdicts: std::slice::from_ref(verdict),
             attempt: None,
+            level: None,
         }
     }
 }
@@ -70,7 +74,13 @@ pub(super) fn attempts(data: &ReportData) -> Result<Markup, ReportError> {
     if data.campaign.is_none() && data.attempts.is_empty() {
         return Ok(html! {});
     }
-    let entries: Vec<_> = data.attempts.iter().map(Entry::of_attempt).collect();
+    let mut entries: Vec<_> = data.attempts.iter().map(Entry::of_attempt).collect();
+    if let Some(campaign) = &data.campaign {
+        let story = Story::new(campaign, &data.attempts);
+        for (entry, step) in entries.iter_mut().zip(&story.steps) {
+            entry.level = story.step_text(step);
+        }
+    }
     let list = if entries.is_empty() {
         empty("No attempt has ended yet.", "")
     } else {
@@ -185,7 +195,7 @@ fn reason(entry: &Entry<'_>) -> Markup {
     let merged = entry.attempt.and_then(|a| a.merged.as_deref());
     html! {
         @if let Some(commit) = merged { "into " code { (format::short(commit)) } ", " }
-        (tight(&line(entry.reason, REASON)))
+        (tight(&words::reason(entry.reason, REASON)))
     }
 }
 

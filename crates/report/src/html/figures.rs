@@ -27,10 +27,12 @@ pub(super) fn campaign(data: &ReportData) -> Result<Markup, ReportError> {
         let narrow = plot::campaign::picture(campaign, &data.attempts, Layout::Narrow)?;
         html! { figure { (both(&wide, &narrow, "campaign")) figcaption { (prose(&words::campaign(campaign, &story))) } } }
     };
-    Ok(html! { section aria-labelledby="h-campaign" { h2 #h-campaign { "Campaign" } (figure) } })
+    Ok(
+        html! { section aria-labelledby="h-campaign" { h2 #h-campaign { "Campaign" } (figure) (merges(&story)) } },
+    )
 }
 
-/// Throughput over commits: the history's runs, and what this campaign merged.
+/// Throughput over commits: the history's runs.
 pub(super) fn history(data: &ReportData) -> Result<Markup, ReportError> {
     let workloads = plot::history::workloads(&data.runs);
     let mut pictures = Vec::new();
@@ -41,9 +43,8 @@ pub(super) fn history(data: &ReportData) -> Result<Markup, ReportError> {
         section aria-labelledby="h-history" {
             h2 #h-history { "Throughput over commits" }
             @for picture in &pictures { (picture) }
-            (merges(data))
-            @if pictures.is_empty() && merges(data).0.is_empty() {
-                (empty("Nothing was merged and no run is in the history yet. Add one with", "outpace bench"))
+            @if pictures.is_empty() {
+                (empty("No run is in the history yet. Add one with", "outpace bench"))
             }
         }
     })
@@ -60,15 +61,12 @@ fn run_history(runs: &[Run], workload: &str, index: usize) -> Result<Markup, Rep
     })
 }
 
-fn merges(data: &ReportData) -> Markup {
-    let Some(campaign) = &data.campaign else {
-        return html! {};
-    };
-    let story = Story::new(campaign, &data.attempts);
+/// What the campaign merged, in the figures of its picture.
+fn merges(story: &Story<'_>) -> Markup {
     let steps: Vec<_> = story.merged().collect();
     html! {
         @if !steps.is_empty() {
-            h3 { "Merged by this campaign" }
+            h3 { "Merged" }
             div.scroll tabindex="0" role="region" aria-label="Merged commits" {
                 table {
                     thead { tr { th { "commit" } th { "patch" } th.n { "gain" } th.n { "at least" } th.n { (story.unit_text()) ", estimated" } th.n { "proven" } } }

@@ -202,7 +202,7 @@ fn hover(step: &Step<'_>) -> String {
     let reason = if step.fate == Fate::Merged {
         String::new()
     } else {
-        format!(": {}", crate::text::line(&attempt.reason, 120))
+        format!(": {}", words::reason(&attempt.reason, 120))
     };
     let title = crate::text::line(&attempt.title, 100);
     format!(

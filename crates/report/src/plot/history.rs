@@ -14,6 +14,9 @@ use crate::{ReportError, words};
 /// The oldest runs are left out above this many: more dots than that are a smear.
 const MOST_RUNS: usize = 500;
 
+/// Widest whisker as a standard deviation of the logarithm; a wider one would flatten the rest.
+const WIDEST: f64 = 1.0;
+
 /// More machine changes than this are drawn without their names: the names would touch.
 const NAMED_CHANGES: usize = 2;
 
@@ -129,24 +132,24 @@ fn paint(
 }
 
 fn y_range(points: &[Point<'_>]) -> std::ops::Range<f64> {
-    let ends = points.iter().flat_map(|p| {
-        let sd = spread(p);
-        [p.gain - sd, p.gain + sd]
-    });
+    let ends = points.iter().flat_map(whisker);
     let (low, high) = ends.fold((0.0, 0.0), |(l, h): (f64, f64), v| (l.min(v), h.max(v)));
     let range = span(low, high, 0.02);
     let margin = 0.1 * (range.end - range.start);
-    range.start - margin..range.end + margin
+    // Nothing is slower than -100 %.
+    (range.start - margin).max(-1.0)..range.end + margin
 }
 
-/// Half of the whisker, as a gain; a spread that cannot be is not drawn.
-fn spread(point: &Point<'_>) -> f64 {
+/// Both ends of the whisker as gains. The spread is that of a logarithm, so the lower end stays
+/// above -100 %. A spread that is not a positive figure is not drawn.
+fn whisker(point: &Point<'_>) -> [f64; 2] {
     let sd = point.run.process_sd;
-    if sd.is_finite() && (0.0..10.0).contains(&sd) {
-        sd.exp_m1() * (1.0 + point.gain)
+    let sd = if sd.is_finite() && sd > 0.0 {
+        sd.min(WIDEST)
     } else {
         0.0
-    }
+    };
+    [-sd, sd].map(|sd| (1.0 + point.gain) * sd.exp() - 1.0)
 }
 
 fn tick_commit(points: &[Point<'_>], x: f64) -> String {
@@ -173,10 +176,7 @@ fn dots(chart: &Chart<'_, '_>, marks: &mut Marks, points: &[Point<'_>]) {
     let r = if points.len() > 100 { 2.0 } else { 3.6 };
     for (i, point) in points.iter().enumerate() {
         let (run, x) = (point.run, (i + 1) as f64);
-        let (low, high) = (
-            chart.at(x, point.gain - spread(point)),
-            chart.at(x, point.gain + spread(point)),
-        );
+        let [low, high] = whisker(point).map(|gain| chart.at(x, gain));
         marks.path(
             Ink::Good,
             &format!("M{} {}V{}", low.0, low.1, high.1),

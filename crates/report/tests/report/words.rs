@@ -1,7 +1,7 @@
 //! The words, as a reader gets them.
 
-use outpace_record::{Kind, Verdict};
-use outpace_report::{ReportData, campaign_svg, history_svg, markdown, verdict_svg};
+use outpace_record::{Kind, TokensPerS, Track, Verdict};
+use outpace_report::{ReportData, campaign_svg, history_svg, html, markdown, verdict_svg};
 use outpace_stats::Rule;
 use resvg::usvg::roxmltree::Document;
 
@@ -94,7 +94,7 @@ fn what_the_markdown_says() {
 
     <details><summary>#3 threads 2 -> 4: not proven</summary>
 
-    **gpt-nano**: 4 blocks of a fresh base process and a fresh candidate process each. The median block says -11.6 %; too few blocks for bounds with 99 % confidence. Evidence 0.042 where 162 was needed: not proven (screened out). That is no proof that it is not faster.
+    **gpt-nano**: 4 blocks of a fresh base process and a fresh candidate process each. The median block says -11.6 %; too few blocks for bounds with 99 % confidence. Evidence 0.042 where 162 was needed: not proven (screened out). This does not prove that it is not faster.
 
     | check | | measured | allowed | what it says |
     |:--|:--|--:|--:|:--|
@@ -111,7 +111,7 @@ fn what_the_markdown_says() {
 
     <details><summary>#1 attention tile 64 -> 32: not proven</summary>
 
-    **gpt-nano**: 4 blocks of a fresh base process and a fresh candidate process each. The median block says -0.6 %; too few blocks for bounds with 99 % confidence. Evidence 0.28 where 41 was needed: not proven (screened out). That is no proof that it is not faster.
+    **gpt-nano**: 4 blocks of a fresh base process and a fresh candidate process each. The median block says -0.6 %; too few blocks for bounds with 99 % confidence. Evidence 0.28 where 41 was needed: not proven (screened out). This does not prove that it is not faster.
 
     | check | | measured | allowed | what it says |
     |:--|:--|--:|--:|:--|
@@ -256,7 +256,7 @@ fn what_a_verdict_picture_says() {
     faster: 19 blocks of a fresh base process and a fresh candidate process each. The median block says +3.7 %; the gain is at least +1.0 % and at most +4.5 %, each with 99 % confidence. Evidence 130 where 100 was needed: proven faster by more than 0.5 %.
     slower: 8 blocks of a fresh base process and a fresh candidate process each. The median block says -5.2 %; the gain is at least -9.1 % and at most -1.2 %, each with 99 % confidence. It is proven slower than the base, and is not merged.
     same: 9 blocks of a fresh base process and a fresh candidate process each. The median block says +0.1 %; the gain is at least -0.7 % and at most +1.3 %, each with 99 % confidence. The difference is proven to be below 2 % either way: difference proven below the minimum.
-    not_proven: 12 blocks of a fresh base process and a fresh candidate process each. The median block says +0.3 %; the gain is at least -25.1 % and at most +1.9 %, each with 99 % confidence. Evidence 0.052 where 100 was needed: not proven (blocks exhausted). That is no proof that it is not faster.
+    not_proven: 12 blocks of a fresh base process and a fresh candidate process each. The median block says +0.3 %; the gain is at least -25.1 % and at most +1.9 %, each with 99 % confidence. Evidence 0.052 where 100 was needed: not proven (blocks exhausted). This does not prove that it is not faster.
     rejected: Nothing was timed: loss differs by 0.31 at step 4.
     "#);
 }
@@ -292,4 +292,108 @@ fn what_the_campaign_and_history_pictures_say() {
     11 runs from ce64819 to c0d19d0, each against the first on its machine class. The last one stands at +3.0 %, -2.0 % against the one before it: within the spread. A run is a trend, not evidence: outpace compare proves a difference.
     24 runs from ce64819 to fbf90d6, each against the first on its machine class. The last one stands at +2.0 %, +0.8 % against the one before it: within the spread. The machine changed at 82c27fb; runs before and after that cannot be compared. A run is a trend, not evidence: outpace compare proves a difference.
     "#);
+}
+
+#[test]
+fn a_gain_and_its_throughput_agree() {
+    let rule = Rule::default();
+    let verdict = |gain: f64, track: Track| Verdict {
+        speedup: Some(gain),
+        n_blocks: 8,
+        track,
+        // Medians over turns, which say the opposite of the median over blocks.
+        tokens_per_s: Some(TokensPerS {
+            base: 9_667.0,
+            candidate: 9_701.0,
+        }),
+        ..common::untimed("x", &rule)
+    };
+    for (gain, track, expect) in [
+        (-0.006, Track::Throughput, Some("9,667 → 9,609 tokens/s")),
+        (0.02, Track::Throughput, Some("9,667 → 9,860 tokens/s")),
+        (0.02, Track::TimeToLoss, None),
+    ] {
+        let mut data = common::nothing();
+        data.verdicts = vec![verdict(gain, track)];
+        for text in [html(&data).unwrap().replace('\u{a0}', " "), markdown(&data)] {
+            assert!(!text.contains("9,701"));
+            match expect {
+                Some(expect) => assert!(text.contains(expect), "{expect}"),
+                None => assert!(!text.contains("9,667")),
+            }
+        }
+    }
+}
+
+/// Every figure of tokens/s in a page.
+fn speeds(page: &str) -> Vec<String> {
+    let text = page.replace('\u{a0}', " ");
+    let is_digit = |c: char| c.is_ascii_digit() || c == ',';
+    text.split(" tokens/s")
+        .filter_map(|before| before.rsplit(|c| !is_digit(c)).next().map(str::to_owned))
+        .filter(|figure| !figure.is_empty())
+        .collect()
+}
+
+#[test]
+fn a_merged_commit_has_one_throughput() {
+    let mut data = common::campaign(3);
+    (data.runs, data.baselines) = (vec![], vec![]);
+    // The hour of its trial was a fast one.
+    for verdict in &mut data.attempts[1].verdicts {
+        verdict.tokens_per_s = Some(TokensPerS {
+            base: 81_111.0,
+            candidate: 82_222.0,
+        });
+    }
+    let page = html(&data).unwrap();
+    assert_eq!(data.attempts[1].verdict, Kind::Faster);
+    assert!(page.contains("42,763"), "the level that the picture shows");
+    for figure in speeds(&page) {
+        assert!(
+            !figure.starts_with("81,") && !figure.starts_with("82,"),
+            "{figure}"
+        );
+    }
+}
+
+#[test]
+fn a_reason_is_never_cut_inside_the_path_of_its_log() {
+    let path = format!("/srv/{}/0001.agent.log", "deep/".repeat(100));
+    let mut data = common::campaign(1);
+    let attempt = &mut data.attempts[0];
+    attempt.reason = format!("the command ended with exit code 1; log: {path}");
+    attempt.verdicts.clear();
+    let svg = campaign_svg(data.campaign.as_ref().unwrap(), &data.attempts).unwrap();
+    assert!(svg.contains("exit code 1") && !svg.contains("/srv/"));
+    for text in [html(&data).unwrap(), markdown(&data)] {
+        assert!(text.contains("the command ended with exit code 1"));
+        let whole = text.matches(&path).count();
+        assert_eq!(whole, 1, "in the details");
+        assert_eq!(text.matches("/srv/").count(), whole);
+    }
+}
+
+#[test]
+fn a_whisker_ends_above_minus_100_percent() {
+    for sd in [0.008, 0.9, 1.2, 40.0] {
+        let mut runs = common::runs();
+        runs.iter_mut().for_each(|run| run.process_sd = sd);
+        let svg = history_svg(&runs, "gpt-nano").unwrap();
+        let document = Document::parse(&svg).unwrap();
+        let ticks: Vec<f64> = document
+            .descendants()
+            .filter(|n| n.has_tag_name("text"))
+            .filter_map(|n| {
+                n.text()?
+                    .trim()
+                    .strip_suffix(" %")?
+                    .replace(',', "")
+                    .parse()
+                    .ok()
+            })
+            .collect();
+        assert!(ticks.len() > 2, "{ticks:?}");
+        assert!(ticks.iter().all(|t| *t >= -100.0), "sd {sd}: {ticks:?}");
+    }
 }

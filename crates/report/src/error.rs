@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Why there is no report.
+/// Why a report could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// A picture could not be drawn.
@@ -10,7 +10,7 @@ pub enum ReportError {
     Draw {
         /// Which one.
         picture: &'static str,
-        /// What the plotting library says.
+        /// The error of the plotting library.
         reason: String,
     },
     /// An SVG could not be turned into pixels.
@@ -21,7 +21,7 @@ pub enum ReportError {
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
 }

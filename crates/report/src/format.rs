@@ -1,14 +1,16 @@
-//! Numbers as people read them: one place for the page, the Markdown and the terminal.
+//! Numbers as people read them, for the page, the Markdown and the terminal.
 //!
-//! Nothing here looks at a locale: a comma groups thousands, a point begins decimals, a space stands before the unit.
+//! There is no locale: a comma groups thousands, a point begins decimals, and a space stands
+//! before the unit.
 
-/// What stands where there is no number.
+/// Stands where a number is missing.
 pub const NONE: &str = "-";
 
-/// Above this many per cent a tenth says nothing.
+/// Above this many per cent there are no tenths.
 const WHOLE_PERCENT: f64 = 99.95;
 
-/// A gain with its sign: 0.034 is `+3.4 %`, -0.11 is `-11.0 %`, 1.5 is `+150 %`; what is not finite is [`NONE`].
+/// A gain with its sign: 0.034 is `+3.4 %`, -0.11 is `-11.0 %`, 1.5 is `+150 %`. One that is not
+/// finite is [`NONE`].
 pub fn gain(gain: f64) -> String {
     let percent = 100.0 * gain;
     if !percent.is_finite() {
@@ -108,8 +110,8 @@ pub fn figure(value: f64) -> String {
         _ if !value.is_finite() => "not finite".to_owned(),
         0.0 => "0".to_owned(),
         size if size >= 1e15 => count(value),
-        size if size >= 1e12 => format!("{} trillion", count(value / 1e12)),
-        size if size >= 1e9 => format!("{} billion", count(value / 1e9)),
+        size if size >= 1e12 => format!("{} trillion", trim_zeros(&count(value / 1e12))),
+        size if size >= 1e9 => format!("{} billion", trim_zeros(&count(value / 1e9))),
         size if size >= 1000.0 => count(value),
         size if size >= 0.01 => trim_zeros(&format!("{value:.3}")),
         size if size >= 0.001 => trim_zeros(&format!("{value:.4}")),
@@ -169,12 +171,6 @@ pub fn plural(n: usize, one: &str) -> String {
         Some(stem) if !stem.ends_with(['a', 'e', 'o']) => format!("{number} {stem}ies"),
         _ => format!("{number} {one}s"),
     }
-}
-
-/// The first seven characters of a commit id; other text (a command line) is only shortened.
-pub fn short(id: &str) -> String {
-    let is_commit = id.len() >= 12 && id.bytes().all(|b| b.is_ascii_hexdigit());
-    outpace_record::plain(if is_commit { &id[..7] } else { id }, 40)
 }
 
 fn two_units(total: f64, per: f64, large: &str, small: &str) -> String {
@@ -312,7 +308,7 @@ mod tests {
             ),
             ("change of a past loss: 0.000e0", "change of a past loss: 0"),
             ("differs by 4.6e-6.", "differs by 4.6e-6."),
-            ("-1.5e1, 2.287e11", "-15, 229 billion"),
+            ("-1.5e1, 2.287e11, 1.2e12", "-15, 229 billion, 1.2 trillion"),
             (
                 "commit 12e4 a1.5e3 1.5e3x 1.e5",
                 "commit 12e4 a1.5e3 1.5e3x 1.e5",
@@ -348,7 +344,5 @@ mod tests {
             ["1 block", "0 blocks", "1,200 blocks"]
         );
         assert_eq!([plural(2, "try"), plural(2, "day")], ["2 tries", "2 days"]);
-        assert_eq!(short("8c1f0e2b7a6d5c4f3e2d1c0b"), "8c1f0e2");
-        assert_eq!(short("python train.py"), "python train.py");
     }
 }

@@ -1,9 +1,12 @@
-//! The report as `outpace.report/1`: every record it was made from, and the figures on top of the page.
+//! The report as `outpace.report/1`: every record it was made from, and the figures at the top of
+//! the page.
 
 use outpace_record::{Document, Report, ReportSummary, Setting};
 
-use crate::story::{Fate, Story};
-use crate::{ReportData, settings};
+use crate::campaign_summary::CampaignSummary;
+use crate::data::ReportData;
+use crate::settings;
+use crate::status::AttemptStatus;
 
 /// Everything as one JSON document that ends in a newline.
 pub fn json(data: &ReportData) -> String {
@@ -25,15 +28,15 @@ pub fn json(data: &ReportData) -> String {
 }
 
 fn summary(data: &ReportData) -> Option<ReportSummary> {
-    let story = Story::new(data.campaign.as_ref()?, &data.attempts);
+    let summary = CampaignSummary::new(data.campaign.as_ref()?, &data.attempts);
     Some(ReportSummary {
-        tried: story.steps.len(),
-        merged: story.count(Fate::Merged),
-        rejected: story.count(Fate::Rejected),
-        start: story.start,
-        end: story.estimate(),
-        unit: story.unit_text().to_owned(),
-        speedup: story.estimated_gain(),
-        at_least: story.proven_gain(),
+        tried: summary.steps.len(),
+        merged: summary.count(AttemptStatus::Merged),
+        rejected: summary.count(AttemptStatus::Rejected),
+        start: summary.start,
+        end: summary.estimate(),
+        unit: summary.unit_text().to_owned(),
+        speedup: summary.estimated_gain(),
+        at_least: summary.proven_gain(),
     })
 }

@@ -1,10 +1,10 @@
-//! Commands that recompute what a report says. Only verbs that exist, and complete.
+//! Commands that recompute what a report says.
 
 use outpace_record::Kind;
+use outpace_text::{plain, short};
 
-use crate::ReportData;
-use crate::format::short;
-use crate::text::{NAME, line};
+use crate::data::ReportData;
+use crate::text::NAME;
 
 /// Feeds the raw samples of `report.json` to the judge again, with every option of the rule.
 ///
@@ -44,8 +44,8 @@ pub(crate) fn steps(data: &ReportData) -> Vec<Step> {
 fn audited(data: &ReportData) -> Option<String> {
     let campaign = data.campaign.as_ref()?;
     data.attempts.iter().find(|a| a.merged.is_some())?;
-    let (from, into) = (short(&campaign.start), line(&campaign.into, NAME));
-    Some(quoted(&format!("{from}..{into}")))
+    let range = format!("{}..{}", short(&campaign.start), campaign.into);
+    Some(quoted(&plain(&range, NAME)))
 }
 
 /// One word of a shell. Branch names may hold `;`, `$` and quotes.

@@ -1,8 +1,9 @@
-//! Machine and settings of a report, in one list: each setting has one row in every format.
+//! Machine and settings of a report as one list. Each setting has one row in every format.
 
 use outpace_record::{Campaign, Machine, SandboxTier};
+use outpace_text::short;
 
-use crate::ReportData;
+use crate::data::ReportData;
 use crate::format;
 
 /// A name and its value.
@@ -83,7 +84,7 @@ fn inputs(c: &Campaign) -> Vec<Row> {
     let noise = c
         .aa_sd
         .map_or_else(String::new, |sd| format!("{} a block", format::share(sd)));
-    let start = format!("{} {}", format::short(&c.start), c.start_summary);
+    let start = format!("{} {}", short(&c.start), c.start_summary);
     named([
         ("noise (A/A)", noise),
         ("workloads", c.workloads.join(", ")),

@@ -1,11 +1,17 @@
 //! Baselines, machine and settings, and how to recompute what the page says.
 
 use maud::{Markup, html};
+use outpace_text::plain;
 
-use super::{empty, tight};
-use crate::text::{NAME, REASON, line};
-use crate::{ReportData, format, recompute, settings};
+use super::parts::{empty, tight};
+use crate::data::ReportData;
+use crate::format;
+use crate::recompute;
+use crate::settings;
+use crate::text::{NAME, REASON, revision};
 
+/// Gains only: the throughputs of a baseline were measured in another hour than the other figures
+/// of the page.
 pub(super) fn baselines(data: &ReportData) -> Markup {
     html! {
         @if !data.baselines.is_empty() {
@@ -13,17 +19,16 @@ pub(super) fn baselines(data: &ReportData) -> Markup {
                 h2 #h-baselines { "Baselines" }
                 div.scroll tabindex="0" role="region" aria-label="Baselines" {
                     table {
-                        thead { tr { th { "workload" } th { "machine class" } th.n { "tokens/s" } th.n { "since the anchor" } th.n { "at least" } th.n { "merges" } th { "anchor" } th { "updated" } } }
+                        thead { tr { th { "workload" } th { "machine class" } th.n { "since the anchor" } th.n { "at least" } th.n { "merges" } th { "anchor" } th { "updated" } } }
                         tbody {
                             @for b in &data.baselines {
                                 tr {
-                                    td { (line(&b.workload, NAME)) }
-                                    td { (line(&b.machine_class, NAME)) }
-                                    td.n { (format::count(b.tokens_per_s)) }
+                                    td { (plain(&b.workload, NAME)) }
+                                    td { (plain(&b.machine_class, NAME)) }
                                     td.n { (format::gain(b.speedup)) }
                                     td.n { (format::gain(b.at_least)) }
                                     td.n { (b.merges) }
-                                    td { code { (format::short(&b.anchor.commit)) } ", " (format::count(b.anchor.tokens_per_s)) " tokens/s" }
+                                    td { code { (revision(&b.anchor.commit)) } }
                                     td { (b.updated.date()) }
                                 }
                             }
@@ -44,7 +49,7 @@ pub(super) fn settings(data: &ReportData) -> Markup {
                 (empty("No record names a machine yet. Look at this one with", "outpace doctor"))
             } @else {
                 dl.settings {
-                    @for (name, value) in &rows { div { dt { (line(name, NAME)) } dd { (tight(&line(value, REASON))) } } }
+                    @for (name, value) in &rows { div { dt { (plain(name, NAME)) } dd { (tight(&plain(value, REASON))) } } }
                 }
             }
         }

@@ -39,7 +39,7 @@ fn reports() -> Vec<ReportData> {
 fn texts() -> Vec<String> {
     let page = |data: &ReportData| {
         html(data)
-            .unwrap()
+            .expect("the page can be drawn")
             .replace("&quot;", "\"")
             .replace("&gt;", ">")
             .replace("&lt;", "<")
@@ -105,14 +105,15 @@ fn judge_lines() -> Vec<String> {
 
 /// What `jq` selects of a verdict, judged as `outpace judge` does.
 fn replay(line: &str, verdict: &Verdict) -> Kind {
-    let record = serde_json::to_value(verdict).unwrap();
-    let keys = line.split_once("| {").unwrap().1.split_once('}').unwrap().0;
+    let record = serde_json::to_value(verdict).expect("a verdict is JSON");
+    let (_, keys) = line.split_once("| {").expect("the line selects keys");
+    let keys = keys.split('}').next().unwrap_or_default();
     let selected: serde_json::Map<String, Value> = keys
         .split(',')
         .map(|key| (key.trim().to_owned(), record[key.trim()].clone()))
         .collect();
     let number = |key: &str| selected.get(key).and_then(Value::as_f64);
-    let blocks: Vec<Block> = serde_json::from_value(selected["blocks"].clone()).unwrap();
+    let blocks: Vec<Block> = serde_json::from_value(selected["blocks"].clone()).expect("blocks");
     let plain = Rule::default();
     let rule = Rule {
         min_speedup: number("min_speedup").unwrap_or(plain.min_speedup),
@@ -122,7 +123,10 @@ fn replay(line: &str, verdict: &Verdict) -> Kind {
         max_blocks: blocks.len(),
         sum_threshold: number("sum_threshold"),
     };
-    judge(&blocks, &rule).unwrap().outcome.into()
+    judge(&blocks, &rule)
+        .expect("the samples are valid")
+        .outcome
+        .into()
 }
 
 fn faster() -> Verdict {
@@ -146,20 +150,20 @@ fn sums_unproven() -> Verdict {
         ..Rule::default().of_programs()
     };
     let mut noise = common::Noise(9);
-    let mut evidence = Evidence::new(&rule).unwrap();
+    let mut evidence = Evidence::new(&rule).expect("the rule is valid");
     let mut blocks = Vec::new();
     for _ in 0..rule.max_blocks {
         let mut pairs: Vec<Pair> = (0..6)
             .map(|_| [0.025, 0.024 * (1.0 + 0.001 * noise.normal())])
             .collect();
         pairs[5][1] = 0.05;
-        evidence.push_block(&pairs).unwrap();
+        evidence.push_block(&pairs).expect("times are positive");
         blocks.push(Block {
             pairs,
             ..Block::default()
         });
     }
-    let decision = evidence.decision().unwrap();
+    let decision = evidence.decision().expect("the blocks are used up");
     assert_eq!(Kind::from(decision.outcome), Kind::NotProven);
     Verdict {
         verdict: Kind::NotProven,

@@ -1,4 +1,4 @@
-//! The words, as a reader gets them.
+//! The sentences and figures of a report, as a reader gets them.
 
 use outpace_record::{Kind, TokensPerS, Track, Verdict};
 use outpace_report::{ReportData, campaign_svg, history_svg, html, markdown, verdict_svg};
@@ -29,7 +29,7 @@ fn what_the_markdown_says() {
         line [41210, 41210, 42187, 42187, 42187, 42910]
     ```
 
-    The lower line is what is proven, +4.1 % since the start; the upper one is the estimate, +7.2 %, which is biased up because only winners are merged. It is finished (the budget is used up), after 1 min 33 s. The expected share of false merges is at most 5 %, however many patches are tried.
+    The lower line is what is proven, +4.1 % since the start. The upper line is the estimate, +7.2 %. It is biased upwards, because only winners are merged. The campaign ended after 1 min 33 s (the budget is used up). At most 5 % of merges are expected to be false, however many patches are tried.
 
     | # | patch | verdict | gain | at least | blocks | time | reason |
     |--:|:--|:--|--:|--:|--:|--:|:--|
@@ -41,7 +41,7 @@ fn what_the_markdown_says() {
 
     <details><summary>#5 rmsnorm reads its rows once: merged</summary>
 
-    **gpt-nano**: 10 blocks of a fresh base process and a fresh candidate process each. The median block says +3.3 %; the gain is at least +1.7 % and at most +4.3 %, each with 99 % confidence. Evidence 316 where 273 was needed: proven faster by more than 0.5 %.
+    **gpt-nano**: 10 blocks, each with a fresh process of the base and of the candidate. The gain of the median block is +3.3 %. The gain is at least +1.7 % and at most +4.3 %, each with 99 % confidence. The evidence reached 316, and 273 was needed: a typical process is proven faster by more than 0.5 %.
 
     | check | | measured | allowed | what it says |
     |:--|:--|--:|--:|:--|
@@ -49,7 +49,7 @@ fn what_the_markdown_says() {
     | parameters | ok | 2.2e-5 | 1.9e-4 | largest relative difference of a tensor after 20 steps |
     | validation | ok | 2.0e-4 | 0.048 | validation loss 4.812 = 4.812 on text that did not exist before |
 
-    Merged as cf57fd5.
+    Merged as cf57fd562.
 
     ```diff
     -const CHUNK: usize = 256;
@@ -60,7 +60,7 @@ fn what_the_markdown_says() {
 
     <details><summary>#2 loss chunk 256 -> 1024: merged</summary>
 
-    **gpt-nano**: 9 blocks of a fresh base process and a fresh candidate process each. The median block says +3.8 %; the gain is at least +2.4 % and at most +5.7 %, each with 99 % confidence. Evidence 181 where 153 was needed: proven faster by more than 0.5 %.
+    **gpt-nano**: 9 blocks, each with a fresh process of the base and of the candidate. The gain of the median block is +3.8 %. The gain is at least +2.4 % and at most +5.7 %, each with 99 % confidence. The evidence reached 181, and 153 was needed: a typical process is proven faster by more than 0.5 %.
 
     | check | | measured | allowed | what it says |
     |:--|:--|--:|--:|:--|
@@ -68,7 +68,7 @@ fn what_the_markdown_says() {
     | parameters | ok | 2.2e-5 | 1.9e-4 | largest relative difference of a tensor after 20 steps |
     | validation | ok | 2.0e-4 | 0.048 | validation loss 4.812 = 4.812 on text that did not exist before |
 
-    Merged as 869da85.
+    Merged as 869da8514.
 
     ```diff
     -const CHUNK: usize = 256;
@@ -94,7 +94,7 @@ fn what_the_markdown_says() {
 
     <details><summary>#3 threads 2 -> 4: not proven</summary>
 
-    **gpt-nano**: 4 blocks of a fresh base process and a fresh candidate process each. The median block says -11.6 %; too few blocks for bounds with 99 % confidence. Evidence 0.042 where 162 was needed: not proven (screened out). This does not prove that it is not faster.
+    **gpt-nano**: 4 blocks, each with a fresh process of the base and of the candidate. The gain of the median block is -11.6 %. There are too few blocks for bounds with 99 % confidence. The evidence reached 0.042, and 162 was needed: not proven (screened out). It may still be faster.
 
     | check | | measured | allowed | what it says |
     |:--|:--|--:|--:|:--|
@@ -111,7 +111,7 @@ fn what_the_markdown_says() {
 
     <details><summary>#1 attention tile 64 -> 32: not proven</summary>
 
-    **gpt-nano**: 4 blocks of a fresh base process and a fresh candidate process each. The median block says -0.6 %; too few blocks for bounds with 99 % confidence. Evidence 0.28 where 41 was needed: not proven (screened out). This does not prove that it is not faster.
+    **gpt-nano**: 4 blocks, each with a fresh process of the base and of the candidate. The gain of the median block is -0.6 %. There are too few blocks for bounds with 99 % confidence. The evidence reached 0.28, and 41 was needed: not proven (screened out). It may still be faster.
 
     | check | | measured | allowed | what it says |
     |:--|:--|--:|--:|:--|
@@ -136,13 +136,13 @@ fn what_the_markdown_says() {
         line [0.00, 0.58, 1.34]
     ```
 
-    3 runs from ce64819 to fee0ba4, each against the first on its machine class. The last one stands at +1.3 %, +0.8 % against the one before it: within the spread. A run is a trend, not evidence: outpace compare proves a difference.
+    3 runs from ce64819b0 to fee0ba48f. Each is compared with the first on its machine class. The last run stands at +1.3 %. Against the run before it that is +0.8 %, within the spread. A run shows a trend and proves nothing; outpace compare proves a difference.
 
     | commit | | against the first | spread |
     |:--|:--|--:|--:|
-    | fee0ba4 | kernels: change number 2 | +1.3 % | 0.8 % |
-    | e6a29df | kernels: change number 1 | +0.6 % | 0.8 % |
-    | ce64819 | kernels: change number 0 | 0.0 % | 0.8 % |
+    | fee0ba48f | kernels: change number 2 | +1.3 % | 0.8 % |
+    | e6a29df1f | kernels: change number 1 | +0.6 % | 0.8 % |
+    | ce64819b0 | kernels: change number 0 | 0.0 % | 0.8 % |
 
     <details><summary>Machine and settings</summary>
 
@@ -159,7 +159,7 @@ fn what_the_markdown_says() {
     | noise (A/A) | 1.1 % a block |
     | workloads | gpt-nano |
     | agent | tune |
-    | started from | 56216fa kernels: RMSNorm in one pass |
+    | started from | 56216fa36 kernels: RMSNorm in one pass |
     | merged into | outpace/tune |
     | budget | 15 min, 1 min 33 s used |
     | most attempts | no limit |
@@ -179,7 +179,7 @@ fn what_the_markdown_says() {
     Every merge carries its raw samples in baselines/proofs/. Any clone can judge them again, without a clock:
 
     ```sh
-    outpace audit 56216fa..outpace/tune
+    outpace audit 56216fa36..outpace/tune
     ```
 
     So can every verdict of this report, from the samples in report.json:
@@ -253,10 +253,10 @@ fn what_a_verdict_picture_says() {
         format!("{}: {}", v.verdict.as_str(), words(&v))
     });
     insta::assert_snapshot!(all.join("\n"), @r#"
-    faster: 19 blocks of a fresh base process and a fresh candidate process each. The median block says +3.7 %; the gain is at least +1.0 % and at most +4.5 %, each with 99 % confidence. Evidence 130 where 100 was needed: proven faster by more than 0.5 %.
-    slower: 8 blocks of a fresh base process and a fresh candidate process each. The median block says -5.2 %; the gain is at least -9.1 % and at most -1.2 %, each with 99 % confidence. It is proven slower than the base, and is not merged.
-    same: 9 blocks of a fresh base process and a fresh candidate process each. The median block says +0.1 %; the gain is at least -0.7 % and at most +1.3 %, each with 99 % confidence. The difference is proven to be below 2 % either way: difference proven below the minimum.
-    not_proven: 12 blocks of a fresh base process and a fresh candidate process each. The median block says +0.3 %; the gain is at least -25.1 % and at most +1.9 %, each with 99 % confidence. Evidence 0.052 where 100 was needed: not proven (blocks exhausted). This does not prove that it is not faster.
+    faster: 19 blocks, each with a fresh process of the base and of the candidate. The gain of the median block is +3.7 %. The gain is at least +1.0 % and at most +4.5 %, each with 99 % confidence. The evidence reached 130, and 100 was needed: a typical process is proven faster by more than 0.5 %.
+    slower: 8 blocks, each with a fresh process of the base and of the candidate. The gain of the median block is -5.2 %. The gain is at least -9.1 % and at most -1.2 %, each with 99 % confidence. It is proven slower than the base.
+    same: 9 blocks, each with a fresh process of the base and of the candidate. The gain of the median block is +0.1 %. The gain is at least -0.7 % and at most +1.3 %, each with 99 % confidence. The difference is proven to be below 2 % in both directions.
+    not_proven: 12 blocks, each with a fresh process of the base and of the candidate. The gain of the median block is +0.3 %. The gain is at least -25.1 % and at most +1.9 %, each with 99 % confidence. The evidence reached 0.052, and 100 was needed: not proven (blocks exhausted). It may still be faster.
     rejected: Nothing was timed: loss differs by 0.31 at step 4.
     "#);
 }
@@ -286,11 +286,11 @@ fn what_the_campaign_and_history_pictures_say() {
         history(24),
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
-    1 patch was tried; a refused one stands at the speed that was measured for it, or at that of its base where nothing was timed. Nothing was merged: no patch was proven faster. It is finished (the budget is used up), after 16 s. The expected share of false merges is at most 5 %, however many patches are tried.
-    20 patches were tried, one dot each; a refused one stands at the speed that was measured for it, or at that of its base where nothing was timed. 5 were merged: their whiskers reach from the estimate down to the proven line. The thick line is what is proven, +10.8 % since the start; the thin one is the estimate, +18.5 %, which is biased up because only winners are merged. It is finished (the budget is used up), after 7 min 3 s. The expected share of false merges is at most 5 %, however many patches are tried.
-    1 run, of ce64819: the next ones are compared with it. A run is a trend, not evidence: outpace compare proves a difference.
-    11 runs from ce64819 to c0d19d0, each against the first on its machine class. The last one stands at +3.0 %, -2.0 % against the one before it: within the spread. A run is a trend, not evidence: outpace compare proves a difference.
-    24 runs from ce64819 to fbf90d6, each against the first on its machine class. The last one stands at +2.0 %, +0.8 % against the one before it: within the spread. The machine changed at 82c27fb; runs before and after that cannot be compared. A run is a trend, not evidence: outpace compare proves a difference.
+    1 patch was tried. A patch that was not merged stands at its measured speed, or at the speed of its base if nothing was timed. Nothing was merged: no patch was proven faster. The campaign ended after 16 s (the budget is used up). At most 5 % of merges are expected to be false, however many patches are tried.
+    20 patches were tried, one sign each. A patch that was not merged stands at its measured speed, or at the speed of its base if nothing was timed. 5 were merged. A whisker reaches from the estimate down to what is proven. The thick line is what is proven, +10.8 % since the start. The thin line is the estimate, +18.5 %. It is biased upwards, because only winners are merged. The campaign ended after 7 min 3 s (the budget is used up). At most 5 % of merges are expected to be false, however many patches are tried.
+    1 run, of ce64819b0. Later runs are compared with it. A run shows a trend and proves nothing; outpace compare proves a difference.
+    11 runs from ce64819b0 to c0d19d009. Each is compared with the first on its machine class. The last run stands at +3.0 %. Against the run before it that is -2.0 %, within the spread. A run shows a trend and proves nothing; outpace compare proves a difference.
+    24 runs from ce64819b0 to fbf90d6b0. Each is compared with the first on its machine class. The last run stands at +2.0 %. Against the run before it that is +0.8 %, within the spread. The machine changed at 82c27fb84. Runs on different machines cannot be compared. A run shows a trend and proves nothing; outpace compare proves a difference.
     "#);
 }
 
@@ -338,7 +338,8 @@ fn speeds(page: &str) -> Vec<String> {
 #[test]
 fn a_merged_commit_has_one_throughput() {
     let mut data = common::campaign(3);
-    (data.runs, data.baselines) = (vec![], vec![]);
+    data.runs.clear();
+    data.baselines[0].tokens_per_s = 83_333.0;
     // The hour of its trial was a fast one.
     for verdict in &mut data.attempts[1].verdicts {
         verdict.tokens_per_s = Some(TokensPerS {
@@ -348,10 +349,11 @@ fn a_merged_commit_has_one_throughput() {
     }
     let page = html(&data).unwrap();
     assert_eq!(data.attempts[1].verdict, Kind::Faster);
-    assert!(page.contains("42,763"), "the level that the picture shows");
+    assert!(page.contains("42,763"), "the level in the picture");
+    assert!(!page.contains("83,333"));
     for figure in speeds(&page) {
         assert!(
-            !figure.starts_with("81,") && !figure.starts_with("82,"),
+            !["81,", "82,", "83,"].iter().any(|f| figure.starts_with(f)),
             "{figure}"
         );
     }

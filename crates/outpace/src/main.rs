@@ -5,7 +5,7 @@ mod cli;
 mod commands;
 mod exit;
 mod options;
-mod page;
+mod report_data;
 mod screen;
 mod setting;
 

@@ -6,7 +6,7 @@ use outpace_report::format::{count, gain};
 
 use crate::exit::OK;
 use crate::options::Options;
-use crate::page;
+use crate::report_data;
 use crate::screen::Screen;
 use crate::setting::{open_repo, short, surroundings};
 
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let Verb::Show { rev, json } = &args.verb;
     let repo = open_repo(options)?;
     let commit = repo.resolve(rev)?;
-    let mut baselines = page::baselines(&repo, &commit.tree)?;
+    let mut baselines = report_data::baselines(&repo, &commit.tree)?;
     let class = surroundings().0.class();
     baselines.sort_by_key(|b| {
         (

@@ -21,7 +21,7 @@ use outpace_trial::{Context, Event, Observer, Side};
 use crate::commands::gate::warn_of_changes;
 use crate::exit::{INTERRUPTED, OK, code_of, environment, usage};
 use crate::options::{Measuring, Options};
-use crate::page;
+use crate::report_data;
 use crate::screen::{Screen, heading};
 use crate::setting::{VERSION, bench, config_of, context, lock, now, open_repo, short, workloads};
 
@@ -170,14 +170,14 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     };
     let interrupted = campaign.state == CampaignState::Interrupted;
     let dir = report_dir(&repo, args.out.clone(), &campaign.id);
-    let data = page::gather(&repo, Some((campaign.clone(), attempts.clone())))?;
+    let data = report_data::gather(&repo, Some((campaign.clone(), attempts.clone())))?;
     let formats = Formats {
         html: true,
         markdown: true,
         json: true,
         png: false,
     };
-    page::write(&dir, &data, &formats)?;
+    report_data::write(&dir, &data, &formats)?;
     if args.measuring.json {
         crate::out!("{}", outpace_report::json(&data));
     } else {

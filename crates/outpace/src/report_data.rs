@@ -1,4 +1,4 @@
-//! Gathering what a report shows, and writing it.
+//! Collects the records of a report, and writes it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +9,17 @@ use outpace_report::{Formats, ReportData};
 
 use crate::setting::now;
 
-/// The newest runs and verdicts that a report shows beside its campaign.
+/// Most runs of a report, the newest ones.
 const MOST_RUNS: usize = 500;
+
+/// Most verdicts of a report without a campaign, the newest ones.
 const MOST_VERDICTS: usize = 50;
 
-/// What a report of this repository shows; `campaign` with its attempts, if there is one.
+/// Where the files of baselines are in a tree, and the proofs among them.
+const BASELINES: &str = "baselines/*/*.json";
+const PROOFS: &str = "baselines/proofs/";
+
+/// The records of a report of this repository, with a campaign and its attempts if there is one.
 pub(crate) fn gather(
     repo: &Repo,
     campaign: Option<(Campaign, Vec<Attempt>)>,
@@ -49,7 +55,7 @@ pub(crate) fn gather(
     })
 }
 
-/// Writes a report into a folder.
+/// Writes a report into a directory.
 pub(crate) fn write(dir: &Path, data: &ReportData, formats: &Formats) -> Result<Vec<PathBuf>> {
     Ok(outpace_report::write(dir, data, formats)?)
 }
@@ -57,8 +63,8 @@ pub(crate) fn write(dir: &Path, data: &ReportData, formats: &Formats) -> Result<
 /// All baselines of a tree.
 pub(crate) fn baselines(repo: &Repo, tree: &str) -> Result<Vec<Baseline>> {
     let mut found = Vec::new();
-    for path in repo.list(tree, &["baselines/*/*.json".into()])? {
-        if path.starts_with("baselines/proofs/") {
+    for path in repo.list(tree, &[BASELINES.into()])? {
+        if path.starts_with(PROOFS) {
             continue;
         }
         let bytes = repo.read(tree, &path)?.unwrap_or_default();
@@ -73,7 +79,7 @@ fn read_all<T: Document>(repo: &Repo, kind: &str, most: usize) -> Result<Vec<T>>
     let mut newest_first = Vec::new();
     for day in history.days(Some(kind))?.iter().rev() {
         let records = history.read(day)?.into_iter().rev();
-        // A record of a newer outpace is left out of the picture, not an end to it.
+        // A record of a newer outpace is left out. The rest is still shown.
         newest_first.extend(records.filter_map(|(_, json)| T::from_json(&json).ok()));
         if newest_first.len() >= most {
             break;

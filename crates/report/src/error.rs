@@ -16,10 +16,10 @@ pub enum ReportError {
     /// An SVG could not be turned into pixels.
     #[error("cannot turn the picture into PNG: {0}")]
     Png(String),
-    /// A file or its folder could not be written.
+    /// A file or its directory could not be written.
     #[error("cannot write `{}`: {source}", path.display())]
     Write {
-        /// The file or folder.
+        /// The file or directory.
         path: PathBuf,
         /// The error of the system.
         source: std::io::Error,

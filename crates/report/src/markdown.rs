@@ -47,8 +47,8 @@ pub fn markdown(data: &ReportData) -> String {
         .map_or("", |c| c.outpace_version.as_str());
     let _ = writeln!(
         out,
-        "<sub>outpace {} · {} UTC</sub>",
-        cell(version, 20),
+        "<sub>{} · {} UTC</sub>",
+        format!("outpace {}", cell(version, 20)).trim_end(),
         data.generated.minute()
     );
     debug_assert!(out.len() < 1 << 20, "every part above is bounded");

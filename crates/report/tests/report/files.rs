@@ -34,7 +34,7 @@ fn nothing_is_an_answer_too() {
 
     No verdict has been recorded yet.
 
-    <sub>outpace  · 2026-05-19 08:30 UTC</sub>
+    <sub>outpace · 2026-05-19 08:30 UTC</sub>
     "#);
 }
 

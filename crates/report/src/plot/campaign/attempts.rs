@@ -13,7 +13,7 @@ use crate::captions;
 use crate::format::{gain, gain_or_none, plural};
 use crate::status::AttemptStatus;
 
-/// Above this many attempts there is no hover text: it would make the page heavy.
+/// Above this many attempts there is no hover text: it would make the page too large.
 const HOVERS: usize = 2000;
 
 /// Above this many attempts the signs of those that were not merged shrink.

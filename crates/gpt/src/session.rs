@@ -11,7 +11,7 @@ use crate::trainer::Trainer;
 use crate::{checkpoint, figures};
 use anyhow::{Context as _, Result};
 use outpace_step::{Hello, PERTURB, RESUME, SAVE, Workload, WorkloadError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Answers outpace with the training that `config` describes, until it says `stop` or closes the
 /// connection.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Why there is no report.
+/// Why a report could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// A picture could not be drawn.
@@ -10,18 +10,18 @@ pub enum ReportError {
     Draw {
         /// Which one.
         picture: &'static str,
-        /// What the plotting library says.
+        /// The error of the plotting library.
         reason: String,
     },
     /// An SVG could not be turned into pixels.
     #[error("cannot turn the picture into PNG: {0}")]
     Png(String),
-    /// A file or its folder could not be written.
+    /// A file or its directory could not be written.
     #[error("cannot write `{}`: {source}", path.display())]
     Write {
-        /// The file or folder.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
 }

@@ -1,14 +1,16 @@
-//! Numbers as people read them: one place for the page, the Markdown and the terminal.
+//! Numbers as people read them, for the page, the Markdown and the terminal.
 //!
-//! Nothing here looks at a locale: a comma groups thousands, a point begins decimals, a space stands before the unit.
+//! There is no locale: a comma groups thousands, a point begins decimals, and a space stands
+//! before the unit.
 
-/// What stands where there is no number.
+/// Stands where a number is missing.
 pub const NONE: &str = "-";
 
-/// Above this many per cent a tenth says nothing.
+/// Above this many per cent there are no tenths.
 const WHOLE_PERCENT: f64 = 99.95;
 
-/// A gain with its sign: 0.034 is `+3.4 %`, -0.11 is `-11.0 %`, 1.5 is `+150 %`; what is not finite is [`NONE`].
+/// A gain with its sign: 0.034 is `+3.4 %`, -0.11 is `-11.0 %`, 1.5 is `+150 %`. One that is not
+/// finite is [`NONE`].
 pub fn gain(gain: f64) -> String {
     let percent = 100.0 * gain;
     if !percent.is_finite() {
@@ -40,6 +42,17 @@ pub fn share(share: f64) -> String {
         format!("{} %", trim_zeros(&format!("{percent:.3}")))
     } else {
         format!("{} %", trim_zeros(&format!("{percent:.1}")))
+    }
+}
+
+/// A share as it was configured: 0.05 is `5 %`, 0.0025 is `0.25 %`, without the digits that
+/// binary fractions add.
+pub fn exact_share(share: f64) -> String {
+    let percent = (share * 1e6).round() / 1e4;
+    if percent.is_finite() {
+        format!("{percent} %")
+    } else {
+        NONE.to_owned()
     }
 }
 
@@ -90,14 +103,63 @@ pub fn e_value(log_e: f64) -> String {
     }
 }
 
-/// A measured figure of unknown scale, such as a loss difference: three digits that mean something.
+/// A measured figure of unknown scale, such as a loss difference: `3.1e-6`, `0.0087`, `4.812`,
+/// `41,210`, `1.19 trillion`.
 pub fn figure(value: f64) -> String {
     match value.abs() {
         _ if !value.is_finite() => "not finite".to_owned(),
         0.0 => "0".to_owned(),
+        size if size >= 1e15 => count(value),
+        size if size >= 1e12 => format!("{} trillion", trim_zeros(&count(value / 1e12))),
+        size if size >= 1e9 => format!("{} billion", trim_zeros(&count(value / 1e9))),
         size if size >= 1000.0 => count(value),
         size if size >= 0.01 => trim_zeros(&format!("{value:.3}")),
+        size if size >= 0.001 => trim_zeros(&format!("{value:.4}")),
         _ => format!("{value:.1e}"),
+    }
+}
+
+/// A sentence of a record with its figures as [`figure`] writes them: records hold `3.032e0`
+/// where a person expects `3.032`.
+pub fn with_figures(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut is_free = true;
+    while let Some(c) = rest.chars().next() {
+        let length = if is_free { scientific(rest) } else { 0 };
+        let (head, tail) = rest.split_at(length.max(c.len_utf8()));
+        match head.parse() {
+            Ok(value) if length > 0 => out.push_str(&figure(value)),
+            _ => out.push_str(head),
+        }
+        is_free = !(c.is_alphanumeric() || "._-".contains(c));
+        rest = tail;
+    }
+    out
+}
+
+/// Length of a figure as Rust's `{:e}` writes it (`-1.106e-1`) that stands here by itself, else 0.
+/// One without a point is left alone: it may be part of an id.
+fn scientific(text: &str) -> usize {
+    let digits = |s: &str| s.len() - s.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let sign = |s: &str| usize::from(s.starts_with('-'));
+    let mut at = sign(text);
+    if digits(&text[at..]) != 1 || !text[at + 1..].starts_with('.') {
+        return 0;
+    }
+    at += 2;
+    let decimals = digits(&text[at..]);
+    if decimals == 0 || !text[at + decimals..].starts_with('e') {
+        return 0;
+    }
+    at += decimals + 1;
+    at += sign(&text[at..]);
+    let exponent = digits(&text[at..]);
+    let ends = !text[at + exponent..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    if (1..=3).contains(&exponent) && ends {
+        at + exponent
+    } else {
+        0
     }
 }
 
@@ -109,12 +171,6 @@ pub fn plural(n: usize, one: &str) -> String {
         Some(stem) if !stem.ends_with(['a', 'e', 'o']) => format!("{number} {stem}ies"),
         _ => format!("{number} {one}s"),
     }
-}
-
-/// The first seven characters of a commit id; other text (a command line) is only shortened.
-pub fn short(id: &str) -> String {
-    let is_commit = id.len() >= 12 && id.bytes().all(|b| b.is_ascii_hexdigit());
-    outpace_record::plain(if is_commit { &id[..7] } else { id }, 40)
 }
 
 fn two_units(total: f64, per: f64, large: &str, small: &str) -> String {
@@ -221,6 +277,14 @@ mod tests {
         );
         assert_eq!(
             [
+                figure(8.717e-3),
+                figure(228_727_197_588.0),
+                figure(1_192_270_143_477.0)
+            ],
+            ["0.0087", "229 billion", "1.19 trillion"]
+        );
+        assert_eq!(
+            [
                 e_value(0.0),
                 e_value(100_f64.ln()),
                 e_value(60.0),
@@ -235,6 +299,41 @@ mod tests {
     }
 
     #[test]
+    fn sentences_of_records_hold_figures_for_people() {
+        for (text, expect) in [
+            ("took 3.032e0 seconds", "took 3.032 seconds"),
+            (
+                "from start to ready: 8.717e-3 (allowed 2.6e-1)",
+                "from start to ready: 0.0087 (allowed 0.26)",
+            ),
+            ("change of a past loss: 0.000e0", "change of a past loss: 0"),
+            ("differs by 4.6e-6.", "differs by 4.6e-6."),
+            ("-1.5e1, 2.287e11, 1.2e12", "-15, 229 billion, 1.2 trillion"),
+            (
+                "commit 12e4 a1.5e3 1.5e3x 1.e5",
+                "commit 12e4 a1.5e3 1.5e3x 1.e5",
+            ),
+            ("ä 1.0e400 1.0e308é", "ä not finite 1.0e308é"),
+        ] {
+            assert_eq!(with_figures(text), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn shares_read_as_configured() {
+        for (value, expect) in [
+            (0.05, "5 %"),
+            (0.001, "0.1 %"),
+            (0.07, "7 %"),
+            (0.0025, "0.25 %"),
+            (1.0 - 0.01, "99 %"),
+            (f64::NAN, "-"),
+        ] {
+            assert_eq!(exact_share(value), expect);
+        }
+    }
+
+    #[test]
     fn words_agree_with_their_number() {
         assert_eq!(
             [
@@ -245,7 +344,5 @@ mod tests {
             ["1 block", "0 blocks", "1,200 blocks"]
         );
         assert_eq!([plural(2, "try"), plural(2, "day")], ["2 tries", "2 days"]);
-        assert_eq!(short("8c1f0e2b7a6d5c4f3e2d1c0b"), "8c1f0e2");
-        assert_eq!(short("python train.py"), "python train.py");
     }
 }

@@ -1,28 +1,42 @@
-//! The report as one page: no script, nothing loaded, readable on a phone, in the dark and on paper.
+//! The report as one page. It has no script, loads nothing, and can be read on a phone, in the
+//! dark and on paper.
 
 mod details;
 mod diff;
 mod entries;
+mod entry;
 mod figures;
-pub(crate) mod tables;
+mod parts;
+mod tables;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
+use outpace_record::{Campaign, Verdict};
+use outpace_text::plain;
 
-use crate::story::{Fate, Story};
-use crate::text::{NAME, TITLE, line};
-use crate::{ReportData, ReportError, format, words};
+use crate::campaign_summary::CampaignSummary;
+use crate::captions;
+use crate::data::ReportData;
+use crate::error::ReportError;
+use crate::format;
+use crate::status::AttemptStatus;
+use crate::text::{NAME, TITLE, revision};
+use parts::tile;
+
+/// Most verdicts at the top of the page.
+const MOST_TILES: usize = 4;
 
 const STYLE: &str = include_str!("html/style.css");
 
-/// Nothing may be loaded, sent or run; the style sheet is the page's own.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
+/// Nothing may be loaded, sent or run. The style sheet is in the page.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+                      base-uri 'none'; form-action 'none'";
 
 /// The whole report as one self-contained HTML page.
 ///
 /// # Errors
 /// A picture cannot be drawn.
 pub fn html(data: &ReportData) -> Result<String, ReportError> {
-    let title = line(&data.title, TITLE);
+    let title = plain(&data.title, TITLE);
     let page = markup! {
         (DOCTYPE)
         html lang="en" {
@@ -39,7 +53,7 @@ pub fn html(data: &ReportData) -> Result<String, ReportError> {
             body {
                 (header(data, &title))
                 main { (sections(data)?) }
-                footer { p { "Made by outpace at " (data.generated.minute()) " UTC. This page loads nothing and runs no script." } }
+                footer { p { "Made by outpace, " (data.generated.minute()) " UTC. This page loads nothing and runs no script." } }
             }
         }
     };
@@ -68,10 +82,10 @@ fn header(data: &ReportData, title: &str) -> Markup {
             h1 { (title) }
             @if let Some(c) = campaign {
                 p.sub {
-                    "agent " b { (line(&c.agent, NAME)) } ", into " b { (line(&c.into, NAME)) }
-                    " from " code { (format::short(&c.start)) } " " (line(&c.start_summary, TITLE))
+                    "agent " b { (plain(&c.agent, NAME)) } ", into " b { (plain(&c.into, NAME)) }
+                    " from " code { (revision(&c.start)) } " " (plain(&c.start_summary, TITLE))
                 }
-                p.sub { (line(&machine.unwrap_or_default(), 160)) ", " (c.started.minute()) " UTC" }
+                p.sub { (plain(&machine.unwrap_or_default(), 160)) ", " (c.started.minute()) " UTC" }
             }
         }
     }
@@ -79,99 +93,71 @@ fn header(data: &ReportData, title: &str) -> Markup {
 
 /// The answer, before any picture.
 fn headline(data: &ReportData) -> Markup {
-    let Some(campaign) = &data.campaign else {
-        return verdict_headline(data);
-    };
-    let story = Story::new(campaign, &data.attempts);
-    let refused: Vec<String> = Fate::ALL
-        .into_iter()
-        .filter(|f| *f != Fate::Merged && story.count(*f) > 0)
-        .map(|f| format!("{} {}", format::count(story.count(f) as f64), f.word()))
-        .collect();
+    match &data.campaign {
+        Some(campaign) => campaign_headline(campaign, data),
+        None => verdict_headline(data),
+    }
+}
+
+fn campaign_headline(campaign: &Campaign, data: &ReportData) -> Markup {
+    let summary = CampaignSummary::new(campaign, &data.attempts);
+    let (merged, tried) = (summary.count(AttemptStatus::Merged), summary.steps.len());
+    let of = format!("of {} merged", format::count(tried as f64));
     let budget = campaign.budget_s.map_or_else(
         || "no time limit".to_owned(),
         |b| format!("of {}", format::duration(b)),
     );
+    let (unit, proven) = (summary.unit_text(), format::gain(summary.proven_gain()));
     markup! {
         section.tiles aria-label="Summary" {
-            (tile(&levels(&story), story.unit_text(), "estimated, start to end"))
-            (tile(&format::gain(story.proven_gain()), "", "proven at least, since the start"))
-            (tile(&story.count(Fate::Merged).to_string(), &format!("of {} merged", format::count(story.steps.len() as f64)), &refused.join(", ")))
+            (tile(&levels(&summary), unit, "estimated, start to end"))
+            (tile(&proven, "", "proven at least, since the start"))
+            (tile(&merged.to_string(), &of, &unmerged(&summary)))
             (tile(&format::duration(campaign.used_s), "", &budget))
         }
     }
 }
 
-fn levels(story: &Story<'_>) -> String {
-    let start = story.level_text(story.start);
-    if story.count(Fate::Merged) == 0 {
+/// `30 not proven, 3 rejected`.
+fn unmerged(summary: &CampaignSummary<'_>) -> String {
+    let others: Vec<String> = AttemptStatus::ALL
+        .into_iter()
+        .filter(|s| *s != AttemptStatus::Merged && summary.count(*s) > 0)
+        .map(|s| format!("{} {}", format::count(summary.count(s) as f64), s.word()))
+        .collect();
+    others.join(", ")
+}
+
+fn levels(summary: &CampaignSummary<'_>) -> String {
+    let start = summary.level_text(summary.start);
+    if summary.count(AttemptStatus::Merged) == 0 {
         start
     } else {
-        format!("{start} → {}", story.level_text(story.estimate()))
+        format!("{start} → {}", summary.level_text(summary.estimate()))
     }
 }
 
 fn verdict_headline(data: &ReportData) -> Markup {
+    let verdicts = data.verdicts.iter().take(MOST_TILES);
     markup! {
         @if !data.verdicts.is_empty() {
-            section.tiles aria-label="Summary" {
-                @for verdict in data.verdicts.iter().take(4) {
-                    (tile(words::kind(verdict.verdict), &verdict.speedup.map(format::gain).unwrap_or_default(), &verdict_tile(verdict)))
-                }
-            }
+            section.tiles aria-label="Summary" { @for verdict in verdicts { (verdict_tile(verdict)) } }
         }
     }
 }
 
-fn verdict_tile(verdict: &outpace_record::Verdict) -> String {
+fn verdict_tile(verdict: &Verdict) -> Markup {
     let bound = verdict
         .at_least
         .map_or_else(String::new, |g| format!(", at least {}", format::gain(g)));
-    let speed = verdict.tokens_per_s.map_or_else(String::new, |t| {
-        format!(
-            ", {} → {} tokens/s",
-            format::count(t.base),
-            format::count(t.candidate)
-        )
-    });
+    let speed = captions::throughput(verdict).map_or_else(String::new, |s| format!(", {s}"));
     let blocks = if verdict.n_blocks == 0 {
         "nothing timed".to_owned()
     } else {
         format::plural(verdict.n_blocks, "block")
     };
-    format!("{}{bound}{speed}, {blocks}", line(&verdict.workload, NAME))
-}
-
-fn tile(value: &str, unit: &str, note: &str) -> Markup {
-    markup! {
-        div.tile {
-            p.value { (tight(value)) @if !unit.is_empty() { " " span.unit { (tight(unit)) } } }
-            p.note { (tight(note)) }
-        }
-    }
-}
-
-/// Keeps a number and its unit on one line.
-fn tight(text: &str) -> String {
-    let mut out = text.to_owned();
-    for unit in ["%", "s", "min", "h", "blocks", "block", "tokens/s"] {
-        for digit in '0'..='9' {
-            if out.contains(&format!("{digit} {unit}")) {
-                out = out.replace(&format!("{digit} {unit}"), &format!("{digit}\u{a0}{unit}"));
-            }
-        }
-    }
-    out
-}
-
-/// Sentences below a picture.
-fn prose(sentences: &[String]) -> Markup {
-    markup! { p.words { (tight(&sentences.join(" "))) } }
-}
-
-/// Where there is nothing to show, and how that changes.
-fn empty(text: &str, command: &str) -> Markup {
-    markup! {
-        p.empty { (text) @if !command.is_empty() { " " code { (command) } } }
-    }
+    let workload = plain(&verdict.workload, NAME);
+    let gain = verdict.speedup.map(format::gain).unwrap_or_default();
+    let note = format!("{workload}{bound}{speed}, {blocks}");
+    tile(captions::kind(verdict.verdict), &gain, &note)
 }

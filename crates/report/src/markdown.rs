@@ -1,6 +1,7 @@
 //! The report as Markdown for job summaries and comments on GitHub.
 //!
-//! Untrusted text stands either between backslashes or in fences that it cannot close; it can neither link nor mention anybody.
+//! Untrusted text is either escaped or in fences that it cannot close. It can neither link to a
+//! page nor mention a user.
 
 mod escape;
 mod mermaid;
@@ -9,14 +10,18 @@ use std::fmt::Write as _;
 
 use outpace_record::{Attempt, Run, Verdict};
 
-use crate::html::tables::rows;
-use crate::plot::history::{points, workloads};
-use crate::story::{Fate, Story};
-use crate::text::{REASON, TITLE};
-use crate::{ReportData, format, words};
+use crate::campaign_summary::CampaignSummary;
+use crate::captions;
+use crate::data::ReportData;
+use crate::format;
+use crate::history::{points, workloads};
+use crate::recompute;
+use crate::settings;
+use crate::status::AttemptStatus;
+use crate::text::{REASON, TITLE, revision};
 use escape::{cell, fence};
 
-/// A job summary on GitHub may have 1 MiB; what is folded away goes first.
+/// A job summary on GitHub may have 1 MiB. Details are left out first.
 const LIMIT: usize = 1_000_000;
 
 /// Space that is kept for what follows the details.
@@ -34,15 +39,16 @@ pub fn markdown(data: &ReportData) -> String {
     campaign(&mut out, data);
     verdicts(&mut out, data);
     history(&mut out, data);
-    settings(&mut out, data);
+    settings_table(&mut out, data);
+    recompute_section(&mut out, data);
     let version = data
         .campaign
         .as_ref()
         .map_or("", |c| c.outpace_version.as_str());
     let _ = writeln!(
         out,
-        "<sub>outpace {} · {} UTC</sub>",
-        cell(version, 20),
+        "<sub>{} · {} UTC</sub>",
+        format!("outpace {}", cell(version, 20)).trim_end(),
         data.generated.minute()
     );
     debug_assert!(out.len() < 1 << 20, "every part above is bounded");
@@ -53,22 +59,22 @@ fn campaign(out: &mut String, data: &ReportData) {
     let Some(campaign) = &data.campaign else {
         return;
     };
-    let story = Story::new(campaign, &data.attempts);
+    let summary = CampaignSummary::new(campaign, &data.attempts);
     let _ = writeln!(
         out,
         "**{}** · {}\n",
-        words::headline(&story),
-        words::counts(&story)
+        captions::headline(&summary),
+        captions::counts(&summary)
     );
-    if story.steps.is_empty() {
+    if summary.steps.is_empty() {
         out.push_str("No attempt has ended yet.\n\n");
         return;
     }
-    out.push_str(&mermaid::staircase(&story));
+    out.push_str(&mermaid::staircase(&summary));
     let _ = writeln!(
         out,
         "{}\n",
-        sentences(&words::campaign_lines(campaign, &story))
+        sentences(&captions::campaign_lines(campaign, &summary))
     );
     out.push_str("| # | patch | verdict | gain | at least | blocks | time | reason |\n");
     out.push_str("|--:|:--|:--|--:|--:|--:|--:|:--|\n");
@@ -76,13 +82,13 @@ fn campaign(out: &mut String, data: &ReportData) {
     if left_out > 0 {
         let _ = writeln!(
             out,
-            "\n{} left out; they are in report.json.",
+            "\n{} left out. They are in report.json.",
             format::plural(left_out, "earlier attempt")
         );
     }
     out.push('\n');
     let mut order: Vec<&Attempt> = data.attempts.iter().rev().collect();
-    order.sort_by_key(|a| Fate::of(a) != Fate::Merged);
+    order.sort_by_key(|a| AttemptStatus::of(a) != AttemptStatus::Merged);
     fill(out, order.into_iter().map(attempt_details), LIMIT - TAIL);
 }
 
@@ -100,11 +106,11 @@ fn fill(out: &mut String, parts: impl Iterator<Item = String>, limit: usize) -> 
 }
 
 fn row(attempt: &Attempt) -> String {
-    let fate = Fate::of(attempt);
-    let word = if fate == Fate::Merged {
+    let status = AttemptStatus::of(attempt);
+    let word = if status == AttemptStatus::Merged {
         "**merged**"
     } else {
-        fate.word()
+        status.word()
     };
     let verdict = attempt.decisive_verdict().filter(|v| v.n_blocks > 0);
     let least = verdict.and_then(|v| v.at_least).filter(|g| *g > 0.0);
@@ -116,14 +122,14 @@ fn row(attempt: &Attempt) -> String {
         format::gain_or_none(least),
         verdict.map_or_else(|| format::NONE.to_owned(), |v| v.n_blocks.to_string()),
         format::duration(attempt.total_s),
-        cell(&attempt.reason, 160),
+        cell(&captions::reason(&attempt.reason, 160), 160),
     )
 }
 
 fn attempt_details(attempt: &Attempt) -> String {
-    let fate = Fate::of(attempt).word();
+    let status = AttemptStatus::of(attempt).word();
     let mut out = format!(
-        "<details><summary>#{} {}: {fate}</summary>\n\n",
+        "<details><summary>#{} {}: {status}</summary>\n\n",
         attempt.number,
         cell(&attempt.title, TITLE)
     );
@@ -131,10 +137,14 @@ fn attempt_details(attempt: &Attempt) -> String {
         verdict_details(&mut out, verdict);
     }
     if attempt.verdicts.is_empty() {
-        let _ = writeln!(out, "{}\n", cell(&attempt.reason, REASON));
+        let reason = captions::reason(&attempt.reason, REASON);
+        let _ = writeln!(out, "{}\n", cell(&reason, REASON));
+    }
+    if let Some(path) = captions::log_path(&attempt.reason) {
+        let _ = writeln!(out, "Log: {}\n", cell(&path, path.len()));
     }
     if let Some(commit) = &attempt.merged {
-        let _ = writeln!(out, "Merged as {}.\n", cell(&format::short(commit), 40));
+        let _ = writeln!(out, "Merged as {}.\n", cell(&revision(commit), 40));
     }
     if !attempt.diff.is_empty() {
         let _ = writeln!(out, "{}\n", fence("diff", &attempt.diff, MOST_LINES));
@@ -148,7 +158,7 @@ fn verdict_details(out: &mut String, verdict: &Verdict) {
         out,
         "**{}**: {}\n",
         cell(&verdict.workload, 60),
-        sentences(&words::verdict(verdict))
+        sentences(&captions::verdict(verdict))
     );
     if verdict.checks.is_empty() {
         return;
@@ -157,7 +167,10 @@ fn verdict_details(out: &mut String, verdict: &Verdict) {
     for check in verdict.checks.iter().take(MOST_CHECKS) {
         let figure = |v: Option<f64>| v.map_or_else(|| format::NONE.to_owned(), format::figure);
         let word = if check.passed { "ok" } else { "**failed**" };
-        let (name, detail) = (cell(&check.name, 60), cell(&check.detail, REASON));
+        let (name, detail) = (
+            cell(&check.name, 60),
+            cell(&format::with_figures(&check.detail), REASON),
+        );
         let _ = writeln!(
             out,
             "| {name} | {word} | {} | {} | {detail} |",
@@ -175,14 +188,15 @@ fn verdicts(out: &mut String, data: &ReportData) {
         }
         return;
     }
-    out.push_str("| workload | verdict | gain | at least | blocks | tokens/s | reason |\n|:--|:--|--:|--:|--:|--:|:--|\n");
+    out.push_str("| workload | verdict | gain | at least | blocks | speed | reason |\n");
+    out.push_str("|:--|:--|--:|--:|--:|--:|:--|\n");
     fill(out, data.verdicts.iter().map(verdict_row), LIMIT - TAIL);
     out.push('\n');
     let folded = data.verdicts.iter().map(|v| {
         let mut part = format!(
             "<details><summary>{}: {}</summary>\n\n",
             cell(&v.workload, 60),
-            words::kind(v.verdict)
+            captions::kind(v.verdict)
         );
         verdict_details(&mut part, v);
         part + "</details>\n\n"
@@ -191,18 +205,15 @@ fn verdicts(out: &mut String, data: &ReportData) {
 }
 
 fn verdict_row(verdict: &Verdict) -> String {
-    let speed = verdict.tokens_per_s.map_or_else(
-        || format::NONE.to_owned(),
-        |t| format!("{} → {}", format::count(t.base), format::count(t.candidate)),
-    );
-    let word = words::kind(verdict.verdict);
+    let speed = captions::throughput(verdict).unwrap_or_else(|| format::NONE.to_owned());
+    let word = captions::kind(verdict.verdict);
     format!(
         "| {} | **{word}** | {} | {} | {} | {speed} | {} |\n",
         cell(&verdict.workload, 60),
         format::gain_or_none(verdict.speedup),
         format::gain_or_none(verdict.at_least),
         verdict.n_blocks,
-        cell(&verdict.reason, 160),
+        cell(&captions::reason(&verdict.reason, 160), 160),
     )
 }
 
@@ -215,7 +226,7 @@ fn history(out: &mut String, data: &ReportData) {
             cell(workload, 60)
         );
         out.push_str(&mermaid::history(&points));
-        let _ = writeln!(out, "{}\n", sentences(&words::history(&points)));
+        let _ = writeln!(out, "{}\n", sentences(&captions::history(&points)));
         out.push_str(&latest_runs(
             points.iter().rev().take(10).map(|p| (p.run, p.gain)),
         ));
@@ -225,10 +236,7 @@ fn history(out: &mut String, data: &ReportData) {
 fn latest_runs<'a>(runs: impl Iterator<Item = (&'a Run, f64)>) -> String {
     let mut out = String::from("| commit | | against the first | spread |\n|:--|:--|--:|--:|\n");
     for (run, gain) in runs {
-        let (commit, summary) = (
-            cell(&format::short(&run.commit), 40),
-            cell(&run.summary, TITLE),
-        );
+        let (commit, summary) = (cell(&revision(&run.commit), 40), cell(&run.summary, TITLE));
         let _ = writeln!(
             out,
             "| {commit} | {summary} | {} | {} |",
@@ -239,10 +247,9 @@ fn latest_runs<'a>(runs: impl Iterator<Item = (&'a Run, f64)>) -> String {
     out + "\n"
 }
 
-fn settings(out: &mut String, data: &ReportData) {
-    let rows: Vec<String> = rows(data)
+fn settings_table(out: &mut String, data: &ReportData) {
+    let rows: Vec<String> = settings::rows(data)
         .into_iter()
-        .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| format!("| {} | {} |\n", cell(&name, 60), cell(&value, 200)))
         .collect();
     if !rows.is_empty() {
@@ -253,7 +260,24 @@ fn settings(out: &mut String, data: &ReportData) {
     }
 }
 
-/// Sentences of our own that may quote untrusted text.
+fn recompute_section(out: &mut String, data: &ReportData) {
+    let steps = recompute::steps(data);
+    if steps.is_empty() {
+        return;
+    }
+    out.push_str("<details><summary>Recompute it</summary>\n\n");
+    for step in steps {
+        let _ = writeln!(
+            out,
+            "{}\n\n{}\n",
+            cell(step.purpose, REASON),
+            fence("sh", &step.command, MOST_LINES)
+        );
+    }
+    out.push_str("</details>\n\n");
+}
+
+/// Our own sentences. They may quote untrusted text.
 fn sentences(sentences: &[String]) -> String {
     cell(&sentences.join(" "), 2000)
 }

@@ -1,19 +1,20 @@
-//! SVG to PNG, with a font that travels with the crate: the same pixels on every machine.
+//! SVG to PNG. The font is part of the crate, so that the pixels are the same on every machine.
 
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 
-use crate::ReportError;
+use crate::error::ReportError;
 
-/// DejaVu Sans, reduced; its licence lies beside it.
+/// A part of DejaVu Sans. Its licence is in the same directory.
 const FONT: &[u8] = include_bytes!("../assets/DejaVuSans.ttf");
 
 const FAMILY: &str = "DejaVu Sans";
 
-/// Widest picture that is made, in pixels; more would be a mistake and cost gigabytes.
+/// Widest picture in pixels. A wider one would be a mistake and take gigabytes.
 pub const MAX_PNG_WIDTH_PX: u32 = 8192;
 
-/// Draws an SVG `width_px` pixels wide (at most [`MAX_PNG_WIDTH_PX`]), on white where it is transparent.
+/// Draws an SVG `width_px` pixels wide (at most [`MAX_PNG_WIDTH_PX`]), on white where it is
+/// transparent.
 ///
 /// # Errors
 /// The text is not SVG, or the picture would be empty or too large.
@@ -39,7 +40,7 @@ pub fn png(svg: &str, width_px: u32) -> Result<Vec<u8>, ReportError> {
     pixels.encode_png().map_err(|e| error(&e))
 }
 
-/// No file, no system font and no address is ever looked at.
+/// Reads no file, no system font and no address.
 fn options() -> Options<'static> {
     let mut options = Options {
         font_family: FAMILY.to_owned(),

@@ -1,6 +1,8 @@
-//! Untrusted text on its way into a page or a picture: cleaned, cut, escaped.
+//! Untrusted text on its way into a picture, a diff or a file name.
+//!
+//! Cleaning and abbreviating are those of `outpace_text`. Here is only what a format adds.
 
-use outpace_record::plain;
+use outpace_text::{plain, short};
 
 /// Longest title of a patch on a page.
 pub(crate) const TITLE: usize = 120;
@@ -11,33 +13,33 @@ pub(crate) const REASON: usize = 400;
 /// Longest name: of a machine class, a workload, an agent, a setting.
 pub(crate) const NAME: usize = 80;
 
-/// How much of a very long text is looked at; the rest is cut before any work is spent on it.
-const LOOK_AT: usize = 16 * 1024;
+/// Fewest characters of a full commit id; shorter ones are not abbreviated.
+const FULL_ID: usize = 12;
 
-/// One clean line of at most `max` characters, for HTML that escapes by itself.
-pub(crate) fn line(text: &str, max: usize) -> String {
-    let cut = text.floor_char_boundary(LOOK_AT);
-    let text: String = text[..cut].chars().filter(|c| is_xml(*c)).collect();
-    plain(&text, max)
+/// What was measured: an abbreviated commit id, or a command line where there is no git.
+pub(crate) fn revision(id: &str) -> String {
+    let is_id = id.len() >= FULL_ID && id.bytes().all(|b| b.is_ascii_hexdigit());
+    plain(if is_id { short(id) } else { id }, NAME)
 }
 
-/// [`line`] for SVG, with markup escaped.
+/// One clean line of at most `max` characters for SVG, with markup escaped.
 pub(crate) fn xml(text: &str, max: usize) -> String {
     let mut out = String::new();
-    for c in line(text, max).chars() {
+    for c in plain(text, max).chars() {
         match c {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
+            c if is_noncharacter(c) => {}
             c => out.push(c),
         }
     }
     out
 }
 
-/// A line of source text: spaces and tabs stay, control and direction characters become visible.
+/// A line of source text: indentation stays, and what would not be seen becomes visible.
 pub(crate) fn source_line(text: &str, max: usize) -> String {
     let mut out = String::new();
     for (i, c) in text.chars().enumerate() {
@@ -48,14 +50,30 @@ pub(crate) fn source_line(text: &str, max: usize) -> String {
         match c {
             '\t' => out.push_str("    "),
             '\r' => {}
-            c if c.is_control() || is_direction(c) || !is_xml(c) => out.push('\u{fffd}'),
+            c if is_hidden(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
     out
 }
 
-/// A name for a file or an id: ASCII letters, digits, `.`, `-` and `_`, never empty, never a dot in front.
+/// Whether a character shows nothing. In a patch it may change what a reviewer reads.
+fn is_hidden(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_control();
+    }
+    let is_blank = c.is_whitespace() && !matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}');
+    let is_dropped = || plain(c.encode_utf8(&mut [0; 4]), 1).is_empty();
+    is_noncharacter(c) || !is_blank && is_dropped()
+}
+
+/// XML 1.0 cannot hold these two.
+fn is_noncharacter(c: char) -> bool {
+    matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+/// A name for a file or an id: ASCII letters, digits, `.`, `-` and `_`. It is never empty and
+/// never begins with a dot.
 pub(crate) fn slug(text: &str) -> String {
     let keep = |c: char| {
         if c.is_ascii_alphanumeric() || "-_.".contains(c) {
@@ -73,16 +91,6 @@ pub(crate) fn slug(text: &str) -> String {
     }
 }
 
-/// Characters that XML 1.0 has no way to write.
-fn is_xml(c: char) -> bool {
-    !matches!(c, '\u{fffe}' | '\u{ffff}') && (!c.is_control() || c.is_whitespace())
-}
-
-/// Characters that change the order or the place in which others are shown.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,22 +104,38 @@ mod tests {
                 "&lt;script&gt;alert(1)&lt;/script&gt;",
             ),
             ("]]> \" '", "]]&gt; &quot; &#39;"),
-            ("a\u{0}\u{1b}[31m\nb", "a[31m b"),
+            ("a\u{0}\u{1b}[31m\nb", "a [31m b"),
             ("x\u{202e}y\u{ffff}\u{fffe}", "xy"),
+            ("so\u{ad}ft\u{e000}", "soft"),
         ] {
             assert_eq!(xml(text, 100), expect, "{text:?}");
         }
-        assert_eq!(line(&"a".repeat(1 << 20), 5), "aaaa…");
-        assert_eq!(line(&"ä€".repeat(1 << 20), 5), "ä€ä€…");
+        assert_eq!(xml(&"ä€".repeat(1 << 20), 5), "ä€ä€…");
     }
 
     #[test]
     fn source_keeps_its_indentation_and_shows_what_hides() {
-        assert_eq!(
-            source_line("\tif a \u{202e}{\u{7}\r", 99),
-            "    if a \u{fffd}{\u{fffd}"
-        );
+        for (text, expect) in [
+            ("\tif a \u{202e}{\u{7}\r", "    if a \u{fffd}{\u{fffd}"),
+            ("so\u{ad}ft \u{e0041}", "so\u{fffd}ft \u{fffd}"),
+            ("a\u{a0}b\u{3000}c\u{2028}", "a\u{a0}b\u{3000}c\u{fffd}"),
+            ("// naïve — 日本", "// naïve — 日本"),
+        ] {
+            assert_eq!(source_line(text, 99), expect, "{text:?}");
+        }
         assert_eq!(source_line("abcdef", 3), "abc…");
+    }
+
+    #[test]
+    fn commits_are_abbreviated_and_command_lines_are_not() {
+        for (id, expect) in [
+            ("8c1f0e2b7a6d5c4f3e2d1c0b", "8c1f0e2b7"),
+            ("python train.py --steps 10", "python train.py --steps 10"),
+            ("deadbeef", "deadbeef"),
+            ("a\nb", "a b"),
+        ] {
+            assert_eq!(revision(id), expect);
+        }
     }
 
     #[test]

@@ -1,19 +1,23 @@
-//! A report as files in a folder. The only place of this crate that touches the disk.
+//! A report as files in a directory. No other module of this crate writes to the disk.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::plot::history::workloads;
+use crate::data::ReportData;
+use crate::error::ReportError;
+use crate::history::workloads;
+use crate::html::html;
+use crate::json::json;
+use crate::markdown::markdown;
+use crate::png::png;
+use crate::svg::{campaign_svg, history_svg, verdict_svg};
 use crate::text::slug;
-use crate::{
-    ReportData, ReportError, campaign_svg, history_svg, html, json, markdown, png, verdict_svg,
-};
 
-/// Width of PNG pictures: sharp on a screen with two pixels for one.
+/// Width of PNG pictures: sharp on a screen of high density.
 const PNG_WIDTH_PX: u32 = 1920;
 
-/// Verdicts beyond this many get no picture of their own; they are in the page.
+/// Above this many verdicts the rest get no file of their own. Their pictures are in the page.
 const MOST_VERDICTS: usize = 20;
 
 /// Which files to write.
@@ -43,11 +47,12 @@ impl Default for Formats {
 
 /// Writes the files into `dir`, which is created, and returns their paths, the page first.
 ///
-/// Everything is drawn before the first file is touched, and each file is put in place by a rename: a reader sees the old report
-/// or the new one, never half a file. Other files in the folder are left alone.
+/// Everything is drawn before the first file is written, and each file is put in place by a
+/// rename: a reader sees the old file or the new one, never a part of one. Other files of the
+/// directory are left alone.
 ///
 /// # Errors
-/// A picture cannot be drawn, or the system refuses a file; the error names it.
+/// A picture cannot be drawn, or a file cannot be written; the error names the file.
 pub fn write(
     dir: &Path,
     data: &ReportData,
@@ -114,7 +119,7 @@ fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ReportError> {
     let draft = dir.join(format!(".{name}.{}.part", std::process::id()));
     let written = write_draft(&draft, bytes).and_then(|()| fs::rename(&draft, &path));
     written.map_err(|source| {
-        // The draft may not exist; the first error is the one that matters.
+        // There may be no draft. The first error is the one to report.
         let _ = fs::remove_file(&draft);
         ReportError::Write {
             path: path.clone(),
@@ -127,7 +132,8 @@ fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ReportError> {
 fn write_draft(draft: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = match OpenOptions::new().write(true).create_new(true).open(draft) {
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-            fs::remove_file(draft)?; // left by a process of the same id that was killed
+            // A killed process of the same id left it behind.
+            fs::remove_file(draft)?;
             OpenOptions::new()
                 .write(true)
                 .create_new(true)

@@ -6,7 +6,7 @@ use outpace_report::format::{count, gain};
 
 use crate::exit::OK;
 use crate::options::Options;
-use crate::page;
+use crate::report_data;
 use crate::setup::open_repo;
 use crate::ui::Terminal;
 use outpace_text::short;
@@ -40,7 +40,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let Verb::Show { rev, json } = &args.verb;
     let repo = open_repo(options)?;
     let commit = repo.resolve(rev)?;
-    let mut baselines = page::baselines(&repo, &commit.tree)?;
+    let mut baselines = report_data::baselines(&repo, &commit.tree)?;
     let class = machine().class();
     baselines.sort_by_key(|b| {
         (

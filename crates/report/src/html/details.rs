@@ -1,17 +1,23 @@
-//! What opens below an entry: its facts, each verdict with picture, words and checks, and the patch.
+//! The details of an entry: its facts, each verdict with picture, words and checks, and the patch.
 
 use maud::{Markup, PreEscaped, html};
 use outpace_record::{Attempt, Check, Verdict};
+use outpace_text::plain;
 
 use super::diff::diff;
-use super::entries::{Entry, badge};
-use super::{prose, tight};
-use crate::story::Fate;
-use crate::text::{NAME, REASON, line};
-use crate::{ReportError, format, plot, words};
+use super::entry::{Entry, badge};
+use super::parts::{prose, tight};
+use crate::captions;
+use crate::error::ReportError;
+use crate::format;
+use crate::plot;
+use crate::status::AttemptStatus;
+use crate::text::{NAME, REASON, revision};
 
-/// More checks or workloads than these are not listed.
+/// Most checks of a verdict.
 const MOST_CHECKS: usize = 40;
+
+/// Most workloads of an attempt.
 const MOST_VERDICTS: usize = 8;
 
 pub(super) fn details(
@@ -21,11 +27,20 @@ pub(super) fn details(
 ) -> Result<Markup, ReportError> {
     let mut verdicts = Vec::new();
     for (i, verdict) in entry.verdicts.iter().take(MOST_VERDICTS).enumerate() {
-        verdicts.push(one_verdict(verdict, with_pictures, &format!("{id}-{i}"))?);
+        // The campaign's picture and tables are about the first workload.
+        let level = entry.level.clone().filter(|_| i == 0);
+        let speed = level.or_else(|| captions::throughput(verdict));
+        let title = heading(verdict, speed);
+        verdicts.push(one_verdict(
+            verdict,
+            title,
+            with_pictures,
+            &format!("{id}-{i}"),
+        )?);
     }
     Ok(html! {
         div.inside {
-            @if verdicts.is_empty() { p.words { (line(entry.reason, REASON)) } }
+            @if verdicts.is_empty() { p.words { (captions::reason(entry.reason, REASON)) } }
             @for verdict in &verdicts { (verdict) }
             @if let Some(attempt) = entry.attempt {
                 (facts(attempt))
@@ -44,43 +59,51 @@ fn facts(attempt: &Attempt) -> Markup {
     ];
     html! {
         dl.facts {
-            div { dt { "base" } dd { code { (format::short(&attempt.base)) } } }
-            @if let Some(commit) = &attempt.merged { div { dt { "merged as" } dd { code { (format::short(commit)) } } } }
-            @if let Some(hash) = &attempt.patch_sha256 { div { dt { "patch" } dd { code { (line(hash, 13)) } } } }
-            div { dt { "agent" } dd { (line(&attempt.agent, NAME)) } }
+            div { dt { "base" } dd { code { (revision(&attempt.base)) } } }
+            @if let Some(commit) = &attempt.merged { div { dt { "merged as" } dd { code { (revision(commit)) } } } }
+            @if let Some(hash) = &attempt.patch_sha256 { div { dt { "patch" } dd { code { (plain(hash, 13)) } } } }
+            div { dt { "agent" } dd { (plain(&attempt.agent, NAME)) } }
             @for (name, seconds) in times {
                 @if seconds > 0.0 { div { dt { (name) } dd { (tight(&format::duration(seconds))) } } }
             }
-            @if let Some(t) = attempt.tested { div { dt { "candidate" } dd { "number " (t) " that was timed, after " (attempt.merges_before) " merged" } } }
+            @if let Some(t) = attempt.tested { div { dt { "candidate" } dd { "number " (t) " that was timed, after " (format::plural(attempt.merges_before as usize, "merge")) } } }
+            @if let Some(path) = captions::log_path(&attempt.reason) { div { dt { "log" } dd { code { (path) } } } }
             div { dt { "ended" } dd { (attempt.finished.minute()) " UTC" } }
         }
     }
 }
 
-fn one_verdict(verdict: &Verdict, with_picture: bool, id: &str) -> Result<Markup, ReportError> {
+fn heading(verdict: &Verdict, speed: Option<String>) -> Markup {
+    html! {
+        h4 {
+            (plain(&verdict.workload, NAME)) " " (badge(AttemptStatus::of_kind(verdict.verdict)))
+            @if let Some(speed) = speed { " " small { (tight(&speed)) } }
+        }
+    }
+}
+
+fn one_verdict(
+    verdict: &Verdict,
+    heading: Markup,
+    with_picture: bool,
+    id: &str,
+) -> Result<Markup, ReportError> {
     let has_blocks = !plot::verdict::log_ratios(verdict).is_empty();
     let panels = if has_blocks && with_picture {
         Some(plot::verdict::panels(verdict)?)
     } else {
         None
     };
-    let speed = verdict.tokens_per_s.map(|t| {
-        format!(
-            "{} → {} tokens/s",
-            format::count(t.base),
-            format::count(t.candidate)
-        )
-    });
     Ok(html! {
-        h4 { (line(&verdict.workload, NAME)) " " (badge(Fate::of_kind(verdict.verdict))) @if let Some(speed) = speed { " " small { (tight(&speed)) } } }
+        (heading)
         @if let Some(panels) = &panels {
             figure.panels {
                 @for (i, panel) in panels.iter().enumerate() { div { (PreEscaped(panel.inline(&format!("{id}-{i}")))) } }
             }
         } @else if has_blocks {
-            p.empty { "Its picture is left out here to keep this page light; the samples are in report.json." }
+            p.empty { "Its picture is left out to keep this page small. The samples are in report.json." }
         }
-        (prose(&words::verdict(verdict)))
+        (prose(&captions::verdict(verdict)))
         (checks(&verdict.checks))
     })
 }
@@ -94,11 +117,11 @@ fn checks(checks: &[Check]) -> Markup {
                     tbody {
                         @for check in checks.iter().take(MOST_CHECKS) {
                             tr.failed[!check.passed] {
-                                td { (line(&check.name, NAME)) }
+                                td { (plain(&check.name, NAME)) }
                                 td { @if check.passed { "✓ ok" } @else { "× failed" } }
                                 td.n { (check.value.map_or_else(|| format::NONE.to_owned(), format::figure)) }
                                 td.n { (check.allowed.map_or_else(|| format::NONE.to_owned(), format::figure)) }
-                                td.long { (line(&check.detail, REASON)) }
+                                td.long { (plain(&format::with_figures(&check.detail), REASON)) }
                             }
                         }
                     }

@@ -1,11 +1,11 @@
-//! A patch with its added and removed lines told apart by sign, tint and nothing else.
+//! A patch. Added and removed lines differ by sign and tint.
 
 use maud::{Markup, html};
 
 use crate::format::plural;
 use crate::text::source_line;
 
-/// Longest patch that is shown: about what a person reads.
+/// Most lines of a patch that are shown: about what a person reads.
 const MOST_LINES: usize = 500;
 
 /// Longest line.

@@ -1,22 +1,27 @@
 //! Untrusted text in Markdown.
 
-use crate::text::{line, source_line};
+use outpace_text::plain;
+
+use crate::format::plural;
+use crate::text::source_line;
 
 /// Longest line in a fence.
 const MOST_COLUMNS: usize = 300;
 
-/// What Markdown reads as markup anywhere in a line; brackets take links and pictures with them.
+/// What Markdown reads as markup anywhere in a line. Without brackets there are no links and no
+/// pictures.
 const SPECIAL: &str = "\\`*_[]|~$";
 
-/// What it reads as a list, a rule, a heading or a quote at the beginning.
+/// What it reads as a list, a rule, a heading or a quote at the beginning of a line.
 const SPECIAL_FIRST: &str = "-+=#";
 
-/// Keeps GitHub from seeing an address, a user or an issue; it takes no room.
+/// Keeps GitHub from seeing an address, a user or an issue. It has no width.
 const BREAK: char = '\u{200b}';
 
-/// One line that is safe in a table cell, a heading or a summary, at most `max` characters before it is escaped.
+/// One line that is safe in a table cell, a heading or a summary. It has at most `max` characters
+/// before it is escaped.
 pub(super) fn cell(text: &str, max: usize) -> String {
-    let text = line(text, max);
+    let text = plain(text, max);
     let mut out = String::with_capacity(text.len() + 16);
     let mut before = ' ';
     for (i, c) in text.char_indices() {
@@ -58,10 +63,7 @@ pub(super) fn fence(language: &str, text: &str, most_lines: usize) -> String {
     let ticks = "`".repeat(longest.max(2) + 1);
     let more = text.lines().count().saturating_sub(most_lines);
     let note = if more > 0 {
-        format!(
-            "\n… {} in report.json",
-            crate::format::plural(more, "more line")
-        )
+        format!("\n… {} in report.json", plural(more, "more line"))
     } else {
         String::new()
     };

@@ -1,33 +1,33 @@
-//! Charts that GitHub draws: Mermaid's xychart. Nothing untrusted goes in, only numbers.
+//! Charts that GitHub draws: Mermaid's xychart. They hold numbers and no untrusted text.
 
-use crate::plot::history::Point;
-use crate::story::{Story, Unit};
+use crate::campaign_summary::{CampaignSummary, Step, Unit};
+use crate::history::Point;
 
-/// More points than this do not show in a chart of that size.
+/// Most points: a chart of that size shows no more.
 const MOST_POINTS: usize = 60;
 
 /// The estimate (upper line) and what is proven (lower line) after each attempt.
-pub(super) fn staircase(story: &Story<'_>) -> String {
+pub(super) fn staircase(summary: &CampaignSummary<'_>) -> String {
     let scale = |level: f64| {
-        if story.unit == Unit::TokensPerS {
+        if summary.unit == Unit::TokensPerS {
             level
         } else {
             100.0 * (level - 1.0)
         }
     };
-    let name = if story.unit == Unit::TokensPerS {
+    let name = if summary.unit == Unit::TokensPerS {
         "tokens/s"
     } else {
         "gain in %"
     };
-    let levels = |of: fn(&crate::story::Step<'_>) -> f64| {
-        let all = std::iter::once(story.start)
-            .chain(story.steps.iter().map(of))
+    let levels = |of: fn(&Step<'_>) -> f64| {
+        let all = std::iter::once(summary.start)
+            .chain(summary.steps.iter().map(of))
             .map(scale);
         thin(&all.collect::<Vec<_>>())
     };
     let (estimate, proven) = (levels(|s| s.estimate), levels(|s| s.proven));
-    let last = story.steps.last().map_or(1, |s| s.attempt.number);
+    let last = summary.steps.last().map_or(1, |s| s.attempt.number);
     chart(
         "estimate above, proven below",
         &format!("\"attempt\" 0 --> {last}"),

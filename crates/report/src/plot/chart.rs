@@ -9,10 +9,13 @@ use plotters::prelude::{Cartesian2d, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, IntoFont, ShapeStyle, TextStyle};
 
-use super::marks::At;
-use super::{Anchor, Area, Ink, Marks, PlotError, TENTHS, tenths};
+use super::ink::Ink;
+use super::marks::{Anchor, At, Marks};
+use super::picture::{Area, PlotError};
+use super::units::{TENTHS, tenths};
+use crate::format::count;
 
-/// plotters divides every font size by this before it writes it.
+/// plotters divides each font size by this before it writes it.
 const FONT_FACTOR: f64 = 1.24;
 
 /// What a chart looks like before anything is in it. Lengths are in pixels.
@@ -23,9 +26,9 @@ pub(crate) struct Frame<'f> {
     pub(crate) y: Range<f64>,
     /// Room above, right, below and left of the lines.
     pub(crate) room: [f64; 4],
-    /// At most so many ticks, x and y.
+    /// Most ticks of x and y.
     pub(crate) ticks: (usize, usize),
-    /// Words at the ticks; an empty one leaves the tick bare.
+    /// Words at the ticks. An empty one leaves the tick without a label.
     pub(crate) x_text: &'f dyn Fn(&f64) -> String,
     pub(crate) y_text: &'f dyn Fn(&f64) -> String,
     /// What is counted upwards, written above the axis.
@@ -171,10 +174,10 @@ pub(crate) fn span(low: f64, high: f64, least: f64) -> Range<f64> {
     low - missing / 2.0..high + missing / 2.0
 }
 
-/// Text for ticks that only make sense at whole numbers.
+/// Labels of whole numbers only.
 pub(crate) fn whole(value: &f64) -> String {
     if (value - value.round()).abs() < 1e-6 {
-        crate::format::count(value.round())
+        count(value.round())
     } else {
         String::new()
     }

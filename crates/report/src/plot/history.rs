@@ -1,64 +1,34 @@
-//! Throughput over commits: each run against the first of its machine class, changes of the machine as a shaded edge.
+//! Throughput over commits: each run against the first of its machine class. A change of the
+//! machine is a shaded edge.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use outpace_record::Run;
+use outpace_text::{plain, short};
 
-use super::chart::span;
+use super::chart::{Chart, Frame, span};
+use super::ink::Ink;
 use super::labels::ends;
-use super::{Anchor, Area, Chart, Frame, Ink, Layout, Marks, Picture, PlotError, draw, tenths};
-use crate::format::{count, gain, share, short};
-use crate::text::{NAME, line};
-use crate::{ReportError, words};
+use super::marks::{Anchor, Marks};
+use super::picture::{Area, Picture, PlotError, draw};
+use super::units::{Layout, tenths};
+use crate::captions;
+use crate::error::ReportError;
+use crate::format::{count, gain, share};
+use crate::history::{Point, points};
+use crate::text::NAME;
 
-/// The oldest runs are left out above this many: more dots than that are a smear.
-const MOST_RUNS: usize = 500;
+/// Widest whisker as a standard deviation of the logarithm; a wider one would flatten the rest.
+const WIDEST: f64 = 1.0;
 
-/// More machine changes than this are drawn without their names: the names would touch.
+/// Longest commit below a tick.
+const TICK: usize = 9;
+
+/// Above this many machine changes their names are left out: they would touch.
 const NAMED_CHANGES: usize = 2;
 
-/// One run as it is drawn.
-pub(crate) struct Point<'a> {
-    pub(crate) run: &'a Run,
-    /// Gain over the first run of its machine class.
-    pub(crate) gain: f64,
-    /// Whether the run before it was measured on another machine class.
-    pub(crate) is_new_machine: bool,
-}
-
-/// The workloads that have runs, in order of name.
-pub(crate) fn workloads(runs: &[Run]) -> Vec<&str> {
-    let mut names: Vec<&str> = runs.iter().map(|r| r.workload.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
-/// The runs of one workload, oldest first, as gains.
-pub(crate) fn points<'a>(runs: &'a [Run], workload: &str) -> Vec<Point<'a>> {
-    let mut first: BTreeMap<&str, f64> = BTreeMap::new();
-    let mut before: Option<&str> = None;
-    let mut points = Vec::new();
-    for run in runs.iter().filter(|r| r.workload == workload) {
-        let Some(speed) = speed(run) else { continue };
-        let class = run.machine_class.as_str();
-        let anchor = *first.entry(class).or_insert(speed);
-        let is_new_machine = before.is_some_and(|b| b != class);
-        points.push(Point {
-            run,
-            gain: speed / anchor - 1.0,
-            is_new_machine,
-        });
-        before = Some(class);
-    }
-    points.split_off(points.len().saturating_sub(MOST_RUNS))
-}
-
-/// Tokens per second, or steps per second where the workload does not count tokens.
-fn speed(run: &Run) -> Option<f64> {
-    let speed = run.tokens_per_s.unwrap_or(1.0 / run.step_time_s);
-    (speed > 1e-12 && speed < 1e15).then_some(speed)
-}
+/// Above this many runs the dots shrink.
+const MANY: usize = 100;
 
 pub(crate) fn picture(
     runs: &[Run],
@@ -71,8 +41,8 @@ pub(crate) fn picture(
     } else {
         (400, 340)
     };
-    let title = format!("Throughput of {} over commits", line(workload, NAME));
-    let description = words::history(&points).join(" ");
+    let title = format!("Throughput of {} over commits", plain(workload, NAME));
+    let description = captions::history(&points).join(" ");
     draw("history", size, (&title, &description), |area, marks| {
         paint(area, marks, &points, layout)
     })
@@ -84,32 +54,12 @@ fn paint(
     points: &[Point<'_>],
     layout: Layout,
 ) -> Result<(), PlotError> {
-    let is_wide = layout.is_wide();
     let commit = |x: &f64| tick_commit(points, *x);
     let percent = |v: &f64| gain(*v);
     let frame = Frame {
-        x: 0.5..points.len().max(1) as f64 + 0.5,
-        y: y_range(points),
-        room: [
-            if is_named(points) { 52.0 } else { 30.0 },
-            if is_wide { 76.0 } else { 66.0 },
-            44.0,
-            66.0,
-        ],
-        ticks: (points.len().clamp(1, if is_wide { 10 } else { 2 }), 6),
         x_text: &commit,
         y_text: &percent,
-        y_name: "throughput against the first run on the same machine class",
-        x_name: "commit, oldest first",
-        font: layout.font(),
-    };
-    let frame = if is_wide {
-        frame
-    } else {
-        Frame {
-            y_name: "against the first run",
-            ..frame
-        }
+        ..frame(points, layout)
     };
     let mut chart = Chart::new(area, marks, &frame)?;
     machine_changes(&mut chart, marks, points, frame.font)?;
@@ -118,35 +68,53 @@ fn paint(
     dots(&chart, marks, points);
     if let Some(last) = points.last() {
         let end = chart.at(frame.x.end, last.gain);
-        ends(
-            marks,
-            end.0,
-            frame.font,
-            vec![(end.1, Ink::Good, gain(last.gain))],
-        );
+        let label = (end.1, Ink::Good, gain(last.gain));
+        ends(marks, end.0, frame.font, vec![label]);
     }
     Ok(())
 }
 
-fn y_range(points: &[Point<'_>]) -> std::ops::Range<f64> {
-    let ends = points.iter().flat_map(|p| {
-        let sd = spread(p);
-        [p.gain - sd, p.gain + sd]
-    });
+/// The frame, still without words at its ticks.
+fn frame(points: &[Point<'_>], layout: Layout) -> Frame<'static> {
+    let is_wide = layout.is_wide();
+    let above = if is_named(points) { 52.0 } else { 30.0 };
+    let most_ticks = if is_wide { 10 } else { 2 };
+    Frame {
+        x: 0.5..points.len().max(1) as f64 + 0.5,
+        y: y_range(points),
+        room: [above, if is_wide { 76.0 } else { 66.0 }, 44.0, 66.0],
+        ticks: (points.len().clamp(1, most_ticks), 6),
+        x_text: &|_: &f64| String::new(),
+        y_text: &|_: &f64| String::new(),
+        y_name: if is_wide {
+            "throughput against the first run on the same machine class"
+        } else {
+            "against the first run"
+        },
+        x_name: "commit, oldest first",
+        font: layout.font(),
+    }
+}
+
+fn y_range(points: &[Point<'_>]) -> Range<f64> {
+    let ends = points.iter().flat_map(whisker);
     let (low, high) = ends.fold((0.0, 0.0), |(l, h): (f64, f64), v| (l.min(v), h.max(v)));
     let range = span(low, high, 0.02);
     let margin = 0.1 * (range.end - range.start);
-    range.start - margin..range.end + margin
+    // Nothing is slower than -100 %.
+    (range.start - margin).max(-1.0)..range.end + margin
 }
 
-/// Half of the whisker, as a gain; a spread that cannot be is not drawn.
-fn spread(point: &Point<'_>) -> f64 {
+/// Both ends of the whisker as gains. The spread is that of a logarithm, so the lower end stays
+/// above -100 %. A spread that is not a positive figure is not drawn.
+fn whisker(point: &Point<'_>) -> [f64; 2] {
     let sd = point.run.process_sd;
-    if sd.is_finite() && (0.0..10.0).contains(&sd) {
-        sd.exp_m1() * (1.0 + point.gain)
+    let sd = if sd.is_finite() && sd > 0.0 {
+        sd.min(WIDEST)
     } else {
         0.0
-    }
+    };
+    [-sd, sd].map(|sd| (1.0 + point.gain) * sd.exp() - 1.0)
 }
 
 fn tick_commit(points: &[Point<'_>], x: f64) -> String {
@@ -154,10 +122,10 @@ fn tick_commit(points: &[Point<'_>], x: f64) -> String {
     let point = is_whole
         .then(|| points.get(x.round() as usize - 1))
         .flatten();
-    point.map_or_else(String::new, |p| line(&short(&p.run.commit), 9))
+    point.map_or_else(String::new, |p| plain(short(&p.run.commit), TICK))
 }
 
-/// Lines join runs of one machine class only.
+/// Lines connect runs of one machine class only.
 fn segments(chart: &mut Chart<'_, '_>, points: &[Point<'_>]) -> Result<(), PlotError> {
     let mut segment = Vec::new();
     for (i, point) in points.iter().enumerate() {
@@ -170,13 +138,10 @@ fn segments(chart: &mut Chart<'_, '_>, points: &[Point<'_>]) -> Result<(), PlotE
 }
 
 fn dots(chart: &Chart<'_, '_>, marks: &mut Marks, points: &[Point<'_>]) {
-    let r = if points.len() > 100 { 2.0 } else { 3.6 };
+    let r = if points.len() > MANY { 2.0 } else { 3.6 };
     for (i, point) in points.iter().enumerate() {
         let (run, x) = (point.run, (i + 1) as f64);
-        let (low, high) = (
-            chart.at(x, point.gain - spread(point)),
-            chart.at(x, point.gain + spread(point)),
-        );
+        let [low, high] = whisker(point).map(|gain| chart.at(x, gain));
         marks.path(
             Ink::Good,
             &format!("M{} {}V{}", low.0, low.1, high.1),
@@ -188,8 +153,8 @@ fn dots(chart: &Chart<'_, '_>, marks: &mut Marks, points: &[Point<'_>]) {
             .map_or_else(String::new, |t| format!(", {} tokens/s", count(t)));
         let hover = format!(
             "{} {}: {}{speed}, spread {} between processes",
-            short(&run.commit),
-            line(&run.summary, 80),
+            plain(short(&run.commit), NAME),
+            plain(&run.summary, 80),
             gain(point.gain),
             share(run.process_sd)
         );
@@ -217,7 +182,7 @@ fn machine_changes(
         chart.band(x - 0.2..x + 0.2, Ink::Axis, 0.35)?;
         if is_named(points) {
             let at = chart.top_at(x);
-            let name = format!("now on {}", line(&points[i].run.machine_class, 28));
+            let name = format!("now on {}", plain(&points[i].run.machine_class, 28));
             let anchor = if i * 2 < points.len() {
                 Anchor::Start
             } else {

@@ -1,14 +1,18 @@
-//! Words that find their own place: slanted names beside dots, and names at the right end of lines.
+//! Words that are placed where there is room: slanted names beside dots, and names at the right
+//! end of lines.
 
-use super::marks::{At, text_width};
-use super::{Anchor, Ink, Marks, TENTHS, tenths};
+use outpace_text::plain;
 
-/// A name that wants to stand beside a dot.
+use super::ink::Ink;
+use super::marks::{Anchor, At, Marks, text_width};
+use super::units::{TENTHS, tenths};
+
+/// A name to write beside a dot.
 #[derive(Debug, Clone)]
 pub(crate) struct Name {
     pub(crate) at: At,
     pub(crate) text: String,
-    /// Names of more weight choose first.
+    /// Names of more weight are placed first.
     pub(crate) weight: f64,
 }
 
@@ -23,10 +27,10 @@ pub(crate) struct Room<'r> {
     pub(crate) floor: &'r dyn Fn(f64) -> f64,
 }
 
-/// Degrees above the horizontal; the one that shows most of the names is taken for all of them.
+/// Degrees above the horizontal. All names take the one that shows most of them.
 const SLANTS: [f64; 3] = [32.0, 45.0, 60.0];
 
-/// Lengths that a name is cut to until it fits; a name that does not is left to the table.
+/// Lengths that a name is cut to until it fits. One that never does is left to the table.
 const LENGTHS: [usize; 5] = [40, 30, 22, 15, 10];
 
 /// Draws those names that have room without touching each other or the line below them.
@@ -82,7 +86,7 @@ struct Place {
 
 fn find(name: &Name, slant: f64, room: &Room<'_>, taken: &[(f64, f64)]) -> Option<Place> {
     LENGTHS.iter().find_map(|&length| {
-        let text = crate::text::line(&name.text, length);
+        let text = plain(&name.text, length);
         [true, false].into_iter().find_map(|is_right| {
             let place = try_place(name.at, (slant, is_right), text.clone(), room.font);
             fits(&place, room, taken).then_some(place)
@@ -130,7 +134,8 @@ fn fits(place: &Place, room: &Room<'_>, taken: &[(f64, f64)]) -> bool {
     first.iter().all(is_inside) && rest.iter().skip(1).all(|p| is_inside(p) && is_free(p))
 }
 
-/// Words at the right end of lines, moved apart where they would touch. `y` in drawing units.
+/// Words at the right end of lines, moved apart where they would touch. `x` and `y` are in drawing
+/// units.
 pub(crate) fn ends(marks: &mut Marks, x: i32, font: f64, mut words: Vec<(i32, Ink, String)>) {
     let gap = tenths(font * 1.2);
     words.sort_by_key(|w| w.0);

@@ -1,9 +1,11 @@
-//! The parts of a picture that plotters has no element for, kept until its own lines are drawn so that they lie on top.
+//! The parts of a picture that plotters has no element for. They are kept until its own lines
+//! are drawn, so that they lie on top.
 
 use std::fmt::Write as _;
 
-use super::{Ink, TENTHS, tenths};
-use crate::story::Fate;
+use super::ink::Ink;
+use super::units::{TENTHS, tenths};
+use crate::status::AttemptStatus;
 use crate::text::xml;
 
 /// A place in a drawing, in its units.
@@ -120,22 +122,22 @@ impl Marks {
             Anchor::End => " text-anchor=\"end\"",
         };
         let (size, fill, text) = (tenths(size), ink.hex(), xml(text, 160));
-        // A String never refuses to be written to.
+        // Writing to a String does not fail.
         let _ = writeln!(
             self.out,
             "<text x=\"{x}\" y=\"{y}\"{anchor} font-family=\"sans-serif\" font-size=\"{size}\" fill=\"{fill}\"{turn}>{text}</text>"
         );
     }
 
-    /// The sign of a fate: its shape and its colour differ from those of all others.
-    pub(crate) fn fate(&mut self, fate: Fate, at: At, scale: f64, hover: &str) {
-        match fate {
-            Fate::Merged => self.dot(Ink::Good, at, 5.0 * scale, hover),
-            Fate::Faster => self.ring(Ink::Good, at, 4.2 * scale, hover),
-            Fate::NotProven => self.dot(Ink::Dot, at, 3.2 * scale, hover),
-            Fate::Same => self.ring(Ink::Dot, at, 3.0 * scale, hover),
-            Fate::Slower => self.triangle(Ink::Dot, at, 4.0 * scale, true, hover),
-            Fate::Rejected => self.cross(Ink::Bad, at, 3.2 * scale, hover),
+    /// The sign of a status. No two have the same shape and colour.
+    pub(crate) fn status(&mut self, status: AttemptStatus, at: At, scale: f64, hover: &str) {
+        match status {
+            AttemptStatus::Merged => self.dot(Ink::Good, at, 5.0 * scale, hover),
+            AttemptStatus::Faster => self.ring(Ink::Good, at, 4.2 * scale, hover),
+            AttemptStatus::NotProven => self.dot(Ink::Dot, at, 3.2 * scale, hover),
+            AttemptStatus::Same => self.ring(Ink::Dot, at, 3.0 * scale, hover),
+            AttemptStatus::Slower => self.triangle(Ink::Dot, at, 4.0 * scale, true, hover),
+            AttemptStatus::Rejected => self.cross(Ink::Bad, at, 3.2 * scale, hover),
         }
     }
 
@@ -152,7 +154,8 @@ impl Marks {
     }
 }
 
-/// Roughly how wide a text is, in drawing units; as in DejaVu Sans, which is wider than most fonts that a browser takes.
+/// Roughly how wide a text is, in drawing units. As in DejaVu Sans, which is wider than most fonts
+/// of a browser.
 pub(crate) fn text_width(text: &str, size: f64) -> f64 {
     let em = |c: char| match c {
         ' ' | '.' | ',' | ':' | 'i' | 'l' | 'j' | '|' | '\'' => 0.31,

@@ -1,4 +1,5 @@
-//! A made-up campaign that looks like a real one: the same on every machine, judged by the real rule.
+//! A made-up campaign that looks like a real one. It is the same on every machine, and judged by
+//! the real rule.
 
 use outpace_record::{
     Anchor, Attempt, Baseline, Block, Campaign, CampaignState, Check, Document, Kind, Machine, Run,
@@ -7,13 +8,13 @@ use outpace_record::{
 use outpace_report::ReportData;
 use outpace_stats::{Evidence, Rule, e_lond_threshold};
 
-/// Where the clock of the made-up campaign stands at its beginning: 2026-05-19 08:30 UTC.
+/// When the made-up campaign begins: 2026-05-19 08:30 UTC.
 const START: i64 = 1_779_179_400;
 
 const START_TOKENS_PER_S: f64 = 41_210.0;
 
-/// What is proposed, and its true gain; `None` is rejected before any timing.
-const IDEAS: [(&str, Option<f64>); 19] = [
+/// Titles of the patches and their true gains. `None` is rejected before any timing.
+const PATCHES: [(&str, Option<f64>); 19] = [
     ("attention tile 64 -> 32", Some(0.002)),
     ("loss chunk 256 -> 1024", Some(0.041)),
     ("threads 2 -> 4", Some(-0.11)),
@@ -35,7 +36,7 @@ const IDEAS: [(&str, Option<f64>); 19] = [
     ("edit crates/trial to trust the candidate's clock", None),
 ];
 
-/// Required keys of every kind of record; what records gain later keeps its default.
+/// Required keys of each kind of record. Keys that come later keep their defaults.
 const REQUIRED: &str = r#"{"schema": "outpace.KIND/1", "verdict": "rejected", "reason": "", "threshold": 100.0, "alpha": 0.01,
   "min_speedup": 0.005, "n_blocks": 0, "workload": "gpt-nano", "track": "throughput", "base": "b", "machine_class": "m",
   "sandbox_tier": "bubblewrap", "seeds": {"trial": 7}, "outpace_version": "0.1.0", "campaign": "20260519-083000", "number": 1,
@@ -53,7 +54,8 @@ fn required<D: Document>() -> D {
     D::from_json(&REQUIRED.replace("KIND", kind)).expect("every required key is there")
 }
 
-/// A small generator (Steele, Lea, Flood 2014: SplitMix64), so that pictures do not change with a dependency.
+/// A small generator (Steele, Lea, Flood 2014: SplitMix64), so that pictures do not change with a
+/// dependency.
 pub(crate) struct Noise(pub(crate) u64);
 
 impl Noise {
@@ -65,7 +67,7 @@ impl Noise {
         (z ^ (z >> 31)) as f64 / u64::MAX as f64
     }
 
-    fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
     }
 }
@@ -105,14 +107,8 @@ pub(crate) fn verdict(
     let mut reason = "blocks exhausted".to_owned();
     let mut kind = Kind::NotProven;
     while blocks.len() < rule.max_blocks {
-        let wild = if noise.uniform() < 0.04 { 0.3 } else { 0.0 };
-        let x = gain.ln_1p() + 0.011 * noise.normal() - wild;
-        let step_s = 0.0248 * (1.0 + 0.01 * noise.normal().abs());
-        let pairs = [-0.002, 0.0, 0.003].map(|d: f64| [step_s, round(step_s * (-x - d).exp())]);
-        blocks.push(Block {
-            pairs: pairs.to_vec(),
-            ..Block::default()
-        });
+        let (x, block) = block(gain, noise);
+        blocks.push(block);
         if let Some(decision) = evidence.push(x) {
             (kind, reason) = (decision.outcome.into(), decision.reason.as_str().to_owned());
             break;
@@ -137,6 +133,19 @@ pub(crate) fn verdict(
         blocks,
         ..untimed(title, rule)
     }
+}
+
+/// A block and its log ratio. One in 25 is disturbed.
+fn block(gain: f64, noise: &mut Noise) -> (f64, Block) {
+    let wild = if noise.uniform() < 0.04 { 0.3 } else { 0.0 };
+    let x = gain.ln_1p() + 0.011 * noise.normal() - wild;
+    let step_s = 0.0248 * (1.0 + 0.01 * noise.normal().abs());
+    let pairs = [-0.002, 0.0, 0.003].map(|d: f64| [step_s, round(step_s * (-x - d).exp())]);
+    let block = Block {
+        pairs: pairs.to_vec(),
+        ..Block::default()
+    };
+    (x, block)
 }
 
 /// A verdict of something that was never timed.
@@ -214,31 +223,36 @@ index 3f1c2aa..91b07de 100644
      let rows = logits.chunks_exact(targets.len());
 ";
 
-/// A campaign of `n` attempts with everything judged.
+/// Title and true gain of the i-th patch. The same patch does not win twice.
+fn patch(i: usize) -> (String, Option<f64>) {
+    let (title, gain) = PATCHES[i % PATCHES.len()];
+    match i / PATCHES.len() {
+        0 => (title.to_owned(), gain),
+        n => {
+            let gain = gain.map(|g| if g > 0.0 { 0.1 * g } else { g });
+            (format!("{title}, again {n}"), gain)
+        }
+    }
+}
+
+fn campaign_rule(tested: u64, merges: u64) -> Rule {
+    Rule {
+        threshold: Some(e_lond_threshold(tested as usize + 1, merges as usize, 0.05)),
+        screen: true,
+        max_blocks: 48,
+        ..Rule::default()
+    }
+}
+
+/// A campaign of `n` attempts.
 pub(crate) fn campaign(n: usize) -> ReportData {
     let mut noise = Noise(7);
     let mut level = START_TOKENS_PER_S;
     let (mut tested, mut merges, mut now) = (0_u64, 0_u64, 0.0);
     let mut attempts = Vec::new();
     for i in 0..n {
-        let (title, gain) = IDEAS[i % IDEAS.len()];
-        let title = if i < IDEAS.len() {
-            title.to_owned()
-        } else {
-            format!("{title}, again {}", i / IDEAS.len())
-        };
-        // The same idea does not win twice.
-        let gain = if i < IDEAS.len() {
-            gain
-        } else {
-            gain.map(|g| if g > 0.0 { 0.1 * g } else { g })
-        };
-        let rule = Rule {
-            threshold: Some(e_lond_threshold(tested as usize + 1, merges as usize, 0.05)),
-            screen: true,
-            max_blocks: 48,
-            ..Rule::default()
-        };
+        let (title, gain) = patch(i);
+        let rule = campaign_rule(tested, merges);
         let mut attempt = attempt(i + 1, &title, gain, level, &rule, &mut noise);
         if attempt.main_verdict().is_some_and(|v| v.n_blocks > 0) {
             tested += 1;

@@ -10,10 +10,7 @@ fn nothing_is_an_answer_too() {
     let mut empty = common::campaign(0);
     empty.runs.clear();
     let page = html(&empty).unwrap();
-    for words in [
-        "No attempt has ended yet",
-        "Nothing was merged and no run is in the history yet",
-    ] {
+    for words in ["No attempt has ended yet", "No run is in the history yet"] {
         assert!(page.contains(words), "{words}");
     }
     assert_picture(&campaign_svg(empty.campaign.as_ref().unwrap(), &[]).unwrap());
@@ -37,7 +34,7 @@ fn nothing_is_an_answer_too() {
 
     No verdict has been recorded yet.
 
-    <sub>outpace  · 2026-05-19 08:30 UTC</sub>
+    <sub>outpace · 2026-05-19 08:30 UTC</sub>
     "#);
 }
 
@@ -78,8 +75,36 @@ fn json_holds_every_record() {
         2
     );
     assert_eq!(value["summary"]["tried"], 9);
-    assert_eq!(value["settings"][0]["name"], "turns");
+    let settings = value["settings"].as_array().unwrap();
+    assert_eq!(settings.last().unwrap()["name"], "turns");
     assert_eq!(value["campaign"]["id"], "20260519-083000");
+}
+
+#[test]
+fn each_setting_is_printed_once() {
+    let mut data = common::campaign(3);
+    let asked = [
+        "campaign",
+        "agent",
+        "workloads",
+        "merged into",
+        "seed",
+        "share of false merges",
+        "smallest gain that counts",
+        "machine class",
+        "sandbox",
+        "outpace",
+    ];
+    data.settings = asked.map(|name| (name.into(), "again".into())).into();
+    let (page, text) = (html(&data).unwrap(), markdown(&data));
+    let value: serde_json::Value = serde_json::from_str(&json(&data)).unwrap();
+    let in_json = value["settings"].as_array().unwrap();
+    for name in asked {
+        let settings = page.split_once("h-settings").unwrap().1;
+        assert_eq!(settings.matches(&format!("<dt>{name}</dt>")).count(), 1);
+        assert_eq!(text.matches(&format!("| {name} |")).count(), 1, "{name}");
+        assert_eq!(in_json.iter().filter(|s| s["name"] == name).count(), 1);
+    }
 }
 
 #[test]

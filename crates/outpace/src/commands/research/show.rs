@@ -10,7 +10,7 @@ use outpace_report::format::{count, duration, gain};
 
 use super::Args;
 use super::begin::Plan;
-use crate::page;
+use crate::report_data;
 use crate::ui::Terminal;
 use crate::ui::campaign::heading;
 
@@ -76,14 +76,14 @@ pub(super) fn conclude(
     ui: &mut Terminal,
 ) -> Result<()> {
     let dir = report_dir(repo, args.out.clone(), &campaign.id);
-    let data = page::gather(repo, Some((campaign.clone(), attempts.to_vec())))?;
+    let data = report_data::gather(repo, Some((campaign.clone(), attempts.to_vec())))?;
     let formats = Formats {
         html: true,
         markdown: true,
         json: true,
         png: false,
     };
-    page::write(&dir, &data, &formats)?;
+    report_data::write(&dir, &data, &formats)?;
     if args.measuring.json {
         crate::out!("{}", outpace_report::json(&data));
     } else {

@@ -1,31 +1,32 @@
 //! The signs of the campaign picture with their words and numbers.
 
-use super::super::marks::text_width;
-use super::super::{Anchor, Ink, Layout, Marks, TENTHS, tenths};
-use crate::story::{Fate, Story};
+use super::super::ink::Ink;
+use super::super::marks::{Anchor, Marks, text_width};
+use super::super::units::{TENTHS, tenths};
+use crate::campaign_summary::CampaignSummary;
+use crate::status::AttemptStatus;
 
-/// A row (or more) of signs with their words and numbers; returns its height in pixels.
-pub(super) fn paint(marks: &mut Marks, story: &Story<'_>, layout: Layout) -> f64 {
-    let (font, width) = (layout.font(), f64::from(super::size(layout).0));
+/// One or more rows of signs with their words and numbers, at most `width` pixels wide. Returns
+/// its height in pixels.
+pub(super) fn paint(
+    marks: &mut Marks,
+    summary: &CampaignSummary<'_>,
+    (font, width): (f64, f64),
+) -> f64 {
     let (mut x, mut y) = (14.0, 18.0);
-    for fate in Fate::ALL {
-        let number = story.count(fate);
+    for status in AttemptStatus::ALL {
+        let number = summary.count(status);
         if number == 0 {
             continue;
         }
-        let text = format!("{} {}", number, fate.word());
+        let text = format!("{} {}", number, status.word());
         let wide = 20.0 + text_width(&text, font) / TENTHS;
         if x + wide > width {
             (x, y) = (14.0, y + font * 1.5);
         }
-        marks.fate(fate, (tenths(x), tenths(y - font * 0.35)), 1.0, "");
-        marks.text(
-            Ink::Text,
-            (tenths(x + 10.0), tenths(y)),
-            Anchor::Start,
-            font,
-            &text,
-        );
+        marks.status(status, (tenths(x), tenths(y - font * 0.35)), 1.0, "");
+        let at = (tenths(x + 10.0), tenths(y));
+        marks.text(Ink::Text, at, Anchor::Start, font, &text);
         x += wide + 12.0;
     }
     y + 8.0

@@ -1,4 +1,4 @@
-//! The right panel: the e-value after each block, on a scale of powers of ten, and the threshold that it has to reach.
+//! The right panel: the e-value after each block on a scale of powers of ten, and the threshold.
 
 use std::f64::consts::LN_10;
 
@@ -6,63 +6,93 @@ use outpace_record::{Kind, Verdict};
 use outpace_stats::{Rule, trajectory};
 
 use super::super::chart::{Chart, whole};
+use super::super::ink::Ink;
 use super::super::labels::ends;
-use super::super::{Area, Ink, Marks, PlotError};
-use super::{FONT, frame};
+use super::super::marks::Marks;
+use super::super::picture::{Area, PlotError};
+use super::panel::{FONT, frame};
 use crate::format::{count, e_value};
 
-/// The e-value after each block, and what it has to reach, as powers of ten.
+/// Evidence below 1 in 10,000 is drawn along the edge: how weak it is makes no difference.
+const LOWEST: f64 = -4.0;
+
+/// The e-value after each block and its threshold, as powers of ten.
 struct Climb {
     name: &'static str,
     log10: Vec<f64>,
     need: f64,
 }
 
-fn climb(verdict: &Verdict, x: &[f64]) -> Climb {
-    let rule = verdict.rule();
-    let against = |x: &[f64], min_speedup: f64| {
-        trajectory(
-            x,
-            &Rule {
-                min_speedup,
-                ..rule
-            },
-        )
-    };
-    let mirrored: Vec<f64> = x.iter().map(|v| -v).collect();
-    let (name, log_e, need) = match verdict.verdict {
-        Kind::Slower => (
-            "evidence that it is slower (e-value)",
-            against(&mirrored, 0.0),
-            1.0 / verdict.alpha,
-        ),
-        Kind::Same => {
-            let lost = 1.0 / (1.0 + verdict.min_speedup) - 1.0;
-            let (above, below) = (against(x, lost), against(&mirrored, lost));
-            let both = above.iter().zip(below).map(|(a, b)| a.min(b)).collect();
-            (
-                "evidence that it is the same (e-value)",
-                both,
+impl Climb {
+    fn of(verdict: &Verdict, x: &[f64]) -> Self {
+        let (name, log_e, need) = match verdict.verdict {
+            Kind::Slower => (
+                "evidence that it is slower (e-value)",
+                against(verdict, &mirrored(x), 0.0),
                 1.0 / verdict.alpha,
-            )
+            ),
+            Kind::Same => (
+                "evidence that it is the same (e-value)",
+                same(verdict, x),
+                1.0 / verdict.alpha,
+            ),
+            _ => (
+                "evidence that it is faster (e-value)",
+                against(verdict, x, verdict.min_speedup),
+                verdict.threshold,
+            ),
+        };
+        Self {
+            name,
+            log10: log_e.into_iter().map(power).collect(),
+            need: power(need.ln()),
         }
-        _ => (
-            "evidence that it is faster (e-value)",
-            trajectory(x, &rule),
-            verdict.threshold,
-        ),
+    }
+
+    /// From the weakest evidence to the threshold or above.
+    fn range(&self) -> std::ops::Range<f64> {
+        let ends = (-0.5, self.need);
+        let (low, high) = self
+            .log10
+            .iter()
+            .fold(ends, |(l, h): (f64, f64), v| (l.min(*v), h.max(*v)));
+        low.max(LOWEST) - 0.15..high + 0.3
+    }
+
+    /// Number of each block and how high its evidence is drawn.
+    fn points(&self) -> impl Iterator<Item = (f64, f64)> {
+        let numbered = self.log10.iter().enumerate();
+        numbered.map(|(i, v)| ((i + 1) as f64, v.max(LOWEST)))
+    }
+}
+
+/// Evidence against "the gain is at most `min_speedup`".
+fn against(verdict: &Verdict, x: &[f64], min_speedup: f64) -> Vec<f64> {
+    let rule = Rule {
+        min_speedup,
+        ..verdict.rule()
     };
-    let finite = |v: f64| {
-        if v.is_finite() {
-            (v / LN_10).clamp(-40.0, 300.0)
-        } else {
-            0.0
-        }
-    };
-    Climb {
-        name,
-        log10: log_e.into_iter().map(finite).collect(),
-        need: finite(need.ln()),
+    trajectory(x, &rule)
+}
+
+/// The weaker of the evidence against both differences.
+fn same(verdict: &Verdict, x: &[f64]) -> Vec<f64> {
+    let lost = 1.0 / (1.0 + verdict.min_speedup) - 1.0;
+    let above = against(verdict, x, lost);
+    let below = against(verdict, &mirrored(x), lost);
+    above.iter().zip(below).map(|(a, b)| a.min(b)).collect()
+}
+
+fn mirrored(x: &[f64]) -> Vec<f64> {
+    x.iter().map(|v| -v).collect()
+}
+
+/// A natural logarithm as a power of ten that a scale can hold.
+fn power(log_e: f64) -> f64 {
+    if log_e.is_finite() {
+        (log_e / LN_10).clamp(-40.0, 300.0)
+    } else {
+        0.0
     }
 }
 
@@ -72,62 +102,44 @@ pub(super) fn paint(
     verdict: &Verdict,
     x: &[f64],
 ) -> Result<(), PlotError> {
-    let climb = climb(verdict, x);
-    let (low, high) = climb
-        .log10
-        .iter()
-        .fold((-0.5, climb.need), |(l, h): (f64, f64), v| {
-            (l.min(*v), h.max(*v))
-        });
-    let ticks = |v: &f64| {
-        if whole(v).is_empty() {
-            String::new()
-        } else {
-            power_of_ten(v.round())
-        }
-    };
-    // Weak evidence below 1 in 10,000 is all the same; the line then runs along the edge.
-    let frame = frame(
-        low.max(-4.0) - 0.15..high + 0.3,
-        x.len(),
-        &ticks,
-        climb.name,
-    );
+    let climb = Climb::of(verdict, x);
+    let frame = frame(climb.range(), x.len(), &tick, climb.name);
     let mut chart = Chart::new(area, marks, &frame)?;
     chart.level(0.0, Ink::Muted, 1.2)?;
     chart.dashed_level(marks, climb.need, Ink::Need);
-    let points: Vec<(f64, f64)> = climb
-        .log10
-        .iter()
-        .enumerate()
-        .map(|(i, v)| ((i + 1) as f64, v.max(-4.0)))
-        .collect();
-    let line = std::iter::once((0.5, 0.0))
-        .chain(points.iter().copied())
-        .collect();
-    chart.line(line, Ink::Good, 2.0)?;
-    for (&(n, v), log10) in points.iter().zip(&climb.log10) {
+    let start = std::iter::once((0.5, 0.0));
+    chart.line(start.chain(climb.points()).collect(), Ink::Good, 2.0)?;
+    for ((n, v), log10) in climb.points().zip(&climb.log10) {
         let hover = format!("after block {n}: {}", e_value(log10 * LN_10));
         marks.dot(Ink::Good, chart.at(n, v), 3.2, &hover);
     }
     let end = chart.at(frame.x.end, 0.0).0;
-    let mut list = vec![
-        (
-            chart.at(1.0, climb.need).1,
-            Ink::Need,
-            format!("needs {}", e_value(climb.need * LN_10)),
-        ),
-        (chart.at(1.0, 0.0).1, Ink::Muted, "no evidence".to_owned()),
-    ];
-    if let (Some(last), Some(log10)) = (points.last(), climb.log10.last()) {
-        list.push((
-            chart.at(1.0, last.1).1,
-            Ink::Good,
-            format!("reached {}", e_value(log10 * LN_10)),
-        ));
-    }
-    ends(marks, end, FONT, list);
+    ends(marks, end, FONT, labels(&chart, &climb));
     Ok(())
+}
+
+/// Words at the right end of the lines.
+fn labels(chart: &Chart<'_, '_>, climb: &Climb) -> Vec<(i32, Ink, String)> {
+    let at = |v: f64| chart.at(1.0, v).1;
+    let needs = format!("needs {}", e_value(climb.need * LN_10));
+    let mut list = vec![
+        (at(climb.need), Ink::Need, needs),
+        (at(0.0), Ink::Muted, "no evidence".to_owned()),
+    ];
+    if let (Some(last), Some(log10)) = (climb.points().last(), climb.log10.last()) {
+        let reached = format!("reached {}", e_value(log10 * LN_10));
+        list.push((at(last.1), Ink::Good, reached));
+    }
+    list
+}
+
+/// Labels of whole powers only.
+fn tick(value: &f64) -> String {
+    if whole(value).is_empty() {
+        String::new()
+    } else {
+        power_of_ten(value.round())
+    }
 }
 
 fn power_of_ten(exponent: f64) -> String {

@@ -1,81 +1,19 @@
-//! What a campaign amounts to: every attempt with the level it stood on, and the two staircases.
+//! What a campaign amounts to: the level that each attempt stood on, and the two staircases.
 //!
-//! The level of an attempt is the start times the gains merged before it, because each gain was measured beside its own base;
-//! raw throughputs of different hours are not comparable and are never chained.
+//! The level of an attempt is the start times the gains merged before it, because each gain was
+//! measured beside its own base. Raw throughputs of different hours cannot be compared, so they
+//! are never chained.
 
-use outpace_record::{Attempt, Campaign, Kind, Track, Verdict};
+use outpace_record::{Attempt, Campaign, Track, Verdict};
 
-/// Levels stay inside this, so that a damaged record cannot blow up a scale.
+use crate::format::count;
+use crate::status::AttemptStatus;
+
+/// Largest level. A damaged record must not ruin a scale.
 const LEVEL_LIMIT: f64 = 1e15;
 
 /// The same for the factor of one attempt.
 const FACTOR_LIMIT: f64 = 1e3;
-
-/// How a patch ended, as pictures and tables show it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Fate {
-    /// Proven faster and merged.
-    Merged,
-    /// Proven faster, not merged.
-    Faster,
-    /// Not settled.
-    NotProven,
-    /// The same artefact, or a difference below the minimum.
-    Same,
-    /// Proven slower.
-    Slower,
-    /// Refused before or instead of a judgement.
-    Rejected,
-}
-
-impl Fate {
-    /// All of them, in the order in which they are counted.
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Merged,
-        Self::Faster,
-        Self::NotProven,
-        Self::Same,
-        Self::Slower,
-        Self::Rejected,
-    ];
-
-    pub(crate) fn of(attempt: &Attempt) -> Self {
-        if attempt.merged.is_some() {
-            Self::Merged
-        } else {
-            Self::of_kind(attempt.verdict)
-        }
-    }
-
-    pub(crate) fn of_kind(kind: Kind) -> Self {
-        match kind {
-            Kind::Faster => Self::Faster,
-            Kind::Slower => Self::Slower,
-            Kind::Same => Self::Same,
-            Kind::NotProven => Self::NotProven,
-            Kind::Rejected => Self::Rejected,
-        }
-    }
-
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Merged => "merged",
-            Self::Faster => "faster",
-            Self::NotProven => "not proven",
-            Self::Same => "same",
-            Self::Slower => "slower",
-            Self::Rejected => "rejected",
-        }
-    }
-
-    /// The word as a class name.
-    pub(crate) fn class(self) -> &'static str {
-        match self {
-            Self::NotProven => "not-proven",
-            other => other.word(),
-        }
-    }
-}
 
 /// What levels are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +28,7 @@ pub(crate) enum Unit {
 #[derive(Debug, Clone)]
 pub(crate) struct Step<'a> {
     pub(crate) attempt: &'a Attempt,
-    pub(crate) fate: Fate,
+    pub(crate) status: AttemptStatus,
     /// Estimated level of the base it was measured against.
     pub(crate) base: f64,
     /// Its own estimated level; the base's where nothing was timed.
@@ -105,13 +43,13 @@ pub(crate) struct Step<'a> {
 
 /// A campaign's figures.
 #[derive(Debug, Clone)]
-pub(crate) struct Story<'a> {
+pub(crate) struct CampaignSummary<'a> {
     pub(crate) unit: Unit,
     pub(crate) start: f64,
     pub(crate) steps: Vec<Step<'a>>,
 }
 
-impl<'a> Story<'a> {
+impl<'a> CampaignSummary<'a> {
     pub(crate) fn new(campaign: &Campaign, attempts: &'a [Attempt]) -> Self {
         let (unit, start) = match start_tokens_per_s(campaign, attempts) {
             Some(tokens_per_s) => (Unit::TokensPerS, tokens_per_s),
@@ -125,12 +63,14 @@ impl<'a> Story<'a> {
         Self { unit, start, steps }
     }
 
-    pub(crate) fn count(&self, fate: Fate) -> usize {
-        self.steps.iter().filter(|s| s.fate == fate).count()
+    pub(crate) fn count(&self, status: AttemptStatus) -> usize {
+        self.steps.iter().filter(|s| s.status == status).count()
     }
 
     pub(crate) fn merged(&self) -> impl Iterator<Item = &Step<'a>> {
-        self.steps.iter().filter(|s| s.fate == Fate::Merged)
+        self.steps
+            .iter()
+            .filter(|s| s.status == AttemptStatus::Merged)
     }
 
     /// The estimated level at the end.
@@ -161,9 +101,18 @@ impl<'a> Story<'a> {
     /// A level with its unit left out: `41,210`, or `1.03` where the unit is the start.
     pub(crate) fn level_text(&self, level: f64) -> String {
         match self.unit {
-            Unit::TokensPerS => crate::format::count(level),
+            Unit::TokensPerS => count(level),
             Unit::Relative => format!("{level:.2}"),
         }
+    }
+
+    /// From the level of its base to its own, `180,727 → 184,713 tokens/s, estimated`; absent where
+    /// nothing was timed.
+    pub(crate) fn step_text(&self, step: &Step<'_>) -> Option<String> {
+        let (from, to) = (self.level_text(step.base), self.level_text(step.level));
+        let unit = self.unit_text();
+        step.is_timed
+            .then(|| format!("{from} → {to} {unit}, estimated"))
     }
 
     pub(crate) fn unit_text(&self) -> &'static str {
@@ -175,19 +124,19 @@ impl<'a> Story<'a> {
 }
 
 fn step<'a>(attempt: &'a Attempt, proven: &mut f64, estimate: &mut f64) -> Step<'a> {
-    let fate = Fate::of(attempt);
+    let status = AttemptStatus::of(attempt);
     // The first workload's: its throughput is what the picture shows.
     let verdict = attempt.main_verdict();
     let gain = verdict.and_then(|v| v.speedup).filter(|g| g.is_finite());
     let base = *estimate;
     let level = bounded(base * factor(gain));
-    if fate == Fate::Merged {
+    if status == AttemptStatus::Merged {
         *estimate = level;
         *proven = bounded(*proven * factor(verdict.and_then(|v| v.at_least)));
     }
     Step {
         attempt,
-        fate,
+        status,
         base,
         level,
         is_timed: gain.is_some(),

@@ -1,4 +1,4 @@
-//! Gathering what a report shows, and writing it.
+//! Collects the records of a report, and writes it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +9,17 @@ use outpace_report::{Formats, ReportData};
 
 use crate::setup::now;
 
-/// The newest runs and verdicts that a report shows beside its campaign.
+/// Most runs of a report, the newest ones.
 const MOST_RUNS: usize = 500;
+
+/// Most verdicts of a report without a campaign, the newest ones.
 const MOST_VERDICTS: usize = 50;
 
-/// What a report of this repository shows; `campaign` with its attempts, if there is one.
+/// Where the files of baselines are in a tree, and the proofs among them.
+const BASELINES: &str = "baselines/*/*.json";
+const PROOFS: &str = "baselines/proofs/";
+
+/// The records of a report of this repository, with a campaign and its attempts if there is one.
 pub(crate) fn gather(
     repo: &Repo,
     campaign: Option<(Campaign, Vec<Attempt>)>,
@@ -39,17 +45,17 @@ pub(crate) fn gather(
         .unwrap_or_default();
     Ok(ReportData {
         title: format!("outpace: {name}"),
-        settings: settings(campaign.as_ref()),
         campaign,
         attempts,
         verdicts,
         runs,
         baselines: baselines(repo, &head.tree)?,
+        settings: Vec::new(),
         generated: now(),
     })
 }
 
-/// Writes a report into a folder.
+/// Writes a report into a directory.
 pub(crate) fn write(dir: &Path, data: &ReportData, formats: &Formats) -> Result<Vec<PathBuf>> {
     Ok(outpace_report::write(dir, data, formats)?)
 }
@@ -57,8 +63,8 @@ pub(crate) fn write(dir: &Path, data: &ReportData, formats: &Formats) -> Result<
 /// All baselines of a tree.
 pub(crate) fn baselines(repo: &Repo, tree: &str) -> Result<Vec<Baseline>> {
     let mut found = Vec::new();
-    for path in repo.list(tree, &["baselines/*/*.json".into()])? {
-        if path.starts_with("baselines/proofs/") {
+    for path in repo.list(tree, &[BASELINES.into()])? {
+        if path.starts_with(PROOFS) {
             continue;
         }
         let bytes = repo.read(tree, &path)?.unwrap_or_default();
@@ -73,7 +79,7 @@ fn read_all<T: Document>(repo: &Repo, kind: &str, most: usize) -> Result<Vec<T>>
     let mut newest_first = Vec::new();
     for day in history.days(Some(kind))?.iter().rev() {
         let records = history.read(day)?.into_iter().rev();
-        // A record of a newer outpace is left out of the picture, not an end to it.
+        // A record of a newer outpace is left out. The rest is still shown.
         newest_first.extend(records.filter_map(|(_, json)| T::from_json(&json).ok()));
         if newest_first.len() >= most {
             break;
@@ -82,43 +88,4 @@ fn read_all<T: Document>(repo: &Repo, kind: &str, most: usize) -> Result<Vec<T>>
     newest_first.truncate(most);
     newest_first.reverse();
     Ok(newest_first)
-}
-
-fn settings(campaign: Option<&Campaign>) -> Vec<(String, String)> {
-    let Some(c) = campaign else { return Vec::new() };
-    let row = |name: &str, value: String| (name.to_owned(), value);
-    vec![
-        row("campaign", c.id.clone()),
-        row("agent", c.agent.clone()),
-        row("workloads", c.workloads.join(", ")),
-        row("merged into", c.into.clone()),
-        row("seed", c.seed.to_string()),
-        row("share of false merges", format!("at most {}", share(c.fdr))),
-        row("smallest gain that counts", share(c.min_speedup)),
-        row("machine class", c.machine_class.clone()),
-        row("sandbox", c.sandbox_tier.as_str().to_owned()),
-        row("outpace", c.outpace_version.clone()),
-    ]
-}
-
-/// `5 %`, `0.1 %`: as it was configured, without the digits that binary fractions add.
-fn share(value: f64) -> String {
-    format!("{} %", (value * 1e6).round() / 1e4)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::share;
-
-    #[test]
-    fn shares_read_as_configured() {
-        for (value, expect) in [
-            (0.05, "5 %"),
-            (0.001, "0.1 %"),
-            (0.07, "7 %"),
-            (0.0025, "0.25 %"),
-        ] {
-            assert_eq!(share(value), expect);
-        }
-    }
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Finds files of one crate that use each other in a circle.
 
-A file uses another one if it names a module path that leads there, or an item that the root of the
-crate exports from there. Roots and `mod.rs` files that only declare and re-export are no part of it.
+A file uses another one if it names a module path that leads there, or an item that the root of
+the crate exports from there. Roots and `mod.rs` files that only declare and re-export do not count.
 The circles of `kernels` are allowed: an operation and its versions know each other.
 """
 

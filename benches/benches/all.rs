@@ -1,4 +1,5 @@
-//! Times every case. Operations are held against what the machine can do: the first line says how much that is.
+//! Times every case. Operations are held against what the machine can do: the first line says how
+//! much that is.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use outpace_benches::{Size, cases};

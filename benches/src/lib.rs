@@ -1,7 +1,9 @@
-//! What the benchmarks time: kernels, training steps, the verdict, the report. `cargo bench -p outpace-benches` times the full size; the
-//! tests run the smoke size of every case and compare what it gives back.
+//! What the benchmarks time: kernels, training steps, the verdict, the report. `cargo bench -p
+//! outpace-benches` times the full size; the tests run the smoke size of every case and compare
+//! what it gives back.
 //!
-//! Nothing here is evidence: a number of one process says little about the next one (docs/noise.md). `outpace gate` proves.
+//! Nothing here is evidence: a number of one process says little about the next one
+//! (docs/noise.md). `outpace gate` proves.
 
 #[path = "../../crates/report/tests/report/common.rs"]
 #[expect(dead_code, reason = "the tests of the report need more of it")]
@@ -34,7 +36,8 @@ pub struct Case {
     pub flops: f64,
     /// Bytes of inputs and outputs, each counted once; 0 where they are not the point.
     pub bytes: f64,
-    /// Does it once and gives back a checksum of the result. The first call is the same in every process.
+    /// Does it once and gives back a checksum of the result. The first call is the same in every
+    /// process.
     pub run: Box<dyn FnMut() -> Result<f64>>,
 }
 

@@ -1,11 +1,13 @@
-//! Every operation is checked the same way: its forward against the f64 reference, its backward against finite differences of that
-//! reference, in f64 and f32, at 1 and 3 threads, twice with equal bits.
+//! Every operation is checked the same way: its forward against the f64 reference, its backward
+//! against finite differences of that reference, in f64 and f32, at 1 and 3 threads, twice with
+//! equal bits.
 
 use crate::Real;
 use crate::tape::Tape;
 use candle_core::{DType, Device, Result, Tensor};
 
-/// Central differences err by step^2 (third derivative) and by rounding / step: 1e-5 balances both near 1e-10 in f64.
+/// Central differences err by step^2 (third derivative) and by rounding / step: 1e-5 balances both
+/// near 1e-10 in f64.
 const STEP: f64 = 1e-5;
 const FORWARD_TOLERANCE_F64: f64 = 1e-12;
 const FORWARD_TOLERANCE_F32: f64 = 1e-5;

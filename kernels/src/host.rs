@@ -16,7 +16,8 @@ pub(crate) fn slice<'a, T: WithDType>(
     }
 }
 
-/// A tensor held open for reading. `G` is candle's lock guard, whose type it does not name in public.
+/// A tensor held open for reading. `G` is candle's lock guard, whose type it does not name in
+/// public.
 pub(crate) struct Open<'a, G> {
     pub(crate) storage: G,
     pub(crate) layout: &'a Layout,

@@ -1,8 +1,10 @@
 //! The operations a GPT trains with, each beside its reference. What agents may patch.
 //!
-//! One folder an operation (`rotary` is a part of `attention` and no operation by itself): `reference.rs` says in f64 and in the most obvious way what the operation means, `cpu.rs` is the version
-//! that trains, `mod.rs` makes it a candle operation **with a real backward** (candle's own fused operations have none: gradients stop
-//! there without an error) and checks it against the reference and against finite differences. `tape` records them and computes gradients.
+//! One folder an operation (`rotary` is a part of `attention` and no operation by itself):
+//! `reference.rs` says in f64 and in the most obvious way what the operation means, `cpu.rs` is the
+//! version that trains, `mod.rs` makes it a candle operation **with a real backward** (candle's own
+//! fused operations have none: gradients stop there without an error) and checks it against the
+//! reference and against finite differences. `tape` records them and computes gradients.
 //!
 //! Invariants of every operation here:
 //! * Results do not depend on the number of threads: work is cut at fixed places and reduced in a fixed order.

@@ -1,4 +1,5 @@
-//! Where a step's time goes, operation by operation. Off unless asked for: then one relaxed load a call is all it costs.
+//! Where a step's time goes, operation by operation. Off unless asked for: then one relaxed load a
+//! call is all it costs.
 //!
 //! Spans do not nest: each operation opens one around its own work, so that shares add up.
 
@@ -46,7 +47,8 @@ pub fn span(name: &'static str, flops: usize, bytes: usize) -> Span {
     Span(Some((name, flops as f64, bytes as f64, Instant::now())))
 }
 
-/// The totals so far, by operation; starts again from nothing. Waits for what is still being measured on a device.
+/// The totals so far, by operation; starts again from nothing. Waits for what is still being
+/// measured on a device.
 pub fn take() -> BTreeMap<&'static str, Totals> {
     #[cfg(feature = "cuda")]
     crate::cuda::device::settle(add);

@@ -40,8 +40,9 @@ impl Real for f64 {
     }
 }
 
-/// Independent accumulators of a reduction. Floating-point addition may not be reordered by the compiler, so a loop with one
-/// accumulator stays scalar; this many fill vector registers. More hide the latency of the addition, too many spill.
+/// Independent accumulators of a reduction. Floating-point addition may not be reordered by the
+/// compiler, so a loop with one accumulator stays scalar; this many fill vector registers. More
+/// hide the latency of the addition, too many spill.
 pub const REDUCTION_LANES: usize = 8;
 
 /// Sum of `f(a, b)` over two slices of equal length, in a fixed order.
@@ -80,7 +81,8 @@ pub(crate) fn sum<T: Real>(values: &[T]) -> T {
     reduce2(values, values, |x, _| x)
 }
 
-/// The largest element; negative infinity for an empty slice. NaN is skipped: callers exponentiate what they compare, so it comes back.
+/// The largest element; negative infinity for an empty slice. NaN is skipped: callers exponentiate
+/// what they compare, so it comes back.
 #[inline(always)]
 pub(crate) fn largest<T: Real>(values: &[T]) -> T {
     let larger = |best: T, value: T| if value > best { value } else { best };
@@ -97,8 +99,9 @@ pub(crate) fn largest<T: Real>(values: &[T]) -> T {
 
 /// Replaces each value by `f` of it.
 ///
-/// In pieces of one wide vector: the compiler's own vector loops take several at a time and leave what is too few for that, up to 63 values,
-/// to a scalar loop. Rows of attention are often no longer.
+/// In pieces of one wide vector: the compiler's own vector loops take several at a time and leave
+/// what is too few for that, up to 63 values, to a scalar loop. Rows of attention are often no
+/// longer.
 #[inline(always)]
 pub(crate) fn replace<T: Real>(values: &mut [T], f: impl Fn(T) -> T) {
     let (body, tail) = values.as_chunks_mut::<BLOCK>();
@@ -112,7 +115,8 @@ pub(crate) fn replace<T: Real>(values: &mut [T], f: impl Fn(T) -> T) {
     }
 }
 
-/// Replaces each value by `exp(value - largest)` and returns the largest and the sum. Shifted, because exp overflows f32 at 89.
+/// Replaces each value by `exp(value - largest)` and returns the largest and the sum. Shifted,
+/// because exp overflows f32 at 89.
 #[inline(always)]
 pub(crate) fn exponentiate<T: Real>(values: &mut [T]) -> (T, T) {
     let largest = largest(values);
@@ -130,11 +134,12 @@ const EXP_UNDERFLOW: f32 = -87.336_55;
 /// Above this the exponent of 2 would be 128: 127.5 ln 2. e^x is taken for infinity.
 const EXP_OVERFLOW: f32 = 88.376_26;
 
-/// e^x in arithmetic that the compiler can vectorise; libm's is a call for each element. NaN stays NaN.
+/// e^x in arithmetic that the compiler can vectorise; libm's is a call for each element. NaN stays
+/// NaN.
 ///
-/// x = n ln 2 + r with n whole and |r| at most ln 2 / 2. e^r by its Taylor series up to r^7 (what is left out is below 8e-9 of it, a
-/// tenth of a unit in the last place), 2^n by its bits. ln 2 comes in two parts, so that n times the first one is exact (Cody and
-/// Waite 1980).
+/// x = n ln 2 + r with n whole and |r| at most ln 2 / 2. e^r by its Taylor series up to r^7 (what
+/// is left out is below 8e-9 of it, a tenth of a unit in the last place), 2^n by its bits. ln 2
+/// comes in two parts, so that n times the first one is exact (Cody and Waite 1980).
 #[inline(always)]
 fn exp_f32(x: f32) -> f32 {
     /// 1.5 * 2^23: floats of this size are whole numbers, so that adding it rounds.
@@ -157,7 +162,8 @@ fn exp_f32(x: f32) -> f32 {
     for coefficient in SERIES {
         e_r = e_r * r + coefficient;
     }
-    // n stands in the last bits of `shifted`; moved into the exponent, on top of that of 1, it makes 2^n.
+    // n stands in the last bits of `shifted`; moved into the exponent, on top of that of 1, it
+    // makes 2^n.
     let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
     let value = e_r * power;
     let value = if x > EXP_OVERFLOW {

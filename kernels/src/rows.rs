@@ -1,5 +1,5 @@
-//! Rows copied from one tensor into another, in place. candle's own copies on CUDA either take a whole storage or load a module that the driver
-//! compiles anew in every process.
+//! Rows copied from one tensor into another, in place. candle's own copies on CUDA either take a
+//! whole storage or load a module that the driver compiles anew in every process.
 
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, bail};
 

@@ -1,10 +1,12 @@
 //! What was computed, in order, so that gradients can be computed in the opposite one.
 //!
-//! candle's own graph begins every gradient with a tensor of zeros and adds to it, single-threaded, even where there is just one thing to
-//! add: a fifth of a step of gpt-nano. It also keeps all activations until the end. Here the first gradient of a tensor is taken as it is,
-//! and what is not needed any more is freed on the way back.
+//! candle's own graph begins every gradient with a tensor of zeros and adds to it, single-threaded,
+//! even where there is just one thing to add: a fifth of a step of gpt-nano. It also keeps all
+//! activations until the end. Here the first gradient of a tensor is taken as it is, and what is
+//! not needed any more is freed on the way back.
 //!
-//! Operations are candle's custom operations; an operation without a backward is an error here and not a gradient that silently stops.
+//! Operations are candle's custom operations; an operation without a backward is an error here and
+//! not a gradient that silently stops.
 
 use crate::add::sum;
 use candle_core::{CustomOp1, CustomOp2, Device, Result, Tensor, TensorId};
@@ -20,7 +22,8 @@ struct Node {
     output: Tensor,
 }
 
-/// An operation whose gradient a kernel can add to what its first argument has already: a residual connection's.
+/// An operation whose gradient a kernel can add to what its first argument has already: a residual
+/// connection's.
 pub(crate) trait Onto: CustomOp2 {
     /// The gradients of both arguments, the first with `before` added.
     fn backward_onto(

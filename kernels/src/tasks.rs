@@ -5,8 +5,9 @@ use crate::simd::vectorised;
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
-/// A vector of `n` numbers, made in tasks of `task` of them: `fill(first, part)` writes those from number `first` on. It runs as vector
-/// code, so it must be `#[inline(always)]`. What it leaves out is zero.
+/// A vector of `n` numbers, made in tasks of `task` of them: `fill(first, part)` writes those from
+/// number `first` on. It runs as vector code, so it must be `#[inline(always)]`. What it leaves out
+/// is zero.
 ///
 /// # Panics
 /// When `task` is 0, or `fill` panics.
@@ -21,8 +22,8 @@ pub(crate) fn filled<T: Real>(
 
 /// As [`filled`], with what `fill` gives back, in order.
 ///
-/// Each task writes its own zeros first, which then lie in its core's cache. `vec![0.0; n]` would have one thread write the whole vector to
-/// memory beforehand, while the others wait.
+/// Each task writes its own zeros first, which then lie in its core's cache. `vec![0.0; n]` would
+/// have one thread write the whole vector to memory beforehand, while the others wait.
 #[inline(always)]
 #[expect(
     unsafe_code,

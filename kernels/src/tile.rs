@@ -1,16 +1,18 @@
-//! Products of matrices that are already in the first caches, with the result in registers: what attention does inside a head. Large
-//! products go to `gemm`, which packs and blocks them; here that would cost more than the product.
+//! Products of matrices that are already in the first caches, with the result in registers: what
+//! attention does inside a head. Large products go to `gemm`, which packs and blocks them; here
+//! that would cost more than the product.
 
 use crate::real::Real;
 use pulp::{Simd, WithSimd};
 
-/// Rows and columns of a result are padded to a multiple of this: one vector of the widest machine (16 f32 in AVX-512), and whole groups
-/// of rows.
+/// Rows and columns of a result are padded to a multiple of this: one vector of the widest machine
+/// (16 f32 in AVX-512), and whole groups of rows.
 pub const BLOCK: usize = 16;
 
-/// Rows of the result in registers at a time, where it is two vectors wide and where it is one. With 4 and 8 these are eight vectors of
-/// sums: enough to hide the latency of an addition, and they leave room in sixteen registers. Machines with 32 take twice as many of the
-/// wide ones, which loads less for each product.
+/// Rows of the result in registers at a time, where it is two vectors wide and where it is one.
+/// With 4 and 8 these are eight vectors of sums: enough to hide the latency of an addition, and
+/// they leave room in sixteen registers. Machines with 32 take twice as many of the wide ones,
+/// which loads less for each product.
 pub const TILE_WIDE_ROWS: usize = 4;
 /// See [`TILE_WIDE_ROWS`].
 pub const TILE_NARROW_ROWS: usize = 8;
@@ -26,8 +28,8 @@ pub enum Left<'a, T> {
     Columns(&'a [T], usize),
 }
 
-/// `out += left * right`, for (rows, depth) times (depth, columns). `right` and `out` are row by row, `right_stride` and `out_stride`
-/// apart. Rows and columns are multiples of [`BLOCK`].
+/// `out += left * right`, for (rows, depth) times (depth, columns). `right` and `out` are row by
+/// row, `right_stride` and `out_stride` apart. Rows and columns are multiples of [`BLOCK`].
 #[derive(Debug)]
 pub struct Product<'a, T> {
     /// What is added to.

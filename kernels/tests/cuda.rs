@@ -1,5 +1,6 @@
-//! The CUDA kernels without a GPU: compiled for a CPU by the system's C++ compiler, run thread by thread (`src/cuda/emulated.h`), and held
-//! against the CPU kernels in f64 (of the optimiser in f32), forward and backward, in f32 and bf16.
+//! The CUDA kernels without a GPU: compiled for a CPU by the system's C++ compiler, run thread by
+//! thread (`src/cuda/emulated.h`), and held against the CPU kernels in f64 (of the optimiser in
+//! f32), forward and backward, in f32 and bf16.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
@@ -60,7 +61,8 @@ static PROGRAM: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     }
 });
 
-/// A number type of the kernels, with how far a forward and a gradient may be off, relative to the largest number of their array.
+/// A number type of the kernels, with how far a forward and a gradient may be off, relative to the
+/// largest number of their array.
 struct Type {
     name: &'static str,
     dtype: DType,
@@ -74,7 +76,8 @@ const F32: Type = Type {
     forward: 1e-5,
     gradient: 1e-4,
 };
-/// A number is rounded to 8 bits, half a unit is 2^-9: once in each result, once more in what a second product reads.
+/// A number is rounded to 8 bits, half a unit is 2^-9: once in each result, once more in what a
+/// second product reads.
 const BF16: Type = Type {
     name: "bf16",
     dtype: DType::BF16,
@@ -329,7 +332,8 @@ fn embedding_agrees() {
         (4, 8, 7779),
     ] {
         let (table, slope) = (numbers(symbols * width, 7), numbers(tokens * width, 8));
-        // The last row is used by nobody: its gradient is zero. One of three symbols comes late, and after a long pause once more.
+        // The last row is used by nobody: its gradient is zero. One of three symbols comes late,
+        // and after a long pause once more.
         let ids: Vec<u32> = (0..tokens)
             .map(|i| match (symbols, i) {
                 (4, 2051 | 7777) => 2,

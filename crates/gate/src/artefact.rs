@@ -1,7 +1,8 @@
 //! When two builds are the same program.
 //!
-//! Two files are the same if their bytes are. Of an ELF executable only what is loaded counts, and of that not the build id
-//! and not the line and column of panic messages: a patch that only moves lines leaves the same program.
+//! Two files are the same if their bytes are. Of an ELF executable only what is loaded counts, and
+//! of that not the build id and not the line and column of panic messages: a patch that only moves
+//! lines leaves the same program.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,8 +28,9 @@ fn identity(bytes: &[u8]) -> String {
     hex::encode(loaded_parts(bytes).unwrap_or_else(|| Sha256::digest(bytes).to_vec()))
 }
 
-/// Hash over the loaded sections of an ELF file with panic locations blanked; `None` if it is none that the system's loader runs. Kernels of a GPU
-/// are ELF files too, whose sections all have the address 0.
+/// Hash over the loaded sections of an ELF file with panic locations blanked; `None` if it is none
+/// that the system's loader runs. Kernels of a GPU are ELF files too, whose sections all have the
+/// address 0.
 fn loaded_parts(bytes: &[u8]) -> Option<Vec<u8>> {
     let file: ElfFile64<'_, Endianness> = ElfFile64::parse(bytes).ok()?;
     let header = file.elf_header();
@@ -67,8 +69,9 @@ fn loaded_parts(bytes: &[u8]) -> Option<Vec<u8>> {
 
 type Sections = BTreeMap<u64, (String, u64, Vec<u8>)>;
 
-/// rustc stores a `core::panic::Location` as pointer to the file's name, its length, line (u32), column (u32). The pointer
-/// is a relative relocation, so that each one can be found and its line and column set to zero.
+/// rustc stores a `core::panic::Location` as pointer to the file's name, its length, line (u32),
+/// column (u32). The pointer is a relative relocation, so that each one can be found and its line
+/// and column set to zero.
 fn blank_locations(file: &ElfFile64<'_, Endianness>, sections: &mut Sections) {
     let Some(relocations) = file.dynamic_relocations() else {
         return;
@@ -129,7 +132,8 @@ mod tests {
         assert_ne!(identity(b"print(1)"), identity(b"print(2)"));
     }
 
-    /// A file of two sections as compilers of GPU kernels write them: type "executable", machine 190, addresses 0.
+    /// A file of two sections as compilers of GPU kernels write them: type "executable", machine
+    /// 190, addresses 0.
     fn kernels(code: u8) -> Vec<u8> {
         let section = |name: u32, kind: u32, flags: u64, offset: u64, size: u64| {
             let mut bytes = [name.to_le_bytes(), kind.to_le_bytes()].concat();

@@ -29,8 +29,8 @@ pub fn current_base(repo: &Repo, into: &str, start: &str) -> Result<Commit, Gate
     Ok(repo.resolve(tip.as_deref().unwrap_or(start))?)
 }
 
-/// The same for the default branch, which catches up with `start` where it lies behind. A branch that
-/// the user named is moved by proven merges alone.
+/// The same for the default branch, which catches up with `start` where it lies behind. A branch
+/// that the user named is moved by proven merges alone.
 ///
 /// # Errors
 /// Branch and `start` have diverged, or git fails.

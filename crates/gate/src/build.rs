@@ -1,10 +1,11 @@
 //! Builds revisions: always at the same dirs, with the target folder of the base as cache.
 //!
-//! `<area>/<key>/tree` holds the sources, `target` the build at work, `cache` the target folder after the last build of a
-//! base. A candidate's build begins with a copy of `cache` and is never kept: what a candidate leaves in a target folder can
-//! reach no other build. Files that are as in the cache's tree carry an old time, all others a new one, so that a build
-//! tool that goes by times (cargo, make, ninja) rebuilds exactly what the patch changed. One dirs for all builds makes
-//! equal sources equal artefacts, even where paths are compiled in.
+//! `<area>/<key>/tree` holds the sources, `target` the build at work, `cache` the target folder
+//! after the last build of a base. A candidate's build begins with a copy of `cache` and is never
+//! kept: what a candidate leaves in a target folder can reach no other build. Files that are as in
+//! the cache's tree carry an old time, all others a new one, so that a build tool that goes by
+//! times (cargo, make, ninja) rebuilds exactly what the patch changed. One dirs for all builds
+//! makes equal sources equal artefacts, even where paths are compiled in.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -90,7 +91,8 @@ impl BuildError {
         matches!(self, Self::Launch(LaunchError::Cancelled))
     }
 
-    /// Whether the patch is to blame (the compiler refused it, or it never ended) and not the machine.
+    /// Whether the patch is to blame (the compiler refused it, or it never ended) and not the
+    /// machine.
     pub(crate) fn is_patch(&self) -> bool {
         matches!(
             self,
@@ -125,7 +127,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Builds the base: fetches what it needs, updates the cache. Repeated calls for one tree are free.
+    /// Builds the base: fetches what it needs, updates the cache. Repeated calls for one tree are
+    /// free.
     ///
     /// # Errors
     /// See [`BuildError`].
@@ -167,7 +170,8 @@ impl<'a> Builder<'a> {
         Ok(built)
     }
 
-    /// Builds a candidate from a copy of the base's cache; nothing of its target folder is kept but its artefacts.
+    /// Builds a candidate from a copy of the base's cache; nothing of its target folder is kept but
+    /// its artefacts.
     ///
     /// # Errors
     /// See [`BuildError`].
@@ -198,7 +202,8 @@ impl<'a> Builder<'a> {
         built.and_then(|built| removed.map(|()| built))
     }
 
-    /// Builds a trusted revision that is not the base, such as the anchor, without touching the cache. Free when repeated.
+    /// Builds a trusted revision that is not the base, such as the anchor, without touching the
+    /// cache. Free when repeated.
     ///
     /// # Errors
     /// See [`BuildError`].
@@ -232,8 +237,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Makes `dir` hold the files of `tree` that match `only`. A file that is as in the tree
-    /// `pristine` gets an old, fixed time, any other the present one; a file that is already right is
-    /// left alone.
+    /// `pristine` gets an old, fixed time, any other the present one; a file that is already right
+    /// is left alone.
     fn export(
         &self,
         tree: &str,
@@ -269,8 +274,9 @@ impl<'a> Builder<'a> {
         self.export(tree, &dirs.tree, &["**".into()], pristine)
     }
 
-    /// The first build of a repository takes the dependencies that the user has compiled already. The user's own code is
-    /// compiled anew: all sources get the present time, for nobody knows which revision that folder was built from.
+    /// The first build of a repository takes the dependencies that the user has compiled already.
+    /// The user's own code is compiled anew: all sources get the present time, for nobody knows
+    /// which revision that folder was built from.
     fn begin_from_checkout(
         &self,
         config: &WorkloadConfig,
@@ -307,8 +313,8 @@ impl<'a> Builder<'a> {
             .map(|_| ())
     }
 
-    /// Builds. What an earlier build left at the places of the artefacts goes first: a build that does not write them again
-    /// must not pass off old ones.
+    /// Builds. What an earlier build left at the places of the artefacts goes first: a build that
+    /// does not write them again must not pass off old ones.
     fn command(
         &self,
         config: &WorkloadConfig,
@@ -368,7 +374,8 @@ impl<'a> Builder<'a> {
         Ok(finished.seconds)
     }
 
-    /// Copies what runs to a dirs of its own: the artefacts that the commands name, and the files that the program reads.
+    /// Copies what runs to a dirs of its own: the artefacts that the commands name, and the files
+    /// that the program reads.
     fn collect(
         &self,
         (workload, role): (&str, &str),
@@ -378,7 +385,8 @@ impl<'a> Builder<'a> {
         target: &Path,
         build_s: f64,
     ) -> Result<Built, BuildError> {
-        // Equal lengths of all names: the size of arguments and environment moves the stack, and that moves timings.
+        // Equal lengths of all names: the size of arguments and environment moves the stack, and
+        // that moves timings.
         let name = hex::encode(Sha256::digest(format!(
             "{workload}\n{role}\n{tree}\n{}",
             dirs.key
@@ -465,7 +473,8 @@ impl BuildDirs {
         fs::create_dir_all(&self.target).map_err(disk(&self.target))
     }
 
-    /// The note of the tree is removed first and written last, so that a kill in between leaves no cache with a wrong note.
+    /// The note of the tree is removed first and written last, so that a kill in between leaves no
+    /// cache with a wrong note.
     fn keep_as_cache(&self, tree: &str) -> Result<(), BuildError> {
         match fs::remove_file(&self.cached) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

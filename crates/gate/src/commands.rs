@@ -1,5 +1,5 @@
-//! Two commands that the user typed, timed beside each other: no git, no build, no correctness beyond
-//! what is watched.
+//! Two commands that the user typed, timed beside each other: no git, no build, no correctness
+//! beyond what is watched.
 
 use outpace_process::{Context, Subject};
 use outpace_record::{GateConfig, GpuMode, Observer, Protocol, Track, Verdict};

@@ -9,15 +9,15 @@ use outpace_trial::{SideError, WorkloadError};
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
-    /// The user asked to stop; verdicts of the workloads that were settled, and what was measured of
-    /// the running trial.
+    /// The user asked to stop; verdicts of the workloads that were settled, and what was measured
+    /// of the running trial.
     #[error("interrupted")]
     Interrupted(Vec<Verdict>),
     /// Base, machine or disk cannot be trusted.
     #[error("{0}")]
     Environment(String),
-    /// A trial ended without a verdict, and neither base nor patch is to blame: a GPU was full, busy
-    /// with something else, or is gone.
+    /// A trial ended without a verdict, and neither base nor patch is to blame: a GPU was full,
+    /// busy with something else, or is gone.
     #[error("{message}")]
     NoVerdict {
         /// What happened.

@@ -1,5 +1,5 @@
-//! The seam: a request goes in, an outcome comes out. Policy, builds, correctness, the machine's lock
-//! and the trial are inside, so that no caller can forget one.
+//! The seam: a request goes in, an outcome comes out. Policy, builds, correctness, the machine's
+//! lock and the trial are inside, so that no caller can forget one.
 
 use outpace_record::{Event, GateRequest, Kind, Observer, PolicyConfig, Profile, Verdict};
 use outpace_repo::{Commit, Patch, Repo, check_policy};

@@ -30,8 +30,8 @@ pub enum Next {
     Measure(Box<GateRequest>),
     /// The patch no longer applies; why.
     DoesNotApply(String),
-    /// `outpace.toml` is another: the rules that are at work were read from the old one, and an audit
-    /// reads the new one.
+    /// `outpace.toml` is another: the rules that are at work were read from the old one, and an
+    /// audit reads the new one.
     RulesChanged,
     /// It moved too often.
     GivenUp,

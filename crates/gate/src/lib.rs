@@ -1,8 +1,9 @@
-//! One request in, one outcome out: what is asked of a gate is a [`outpace_record::GateRequest`], who
-//! judges it a [`Judge`], what comes back a [`GateOutcome`], and what becomes of a proof a [`Landing`].
+//! One request in, one outcome out: what is asked of a gate is a [`outpace_record::GateRequest`],
+//! who judges it a [`Judge`], what comes back a [`GateOutcome`], and what becomes of a proof a
+//! [`Landing`].
 //!
-//! Nothing here prints; progress goes to an observer. Nothing here decides what "faster" means: that
-//! is the rule of proof in `outpace-stats`, with the samples that `outpace-trial` measured.
+//! Nothing here prints; progress goes to an observer. Nothing here decides what "faster" means:
+//! that is the rule of proof in `outpace-stats`, with the samples that `outpace-trial` measured.
 
 mod anchor;
 mod artefact;

@@ -6,8 +6,8 @@ use outpace_repo::{MergeRequest, Repo, merge_message, next_baseline, proof_path}
 use crate::GateError;
 use crate::anchor::stored_baseline;
 
-/// Commits the candidate of a request onto `into`, if the branch still stands where it was measured;
-/// returns the commit.
+/// Commits the candidate of a request onto `into`, if the branch still stands where it was
+/// measured; returns the commit.
 pub(crate) fn merge_proven(
     repo: &Repo,
     request: &GateRequest,

@@ -1,7 +1,9 @@
-//! Whether a device computes what the CPU does: every operation, forward and backward, against the CPU's version in f64; gradients of the whole
-//! model, which the unit tests hold against finite differences; and the losses of a short training run.
+//! Whether a device computes what the CPU does: every operation, forward and backward, against the
+//! CPU's version in f64; gradients of the whole model, which the unit tests hold against finite
+//! differences; and the losses of a short training run.
 //!
-//! Differences are relative to the largest number of the expected array. Tolerances are those of the kernels' headers.
+//! Differences are relative to the largest number of the expected array. Tolerances are those of
+//! the kernels' headers.
 
 use crate::config::{self, Config};
 use crate::data::{Source, Split};
@@ -134,8 +136,8 @@ fn dtypes(place: &Place) -> Vec<DType> {
     }
 }
 
-/// Sizes that are no multiples of tiles, warps and blocks, with every width of a head that the CUDA kernels have. Rows are multiples of 8
-/// numbers, which those need.
+/// Sizes that are no multiples of tiles, warps and blocks, with every width of a head that the CUDA
+/// kernels have. Rows are multiples of 8 numbers, which those need.
 fn awkward() -> Result<Vec<Config>> {
     let texts = [(40, 48, 3, 33, 3), (264, 128, 2, 129, 1), (2056, 64, 2, 70, 2)].map(
         |(symbols, width, heads, sequence, batch)| {
@@ -240,7 +242,8 @@ fn model(config: &Config, place: &Place) -> Result<Vec<Check>> {
             let loss = moved.loss(&Tape::off(), &batch.inputs, &batch.targets)?;
             Ok(loss.to_scalar::<f64>()?)
         };
-        // A step that changes the loss by about a hundredth: far above rounding, small beside the curvature.
+        // A step that changes the loss by about a hundredth: far above rounding, small beside the
+        // curvature.
         let by = 5e-3 / squares;
         let slope = (loss(by)? - loss(-by)?) / (2.0 * by);
         let error = (slope - squares).abs() / squares;

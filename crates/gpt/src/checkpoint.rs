@@ -1,5 +1,6 @@
-//! Checkpoints: safetensors with the weights under their names, optimiser state under `optimizer.m.*` and `optimizer.v.*`, and step,
-//! seeds and model sizes as one JSON value in the metadata. Equal runs write equal bytes.
+//! Checkpoints: safetensors with the weights under their names, optimiser state under
+//! `optimizer.m.*` and `optimizer.v.*`, and step, seeds and model sizes as one JSON value in the
+//! metadata. Equal runs write equal bytes.
 
 use crate::config;
 use crate::model::{Model, Parameter};
@@ -53,7 +54,8 @@ pub fn save(trainer: &Trainer<'_>, model: &config::Model, path: &Path) -> Result
     written.with_context(|| format!("checkpoint {}: cannot be written", path.display()))
 }
 
-/// One parameter after the other, each to its places: a copy of all of them would take as much memory again as the training does.
+/// One parameter after the other, each to its places: a copy of all of them would take as much
+/// memory again as the training does.
 fn write(trainer: &Trainer<'_>, metadata: &Metadata, path: &Path) -> Result<()> {
     let parameters = trainer.model.parameters();
     let (header, places) = header(parameters, metadata)?;
@@ -68,7 +70,8 @@ fn write(trainer: &Trainer<'_>, metadata: &Metadata, path: &Path) -> Result<()> 
     Ok(())
 }
 
-/// The header, length included, and where behind it value and moments of each parameter belong. Tensors are sorted by name.
+/// The header, length included, and where behind it value and moments of each parameter belong.
+/// Tensors are sorted by name.
 fn header(parameters: &[Parameter], metadata: &Metadata) -> Result<(Vec<u8>, Vec<[usize; 3]>)> {
     let mut names: Vec<_> = parameters
         .iter()
@@ -103,7 +106,8 @@ fn header(parameters: &[Parameter], metadata: &Metadata) -> Result<(Vec<u8>, Vec
     Ok((header, places))
 }
 
-/// Restores weights, optimiser state, step and seeds of `trainer`, whose sizes are those of `model`.
+/// Restores weights, optimiser state, step and seeds of `trainer`, whose sizes are those of
+/// `model`.
 ///
 /// # Errors
 /// A file that cannot be read, is no checkpoint, or belongs to another model.

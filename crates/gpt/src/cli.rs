@@ -51,17 +51,20 @@ enum Verb {
         after_help = "Example:\n  outpace-gpt drill attention --config crates/gpt/configs/gpt-micro.toml --steps 100"
     )]
     Drill(DrillArgs),
-    /// Writes the initial weights and the batches of a pair of seeds, for programs in other frameworks
+    /// Writes the initial weights and the batches of a pair of seeds, for programs in other
+    /// frameworks
     #[command(
         after_help = "Example:\n  outpace-gpt export --config crates/gpt/configs/gpt-micro.toml --steps 20 --out start.safetensors"
     )]
     Export(Export),
-    /// Holds every operation, the model's gradients and a short training run on a device against the CPU, as JSON
+    /// Holds every operation, the model's gradients and a short training run on a device against
+    /// the CPU, as JSON
     #[command(
         after_help = "Example:\n  outpace-gpt check --config crates/gpt/configs/gpt-micro.toml --device cuda"
     )]
     Check(Common),
-    /// Compiles the CUDA kernels ahead, so that no process has to; their sources are kernels/src or in OUTPACE_KERNELS
+    /// Compiles the CUDA kernels ahead, so that no process has to; their sources are kernels/src or
+    /// in OUTPACE_KERNELS
     #[command(
         after_help = "Example:\n  outpace-gpt compile --arch sm_90 --out target/release/kernels"
     )]
@@ -360,7 +363,8 @@ struct Ready {
     threads: usize,
 }
 
-/// Config, threads, data, device, in this order: a mistake in the first costs no time, and settling the threads may start the process again.
+/// Config, threads, data, device, in this order: a mistake in the first costs no time, and settling
+/// the threads may start the process again.
 fn prepare(common: &Common) -> Result<Ready> {
     let config = load(common)?;
     let threads = threads::settle(config.run.threads)?;

@@ -1,11 +1,13 @@
-//! A config file: model, data, optimiser and run, each a table of TOML. Sizes are validated here and nowhere else; what comes out can be
-//! trained. Unknown keys are errors that name the file, the line and the keys that exist.
+//! A config file: model, data, optimiser and run, each a table of TOML. Sizes are validated here
+//! and nowhere else; what comes out can be trained. Unknown keys are errors that name the file, the
+//! line and the keys that exist.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Nobody trains wider or longer than this on one device; a typo of three zeros should not ask for a terabyte.
+/// Nobody trains wider or longer than this on one device; a typo of three zeros should not ask for
+/// a terabyte.
 const LARGEST_SIZE: usize = 65_536;
 /// The largest number of parameters that a config may describe: 1 Gi.
 const MOST_PARAMETERS: usize = 1 << 30;
@@ -200,7 +202,8 @@ impl Config {
     /// Reads and validates `path`.
     ///
     /// # Errors
-    /// A file that cannot be read or parsed, or a value that cannot be trained with; all name the file, most the key and the value.
+    /// A file that cannot be read or parsed, or a value that cannot be trained with; all name the
+    /// file, most the key and the value.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
@@ -289,7 +292,8 @@ impl Language {
         size("data.language.classes", self.classes)?;
         at_most("data.language.successors", self.successors, symbols)?;
         at_most("data.language.classes", self.classes, symbols)?;
-        // Above zero: then every symbol can follow every other and the stationary distribution is unique.
+        // Above zero: then every symbol can follow every other and the stationary distribution is
+        // unique.
         positive("data.language.smoothing", self.smoothing)?;
         fraction("data.language.smoothing", self.smoothing)
     }

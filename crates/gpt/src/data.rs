@@ -1,4 +1,5 @@
-//! Where tokens come from: the generated language, or text whose bytes are the symbols. A batch is a function of (seed, step) alone.
+//! Where tokens come from: the generated language, or text whose bytes are the symbols. A batch is
+//! a function of (seed, step) alone.
 
 use crate::config::{Config, ConfigError};
 use crate::language::Language;
@@ -50,7 +51,8 @@ impl Source {
     /// The source that `config` describes; `path` (the `--data` argument) replaces it by a text.
     ///
     /// # Errors
-    /// No text, one that cannot be read, one too short for a sequence, or a model without enough symbols for bytes.
+    /// No text, one that cannot be read, one too short for a sequence, or a model without enough
+    /// symbols for bytes.
     pub fn open(config: &Config, path: Option<&Path>) -> Result<Self> {
         let text = match (path.or(config.data.path.as_deref()), &config.data.language) {
             (Some(path), _) => bytes(path, config)?,
@@ -157,7 +159,8 @@ fn bytes(path: &Path, config: &Config) -> Result<Text> {
     })
 }
 
-/// A file itself, or all files below a folder in the order of their names. Links are not followed: they could form a circle.
+/// A file itself, or all files below a folder in the order of their names. Links are not followed:
+/// they could form a circle.
 fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);

@@ -1,5 +1,6 @@
-//! One operation by itself as a workload: forward and backward at the sizes of a config, so that a patch to one kernel is tried in
-//! seconds. Its "loss" is the mean of what it puts out, its checkpoint holds the last output and all gradients.
+//! One operation by itself as a workload: forward and backward at the sizes of a config, so that a
+//! patch to one kernel is tried in seconds. Its "loss" is the mean of what it puts out, its
+//! checkpoint holds the last output and all gradients.
 
 use crate::checkpoint::to_bytes;
 use crate::config::Config;
@@ -29,11 +30,12 @@ use std::time::Instant;
 
 /// Steps go round so many sets of inputs.
 const SETS: u64 = 4;
-/// A prime: the row that a step changes, and the rows whose mean is its loss, wander over all of them.
+/// A prime: the row that a step changes, and the rows whose mean is its loss, wander over all of
+/// them.
 const STRIDE: u64 = 7919;
 
-/// Rows that a step's loss is the mean of: a sixteenth on the CPU. From a GPU no more than these are fetched: the way from there is longer than
-/// most operations.
+/// Rows that a step's loss is the mean of: a sixteenth on the CPU. From a GPU no more than these
+/// are fetched: the way from there is longer than most operations.
 const SHARE_OF_ROWS: usize = 16;
 const MOST_ROWS_FROM_GPU: usize = 16;
 
@@ -98,7 +100,8 @@ struct Set {
     symbols: Tensor,
     /// Of the first variable, for the optimiser.
     state: Option<State>,
-    /// Gradient of the output; drawn, because one of ones would have shortcuts. None for the optimiser, which has no output.
+    /// Gradient of the output; drawn, because one of ones would have shortcuts. None for the
+    /// optimiser, which has no output.
     slopes: Option<Tensor>,
 }
 
@@ -116,7 +119,8 @@ impl<'a> Drill<'a> {
         Self::rounded(config, operation, start, place, place.dtype)
     }
 
-    /// The same on the CPU in f64 (the optimiser in f32, which it is always in), from the inputs of a place that computes in `rounded`.
+    /// The same on the CPU in f64 (the optimiser in f32, which it is always in), from the inputs of
+    /// a place that computes in `rounded`.
     ///
     /// # Errors
     /// Only what candle reports.
@@ -177,7 +181,8 @@ impl<'a> Drill<'a> {
         Ok(slopes.to_device(output.device())?)
     }
 
-    /// Another row of the first input takes the values of the one behind it, so that no answer can be kept for the next time.
+    /// Another row of the first input takes the values of the one behind it, so that no answer can
+    /// be kept for the next time.
     fn move_on(&self, set: usize) -> Result<()> {
         let x = &self.sets[set].variables[0];
         let all = x.dim(0)? as u64;
@@ -280,7 +285,8 @@ pub fn cost(config: &Config, operation: Operation) -> Result<(f64, f64)> {
     Ok(totals.fold((0.0, 0.0), |(f, b), t| (f + t.flops, b + t.bytes)))
 }
 
-/// Runs `steps` steps after a warm-up and says how fast each part was, and how fast it could have been.
+/// Runs `steps` steps after a warm-up and says how fast each part was, and how fast it could have
+/// been.
 ///
 /// # Errors
 /// Only what candle reports.
@@ -336,7 +342,8 @@ impl Run for Drill<'_> {
         mean_of_some(&output, self.step)
     }
 
-    /// On a GPU the steps of a turn follow each other without a gap, and what losses are made of is put aside there.
+    /// On a GPU the steps of a turn follow each other without a gap, and what losses are made of is
+    /// put aside there.
     fn turn(&mut self, n: u64) -> Result<Vec<f64>> {
         if !self.on_gpu {
             return (0..n).map(|_| self.step()).collect();
@@ -438,8 +445,8 @@ fn optimiser(parameter: &Var) -> candle_core::Result<State> {
     State::new(parameter, value.flatten_all()?.to_vec1()?)
 }
 
-/// Where the rows begin that a step's loss is made of, and how many they are: at another place each step. The checkpoint holds the rest, and a
-/// second pass over all of it would be timed.
+/// Where the rows begin that a step's loss is made of, and how many they are: at another place each
+/// step. The checkpoint holds the rest, and a second pass over all of it would be timed.
 fn chosen(output: &Tensor, step: u64, most: usize) -> Result<(usize, usize)> {
     let all = output.dim(0)?;
     let count = all.div_ceil(SHARE_OF_ROWS).min(most);

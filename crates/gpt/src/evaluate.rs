@@ -1,5 +1,5 @@
-//! The loss of a checkpoint on fresh text, and two probes that a cheating model would fail: probabilities sum to one, and the future
-//! does not reach the past.
+//! The loss of a checkpoint on fresh text, and two probes that a cheating model would fail:
+//! probabilities sum to one, and the future does not reach the past.
 
 use crate::checkpoint;
 use crate::config::Config;
@@ -13,11 +13,12 @@ use outpace_kernels::tape::Tape;
 use serde::Serialize;
 use std::path::Path;
 
-/// Rows whose probabilities are summed, unless there are so many symbols that this would take longer than all else: each row costs one loss
-/// a symbol, and each loss reads all symbols.
+/// Rows whose probabilities are summed, unless there are so many symbols that this would take
+/// longer than all else: each row costs one loss a symbol, and each loss reads all symbols.
 const SUMMED_ROWS: usize = 32;
 const SUMMED_NUMBERS: usize = 1 << 26;
-/// Logits that are read by one call, 64 MiB of f32: a GPU would else wait for 50,000 launches of one row.
+/// Logits that are read by one call, 64 MiB of f32: a GPU would else wait for 50,000 launches of
+/// one row.
 const NUMBERS_AT_ONCE: usize = 1 << 24;
 
 /// What to evaluate.
@@ -87,7 +88,8 @@ fn losses(model: &Model, batch: &Batch) -> Result<Vec<f64>> {
     )?)
 }
 
-/// Sums exp(-loss) over all symbols as targets: whatever computes the losses must mean a distribution.
+/// Sums exp(-loss) over all symbols as targets: whatever computes the losses must mean a
+/// distribution.
 fn probability_sum_error(model: &Model, config: &Config, batch: &Batch) -> Result<f64> {
     let (sequence, symbols) = (config.model.sequence, config.model.symbols);
     let affordable = (SUMMED_NUMBERS / (symbols * symbols)).max(1);

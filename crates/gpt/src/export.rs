@@ -1,5 +1,5 @@
-//! What a run begins from, for other programs: initial weights and batches in one safetensors file, so that an implementation in
-//! another framework trains the same model on the same text.
+//! What a run begins from, for other programs: initial weights and batches in one safetensors file,
+//! so that an implementation in another framework trains the same model on the same text.
 
 use crate::checkpoint::to_bytes;
 use crate::config::Config;
@@ -12,7 +12,8 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::path::Path;
 
-/// Writes the weights under their names, and `batches.inputs` and `batches.targets`, i32 of shape (steps, batch x sequence).
+/// Writes the weights under their names, and `batches.inputs` and `batches.targets`, i32 of shape
+/// (steps, batch x sequence).
 ///
 /// # Errors
 /// A path that cannot be written, or what candle reports.

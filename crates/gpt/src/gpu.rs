@@ -1,11 +1,12 @@
-//! What is known of a GPU: its name, its memory, and the peak that model FLOPs utilisation is a share of.
+//! What is known of a GPU: its name, its memory, and the peak that model FLOPs utilisation is a
+//! share of.
 
 use crate::place::Place;
 use anyhow::Result;
 use candle_core::DType;
 
-/// Dense matrix products in bf16 with f32 sums, FLOP/s, without sparsity, as NVIDIA's data sheets give them for boost clocks. The first name
-/// that is contained in the driver's counts.
+/// Dense matrix products in bf16 with f32 sums, FLOP/s, without sparsity, as NVIDIA's data sheets
+/// give them for boost clocks. The first name that is contained in the driver's counts.
 const PEAKS: [(&str, f64); 17] = [
     ("GB300", 2500e12),
     ("GB200", 2500e12),
@@ -33,7 +34,8 @@ pub struct Gpu {
     pub name: String,
     /// The most memory that tensors of this process held at once.
     pub peak_memory_bytes: Option<u64>,
-    /// The peak of its data sheet; none for f32, which has no tensor cores here, and for a GPU that is not in the table.
+    /// The peak of its data sheet; none for f32, which has no tensor cores here, and for a GPU that
+    /// is not in the table.
     pub peak_flops_per_s: Option<f64>,
 }
 
@@ -55,7 +57,8 @@ impl Gpu {
         }))
     }
 
-    /// Model FLOPs utilisation (Chowdhery et al. 2022, PaLM): what training does over the peak of the data sheet.
+    /// Model FLOPs utilisation (Chowdhery et al. 2022, PaLM): what training does over the peak of
+    /// the data sheet.
     #[must_use]
     pub fn utilisation(&self, flops_per_s: f64) -> Option<f64> {
         Some(flops_per_s / self.peak_flops_per_s?)

@@ -1,10 +1,12 @@
-//! The generated language: every machine has the same bytes, validation text can be drawn fresh for every check, and the best possible
-//! loss is known exactly.
+//! The generated language: every machine has the same bytes, validation text can be drawn fresh for
+//! every check, and the best possible loss is known exactly.
 //!
-//! A sparse Markov chain of order 2, like text: what comes next is one of a few successors of the last symbol, and which of them is
-//! likely depends on the class of the symbol before it. With probability `smoothing` any symbol at all comes next. Its state is (class of
-//! the symbol before the last, last symbol), so that its stationary distribution and with it the entropy rate
-//! H = sum over states of pi(state) H(next | state) (Cover and Thomas 2006, equation 4.27) come from a power iteration over few states.
+//! A sparse Markov chain of order 2, like text: what comes next is one of a few successors of the
+//! last symbol, and which of them is likely depends on the class of the symbol before it. With
+//! probability `smoothing` any symbol at all comes next. Its state is (class of the symbol before
+//! the last, last symbol), so that its stationary distribution and with it the entropy rate H = sum
+//! over states of pi(state) H(next | state) (Cover and Thomas 2006, equation 4.27) come from a
+//! power iteration over few states.
 
 use crate::config;
 use crate::random::{Domain, Stream};
@@ -12,7 +14,8 @@ use std::collections::HashMap;
 
 /// Spread of the log-weights of successors: at 1.5 the likeliest of six takes about half.
 const LOG_WEIGHT_SPREAD: f64 = 1.5;
-/// The power iteration shrinks the error at least by 1 - smoothing a round; it stops when a round moves less than this in total.
+/// The power iteration shrinks the error at least by 1 - smoothing a round; it stops when a round
+/// moves less than this in total.
 const STATIONARY_TOLERANCE: f64 = 1e-14;
 const MOST_ROUNDS: usize = 100_000;
 

@@ -1,7 +1,8 @@
 //! The reference workload of outpace: a GPT trained with candle, on a CPU or a GPU.
 //!
-//! A program behind a socket: it speaks the step protocol (`session`), and can also be used by hand. It knows nothing of trials,
-//! verdicts or clocks that judge it. The operations are in `outpace-kernels`.
+//! A program behind a socket: it speaks the step protocol (`session`), and can also be used by
+//! hand. It knows nothing of trials, verdicts or clocks that judge it. The operations are in
+//! `outpace-kernels`.
 
 pub mod check;
 pub mod checkpoint;

@@ -1,7 +1,9 @@
-//! The decoder: token embedding, blocks of causal attention and ReLU-squared MLP around a residual stream, a final norm, an untied head.
+//! The decoder: token embedding, blocks of causal attention and ReLU-squared MLP around a residual
+//! stream, a final norm, an untied head.
 //!
-//! Every operation comes from `outpace-kernels`, because candle's fused ones have no backward. Works in f32 and, on CUDA, bf16 (training), and
-//! in f64 (gradient check). Knows nothing of optimisers, files or time.
+//! Every operation comes from `outpace-kernels`, because candle's fused ones have no backward.
+//! Works in f32 and, on CUDA, bf16 (training), and in f64 (gradient check). Knows nothing of
+//! optimisers, files or time.
 
 use crate::config;
 use crate::place::Place;
@@ -17,8 +19,8 @@ use outpace_kernels::rotary::{Shape, Table};
 use outpace_kernels::tape::Tape;
 use rayon::prelude::*;
 
-/// Standard deviation of initial matrices (Radford et al. 2019, GPT-2); projections back into the residual stream are divided by
-/// sqrt(2 x layers), because that many are added up.
+/// Standard deviation of initial matrices (Radford et al. 2019, GPT-2); projections back into the
+/// residual stream are divided by sqrt(2 x layers), because that many are added up.
 const INITIAL_SPREAD: f64 = 0.02;
 
 /// A parameter under its name in checkpoints.
@@ -96,7 +98,8 @@ impl Model {
         })
     }
 
-    /// The same network at a place. The angles stay f32: they are no weights, and bf16 would place distant tokens wrongly.
+    /// The same network at a place. The angles stay f32: they are no weights, and bf16 would place
+    /// distant tokens wrongly.
     ///
     /// # Errors
     /// A device without the memory for it.
@@ -254,7 +257,8 @@ mod tests {
         loss.to_dtype(DType::F64).unwrap().to_scalar().unwrap()
     }
 
-    /// Weights far from their small initial values, so that no gradient is lost in a nearly linear network.
+    /// Weights far from their small initial values, so that no gradient is lost in a nearly linear
+    /// network.
     fn lively(model: &Model) {
         for (index, parameter) in model.parameters().iter().enumerate() {
             let mut stream = Stream::new(Domain::Sample, 3, index as u64);

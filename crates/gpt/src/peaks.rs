@@ -1,4 +1,5 @@
-//! What this machine can do at most, measured: the yardsticks that a training step and its operations are held against.
+//! What this machine can do at most, measured: the yardsticks that a training step and its
+//! operations are held against.
 
 use crate::place::Place;
 use anyhow::Result;
@@ -8,14 +9,16 @@ use rayon::prelude::*;
 use serde::Serialize;
 use std::time::Instant;
 
-/// Rows and columns of the matrices; large enough that packing them costs nothing beside their product.
+/// Rows and columns of the matrices; large enough that packing them costs nothing beside their
+/// product.
 const SIDE: usize = 1024;
-/// Floats that are copied, 128 MiB: more than the last cache of most machines. Where it is not, the limit is that of the cache.
+/// Floats that are copied, 128 MiB: more than the last cache of most machines. Where it is not, the
+/// limit is that of the cache.
 const FLOATS: usize = 32 << 20;
 /// Floats that one task copies.
 const FLOATS_PER_TASK: usize = 1 << 20;
-/// The same on a GPU, which has more to fill and is timed over several in a row, so that launching them costs nothing. One with little free
-/// memory gets less.
+/// The same on a GPU, which has more to fill and is timed over several in a row, so that launching
+/// them costs nothing. One with little free memory gets less.
 const GPU_SIDE: usize = 8192;
 const GPU_FLOATS: usize = 256 << 20;
 const GPU_IN_A_ROW: usize = 8;
@@ -32,7 +35,8 @@ pub struct Peaks {
 }
 
 impl Peaks {
-    /// The shortest time in which so much work could be done: arithmetic and memory overlap at best.
+    /// The shortest time in which so much work could be done: arithmetic and memory overlap at
+    /// best.
     #[must_use]
     pub fn limit_s(&self, flops: f64, bytes: f64) -> f64 {
         (flops / self.matmul_flops_per_s).max(bytes / self.copy_bytes_per_s)
@@ -67,10 +71,12 @@ fn of_gpu(place: &Place) -> Result<Peaks> {
     })
 }
 
-/// Sides of the matrices and floats to copy: at most a quarter of the free memory for either, products and copies in flight included.
+/// Sides of the matrices and floats to copy: at most a quarter of the free memory for either,
+/// products and copies in flight included.
 fn gpu_sizes(free_bytes: u64) -> (usize, usize) {
     let quarter = usize::try_from(free_bytes / 4).unwrap_or(usize::MAX);
-    // In the f32 that they are made in: two factors that are one, and products that wait to be freed.
+    // In the f32 that they are made in: two factors that are one, and products that wait to be
+    // freed.
     let most = (quarter / (4 * size_of::<f32>())).isqrt();
     let side = (most + 1).next_power_of_two() / 2;
     (side.clamp(64, GPU_SIDE), (quarter / 8).clamp(1, GPU_FLOATS))

@@ -1,4 +1,5 @@
-//! Where a step's time goes. Measured inside the program, so it is advice for people and agents, never evidence.
+//! Where a step's time goes. Measured inside the program, so it is advice for people and agents,
+//! never evidence.
 
 use crate::config::Config;
 use crate::data::Source;
@@ -30,9 +31,11 @@ pub struct Profile {
     pub device: Option<String>,
     /// Model FLOPs utilisation, between 0 and 1; none where the peak is unknown.
     pub utilisation: Option<f64>,
-    /// Pages that the system had to find in memory for a step, after the warm-up: memory that is not used again.
+    /// Pages that the system had to find in memory for a step, after the warm-up: memory that is
+    /// not used again.
     pub page_faults_per_step: f64,
-    /// The most memory that the process held at once, on the GPU where it trains on one, before the machine's peaks are measured.
+    /// The most memory that the process held at once, on the GPU where it trains on one, before the
+    /// machine's peaks are measured.
     pub peak_memory_bytes: u64,
     /// What the machine can do at most.
     pub peaks: Peaks,
@@ -53,8 +56,8 @@ pub struct Operation {
     pub flops: f64,
     /// Bytes of inputs and outputs a step, each counted once.
     pub bytes: f64,
-    /// The shortest time in which the machine could do that, over the time that it took, between 0 and 1. More where data come from a cache
-    /// and not from memory. Nothing for `other`.
+    /// The shortest time in which the machine could do that, over the time that it took, between 0
+    /// and 1. More where data come from a cache and not from memory. Nothing for `other`.
     pub share_of_limit: Option<f64>,
 }
 

@@ -1,5 +1,6 @@
-//! Random numbers that are a function of what they are for: a domain, a seed and an index. A step's batch can be drawn again without
-//! drawing those before it, so that a resumed run continues with the same text.
+//! Random numbers that are a function of what they are for: a domain, a seed and an index. A step's
+//! batch can be drawn again without drawing those before it, so that a resumed run continues with
+//! the same text.
 
 use candle_core::DType;
 use rand_chacha::ChaCha8Rng;
@@ -50,8 +51,8 @@ impl Unit {
     }
 }
 
-/// Moves every value by one unit in the last place, up or down by coin toss: the innocent disturbance that tells how far two honest runs
-/// may drift apart.
+/// Moves every value by one unit in the last place, up or down by coin toss: the innocent
+/// disturbance that tells how far two honest runs may drift apart.
 pub fn nudge(values: &mut [f32], unit: Unit, seed: u64, index: u64) {
     let mut stream = Stream::new(Domain::Perturbation, seed, index);
     for value in values {
@@ -59,7 +60,8 @@ pub fn nudge(values: &mut [f32], unit: Unit, seed: u64, index: u64) {
     }
 }
 
-/// Bits of floats are ordered as their magnitudes are. Zero moves to the smallest number of its unit; what is not finite stays.
+/// Bits of floats are ordered as their magnitudes are. Zero moves to the smallest number of its
+/// unit; what is not finite stays.
 fn moved(value: f32, units: u32, up: bool) -> f32 {
     if !value.is_finite() {
         return value;
@@ -98,7 +100,8 @@ impl Stream {
         (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Uniform below `n`, by the multiply-shift method; its bias is below 2^-32 for any `n` used here.
+    /// Uniform below `n`, by the multiply-shift method; its bias is below 2^-32 for any `n` used
+    /// here.
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.0.next_u64()) * n as u128) >> 64) as usize
     }
@@ -109,7 +112,8 @@ impl Stream {
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
-    /// The first `n` numbers that [`Stream::normal`] would give, on all threads: the cipher can begin at any word.
+    /// The first `n` numbers that [`Stream::normal`] would give, on all threads: the cipher can
+    /// begin at any word.
     #[must_use]
     pub fn normals(&self, n: usize) -> Vec<f64> {
         let mut values = vec![0.0; n];

@@ -28,7 +28,8 @@ pub struct Plan<'a> {
 /// The prompt and what follows it.
 ///
 /// # Errors
-/// An empty prompt or one with symbols that the model lacks, a temperature that is no number from 0 up, or a checkpoint that cannot be read.
+/// An empty prompt or one with symbols that the model lacks, a temperature that is no number from 0
+/// up, or a checkpoint that cannot be read.
 pub fn sample(config: &Config, place: &Place, plan: &Plan<'_>) -> Result<Vec<u32>> {
     check(config, plan)?;
     let model = Model::zeros(&config.model, DType::F32)?.at(place)?;
@@ -78,7 +79,8 @@ fn check(config: &Config, plan: &Plan<'_>) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Logits after `text`. The model takes whole sequences only: a short one is filled up behind, where causal attention does not look.
+/// Logits after `text`. The model takes whole sequences only: a short one is filled up behind,
+/// where causal attention does not look.
 fn next_logits(model: &Model, sequence: usize, text: &[u32]) -> Result<Vec<f32>> {
     let mut window = text[text.len().saturating_sub(sequence)..].to_vec();
     let last = window.len() - 1;

@@ -1,5 +1,6 @@
-//! Threads and memory of the process, settled once before anything is computed. Two such processes take turns on the same cores and
-//! are compared to a percent, so that a process must be as fast as any other start of the same program, and use nothing while it waits:
+//! Threads and memory of the process, settled once before anything is computed. Two such processes
+//! take turns on the same cores and are compared to a percent, so that a process must be as fast as
+//! any other start of the same program, and use nothing while it waits:
 //!
 //! * exactly `threads` threads compute, the main thread one of them, each pinned to its own core of the process's mask; matrix products
 //!   use the same ones. A thread without work sleeps. candle's own pool for element-wise operations is left without threads: they would
@@ -13,8 +14,8 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-/// What must stand in the environment before `main`: candle asks it for the size of its own pool, the allocator whether it may give pages
-/// back (-1: never).
+/// What must stand in the environment before `main`: candle asks it for the size of its own pool,
+/// the allocator whether it may give pages back (-1: never).
 fn environment() -> [(&'static str, String); 2] {
     [
         ("CANDLE_NUM_THREADS", "1".to_owned()),
@@ -33,8 +34,9 @@ pub fn cores() -> Result<Vec<usize>> {
         .collect())
 }
 
-/// Makes the process compute with `threads` threads (0: one a core) and returns how many those are. Replaces the process by itself when its
-/// environment has to change, because the allocator reads it before `main`.
+/// Makes the process compute with `threads` threads (0: one a core) and returns how many those are.
+/// Replaces the process by itself when its environment has to change, because the allocator reads
+/// it before `main`.
 ///
 /// # Errors
 /// What the system reports.
@@ -69,7 +71,8 @@ fn build_pool(threads: usize, cores: Vec<usize>) -> Result<()> {
         .start_handler(move |index| pin(cores[index % cores.len()]))
         .build_global()
         .context("the thread pool")?;
-    // Last, because threads inherit the mask of the one that starts them, and its own start handler is never called.
+    // Last, because threads inherit the mask of the one that starts them, and its own start handler
+    // is never called.
     pin(first);
     Ok(())
 }

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 /// How often the line is renewed on a terminal, and a line added to a log.
 const LIVE: Duration = Duration::from_millis(200);
 const LOG: Duration = Duration::from_secs(5);
-/// A run that is shorter says little about speed, and is not held against the machine's peak, which takes a second to measure.
+/// A run that is shorter says little about speed, and is not held against the machine's peak, which
+/// takes a second to measure.
 const WORTH_A_PEAK: Duration = Duration::from_secs(3);
 
 /// What to train.
@@ -110,7 +111,8 @@ impl Progress {
         }
     }
 
-    /// Counts a step; says whether it is time to show one. Then its loss is read, which on a GPU waits for it.
+    /// Counts a step; says whether it is time to show one. Then its loss is read, which on a GPU
+    /// waits for it.
     fn is_due(&mut self) -> bool {
         self.steps += 1;
         self.fresh += 1;

@@ -1,5 +1,5 @@
-//! Training: a model, its optimiser state and its text, one step after the other. A trainer is a function of its config, its seeds and
-//! the number of steps: equal ones give equal bits.
+//! Training: a model, its optimiser state and its text, one step after the other. A trainer is a
+//! function of its config, its seeds and the number of steps: equal ones give equal bits.
 
 use crate::config::{Config, Optimizer, Schedule};
 use crate::data::{Batch, Source, Split};
@@ -68,7 +68,8 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// Moves every weight by one unit in the last place of the numbers that it trains in, as [`nudge`] does. Moments stay.
+    /// Moves every weight by one unit in the last place of the numbers that it trains in, as
+    /// [`nudge`] does. Moments stay.
     ///
     /// # Errors
     /// Only what candle reports.
@@ -91,8 +92,8 @@ impl<'a> Trainer<'a> {
         Ok(self.queue_step()?.to_scalar()?)
     }
 
-    /// Queues one step on the next batch; its loss is a scalar in f64 where the model is. On a GPU nothing has been waited for when this
-    /// returns, and reading the loss waits for all of it.
+    /// Queues one step on the next batch; its loss is a scalar in f64 where the model is. On a GPU
+    /// nothing has been waited for when this returns, and reading the loss waits for all of it.
     ///
     /// # Errors
     /// A parameter that no gradient reaches, or what candle reports.
@@ -128,7 +129,8 @@ impl<'a> Trainer<'a> {
         });
         update_all(parts.zip(&mut self.states))?;
         if loss.device().is_cuda() {
-            // The GPU has work for long, and would wait for the next batch at the next step's beginning.
+            // The GPU has work for long, and would wait for the next batch at the next step's
+            // beginning.
             self.ahead = Some(([self.seeds.data_seed, self.step], self.batch()));
         }
         Ok(loss)
@@ -153,7 +155,8 @@ fn rule(optimizer: &Optimizer, step: u64) -> Rule {
     }
 }
 
-/// Rises linearly over the warm-up, then stays or falls along half a cosine to `final_fraction` at `total_steps`.
+/// Rises linearly over the warm-up, then stays or falls along half a cosine to `final_fraction` at
+/// `total_steps`.
 fn learning_rate(optimizer: &Optimizer, step: u64) -> f64 {
     let peak = optimizer.learning_rate;
     if step <= optimizer.warmup_steps {

@@ -28,15 +28,16 @@ pub(crate) struct Input {
     /// Patch to judge, as `git diff` writes it, against the base.
     #[arg(long, value_name = "FILE")]
     patch: Option<PathBuf>,
-    /// Request to judge (`outpace schema request`): base, patch, workloads, rule and seed in a file.
+    /// Request to judge (`outpace schema request`): base, patch, workloads, rule and seed in a
+    /// file.
     #[arg(
         long,
         value_name = "FILE",
         conflicts_with_all = ["rev", "patch", "base", "title", "workloads", "seed"]
     )]
     request: Option<PathBuf>,
-    /// What it is compared with. Default: the parent of REV; for a patch the branch to merge into, or
-    /// HEAD.
+    /// What it is compared with. Default: the parent of REV; for a patch the branch to merge into,
+    /// or HEAD.
     #[arg(long, value_name = "REV")]
     base: Option<String>,
     /// Merge it if it is proven faster.
@@ -158,8 +159,8 @@ fn patch(bytes: Vec<u8>, name: String) -> Source {
     }
 }
 
-/// The request for what was handed in. The caller holds the repository's lock: a default branch that
-/// lies behind is moved.
+/// The request for what was handed in. The caller holds the repository's lock: a default branch
+/// that lies behind is moved.
 pub(crate) fn ask(repo: &Repo, input: &Input, source: Source, into: Option<&str>) -> Result<Asked> {
     match source {
         Source::Request(request) => of_request(repo, *request),
@@ -206,8 +207,8 @@ fn of_revision(repo: &Repo, input: &Input, rev: &str, into: Option<&str>) -> Res
         asked.request.candidate = Some(commit.id);
         return Ok(asked);
     };
-    // A revision is merged as the patch that it is: the branch may hold merges that the revision does
-    // not know.
+    // A revision is merged as the patch that it is: the branch may hold merges that the revision
+    // does not know.
     let patch = revision_patch(repo, rev, &commit, &base, into)?;
     let start = start_of(repo, input, base, Some(into))?;
     if let Some(binary) = patch.files.iter().find(|file| file.binary) {
@@ -305,7 +306,8 @@ fn start_of(repo: &Repo, input: &Input, made_from: Commit, into: Option<&str>) -
         return Ok(made_from);
     };
     let start = beginning(repo, made_from)?;
-    // Only the default branch catches up; a branch that the user named is moved by proven merges alone.
+    // Only the default branch catches up; a branch that the user named is moved by proven merges
+    // alone.
     Ok(match &input.into {
         None => sync_default_branch(repo, into, start)?,
         Some(_) => outpace_gate::current_base(repo, into, &start.id)?,

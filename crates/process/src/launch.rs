@@ -1,4 +1,5 @@
-//! The one way to start a program: clean environment, own session, limits, fresh scratch, whole tree ended.
+//! The one way to start a program: clean environment, own session, limits, fresh scratch, whole
+//! tree ended.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,8 +18,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use crate::log_tail::{log_tail, open_written};
 use crate::supervise::{CANNOT_START, descendants};
 
-/// Largest file that a started program may write, in MiB, if nothing else is said: this or a share of
-/// the free disk, whichever is more. The four checkpoints of a check fit, a flood does not.
+/// Largest file that a started program may write, in MiB, if nothing else is said: this or a share
+/// of the free disk, whichever is more. The four checkpoints of a check fit, a flood does not.
 const FILE_MIB: u64 = 4096;
 const SHARE_OF_FREE: u64 = 4;
 /// How long the supervisor may take to end its tree: longer than its own patience.
@@ -46,7 +47,8 @@ pub struct LaunchSpec {
     pub scratch: PathBuf,
     /// Variables on top of the clean environment.
     pub env: BTreeMap<String, OsString>,
-    /// Keep the environment of outpace: for commands of the base that fetch, and commands that the user typed.
+    /// Keep the environment of outpace: for commands of the base that fetch, and commands that the
+    /// user typed.
     pub inherit_env: bool,
     /// What it may use.
     pub limits: Limits,
@@ -145,8 +147,8 @@ impl Launcher {
     /// Starts a program and returns at once.
     ///
     /// # Errors
-    /// Its scratch cannot be written or the supervisor cannot be started. A missing program shows as
-    /// exit code 127.
+    /// Its scratch cannot be written or the supervisor cannot be started. A missing program shows
+    /// as exit code 127.
     pub fn spawn(&self, spec: &LaunchSpec) -> Result<Running, LaunchError> {
         let program = spec.command.first().cloned().unwrap_or_default();
         let fail = |source: std::io::Error| LaunchError::System {
@@ -379,7 +381,8 @@ fn largest_file_mib(folder: &Path) -> u64 {
     FILE_MIB.max(free_mib / SHARE_OF_FREE)
 }
 
-/// What every program sees: enough to find compilers and interpreters, nothing of the user's secrets.
+/// What every program sees: enough to find compilers and interpreters, nothing of the user's
+/// secrets.
 fn clean_environment(home: &Path, temp: &Path) -> BTreeMap<&'static str, OsString> {
     let mut env = BTreeMap::new();
     env.insert("HOME", home.into());

@@ -12,8 +12,8 @@ const BYTES: u64 = 16 << 10;
 /// Of a longer line its end is shown: there stands what went wrong.
 const LINE_CHARS: usize = 240;
 
-/// A file that a program wrote, unless it has put something else in its place: a pipe, whose opening
-/// would never end, or a link.
+/// A file that a program wrote, unless it has put something else in its place: a pipe, whose
+/// opening would never end, or a link.
 pub fn open_written(path: &Path) -> Option<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;

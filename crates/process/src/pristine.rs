@@ -1,5 +1,6 @@
-//! The folder that programs of one build run in. They may write there, and what one leaves behind must not reach the next one, nor the other side: before
-//! each start the folder is what it was when it was pristine.
+//! The folder that programs of one build run in. They may write there, and what one leaves behind
+//! must not reach the next one, nor the other side: before each start the folder is what it was
+//! when it was pristine.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};

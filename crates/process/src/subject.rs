@@ -61,8 +61,8 @@ impl Subject {
 
     /// Replaces its files by copies. Where a file lies in memory moves the speed of the code in it,
     /// by more than what is to be proven, and it lies there as long as a process uses it: without
-    /// new copies two equal programs would differ by the same chance in every block, which no number
-    /// of blocks averages out.
+    /// new copies two equal programs would differ by the same chance in every block, which no
+    /// number of blocks averages out.
     ///
     /// # Errors
     /// A file cannot be read or written.

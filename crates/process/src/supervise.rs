@@ -1,8 +1,9 @@
 //! The process between outpace and every program that it starts.
 //!
-//! It makes a session of its own, sets the limits, adopts orphans (child subreaper), and ends the whole tree when the
-//! program ends or when outpace does: outpace holds the other end of its standard input, so that even a SIGKILL of
-//! outpace is noticed as end of file. It never reads what the program writes.
+//! It makes a session of its own, sets the limits, adopts orphans (child subreaper), and ends the
+//! whole tree when the program ends or when outpace does: outpace holds the other end of its
+//! standard input, so that even a SIGKILL of outpace is noticed as end of file. It never reads what
+//! the program writes.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -22,7 +23,8 @@ pub const ENDED: u8 = 137;
 /// How long the supervisor goes on trying to end what the program left behind.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Runs `[--memory-mib N] [--file-mib N] -- PROGRAM ARGS...` and returns its exit code, 128 + n if signal n ended it.
+/// Runs `[--memory-mib N] [--file-mib N] -- PROGRAM ARGS...` and returns its exit code, 128 + n if
+/// signal n ended it.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let Some((limits, command)) = parse(args) else {
         eprintln!("outpace supervise: expected [--memory-mib N] [--file-mib N] -- PROGRAM ARGS...");
@@ -143,7 +145,8 @@ fn end_descendants() {
     }
 }
 
-/// Process ids of all living processes below `root`, parents first. Zombies count until they are reaped.
+/// Process ids of all living processes below `root`, parents first. Zombies count until they are
+/// reaped.
 pub fn descendants(root: u32) -> Vec<u32> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for (pid, parent) in processes() {
@@ -172,7 +175,8 @@ fn processes() -> Vec<(u32, u32)> {
         .filter_map(pid_of)
         .filter_map(|pid| {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // The command's name stands in parentheses and may hold anything; fields count from the last one.
+            // The command's name stands in parentheses and may hold anything; fields count from the
+            // last one.
             let parent = stat
                 .rsplit_once(')')?
                 .1

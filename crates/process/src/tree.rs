@@ -1,4 +1,5 @@
-//! Copying folders with their times: a build cache is only worth something if the build tool believes it.
+//! Copying folders with their times: a build cache is only worth something if the build tool
+//! believes it.
 
 use std::fs::{self, File, FileTimes};
 use std::io;
@@ -28,7 +29,8 @@ pub fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
 /// Folders of a cargo target that hold nothing a release build begins from.
 const NO_DEPENDENCIES: [&str; 6] = ["debug", "doc", "examples", "incremental", "tmp", "package"];
 
-/// Copies what a build can begin from out of a user's target folder: libraries and their fingerprints, not programs.
+/// Copies what a build can begin from out of a user's target folder: libraries and their
+/// fingerprints, not programs.
 ///
 /// # Errors
 /// A file cannot be read or written.
@@ -37,8 +39,9 @@ pub fn copy_dependencies(from: &Path, to: &Path) -> io::Result<()> {
     copy_level(from, to, 0, cargos)
 }
 
-/// Whether a folder at the top of a target folder is a profile of cargo's, or that of another platform with its profiles. People keep other
-/// things there too, Python environments of gigabytes, and whole target folders of other builds.
+/// Whether a folder at the top of a target folder is a profile of cargo's, or that of another
+/// platform with its profiles. People keep other things there too, Python environments of
+/// gigabytes, and whole target folders of other builds.
 fn is_cargos(folder: &Path) -> bool {
     let is_profile = |folder: &Path| folder.join(".fingerprint").is_dir();
     let is_target = folder.join(".rustc_info.json").exists();
@@ -57,7 +60,8 @@ fn subfolders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// The folders that are left out stand at the top or in a profile's folder; deeper ones of the same name are outputs.
+/// The folders that are left out stand at the top or in a profile's folder; deeper ones of the same
+/// name are outputs.
 fn copy_level(from: &Path, to: &Path, depth: usize, cargos: bool) -> io::Result<()> {
     fs::create_dir_all(to)?;
     let in_deps = from.file_name().is_some_and(|name| name == "deps");

@@ -1,4 +1,5 @@
-//! CPU time and memory of a started program with everything that it started, ended threads and processes included.
+//! CPU time and memory of a started program with everything that it started, ended threads and
+//! processes included.
 
 use std::cell::Cell;
 use std::fs;
@@ -13,8 +14,8 @@ use crate::supervise::descendants;
 #[derive(Debug)]
 pub struct ProcessTree {
     supervisor: u32,
-    /// Where the kernel does not list children, those there were when the program was ready: walking through all processes
-    /// of the machine takes too long to be done before every turn.
+    /// Where the kernel does not list children, those there were when the program was ready:
+    /// walking through all processes of the machine takes too long to be done before every turn.
     first: Option<Vec<u32>>,
     /// Seconds of one tick of the times in `/proc/<pid>/stat`.
     tick_s: f64,
@@ -37,8 +38,9 @@ impl ProcessTree {
         }
     }
 
-    /// CPU seconds so far. Living processes count to the nanosecond, with their ended threads; ended ones to the tick, in
-    /// the account of who reaped them, which for orphans is the supervisor.
+    /// CPU seconds so far. Living processes count to the nanosecond, with their ended threads;
+    /// ended ones to the tick, in the account of who reaped them, which for orphans is the
+    /// supervisor.
     pub fn cpu_s(&self) -> Option<f64> {
         let living = self.processes();
         let mut seconds = self.reaped_s(self.supervisor)?;
@@ -49,7 +51,8 @@ impl ProcessTree {
         Some(seconds)
     }
 
-    /// Whether one of its processes ignored SIGCHLD when its CPU time was read: the kernel forgets what its children used.
+    /// Whether one of its processes ignored SIGCHLD when its CPU time was read: the kernel forgets
+    /// what its children used.
     pub fn ignores_sigchld(&self) -> bool {
         self.ignores_sigchld.get()
     }
@@ -78,8 +81,8 @@ impl ProcessTree {
     /// CPU seconds of the children that ended and were waited for, and of theirs.
     fn reaped_s(&self, pid: u32) -> Option<f64> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The command's name stands in parentheses and may hold anything; fields count from the last one: cutime and cstime
-        // are the 14th and 15th after it.
+        // The command's name stands in parentheses and may hold anything; fields count from the
+        // last one: cutime and cstime are the 14th and 15th after it.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(13);
         let mut ticks = || fields.next()?.parse::<f64>().ok();
         let reaped = ticks()? + ticks()?;

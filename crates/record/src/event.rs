@@ -29,7 +29,8 @@ impl Role {
     }
 }
 
-/// One thing that happened. `..._started` begins a stage that can take minutes, `..._ended` ends it.
+/// One thing that happened. `..._started` begins a stage that can take minutes, `..._ended` ends
+/// it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -123,8 +124,8 @@ pub enum Event {
         log_e: f64,
         /// The e-value that is needed.
         threshold: f64,
-        /// Where the gain is proven and waits for the sums of turns: ln of their e-value so far, and
-        /// the e-value that they need.
+        /// Where the gain is proven and waits for the sums of turns: ln of their e-value so far,
+        /// and the e-value that they need.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sums: Option<(f64, f64)>,
         /// Median gain so far.

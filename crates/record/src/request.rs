@@ -1,4 +1,5 @@
-//! What a gate is asked, as a document: a file can hold it, and a job on another machine can run it.
+//! What a gate is asked, as a document: a file can hold it, and a job on another machine can run
+//! it.
 
 use outpace_stats::Rule;
 use schemars::JsonSchema;

@@ -1,6 +1,6 @@
-//! The campaign: propose, judge, merge, again, under one error budget. It can be killed at any moment
-//! and resumed: an attempt is on the disk before its patch is merged, and what was merged without
-//! being noted is found again by its trailer.
+//! The campaign: propose, judge, merge, again, under one error budget. It can be killed at any
+//! moment and resumed: an attempt is on the disk before its patch is merged, and what was merged
+//! without being noted is found again by its trailer.
 
 use outpace_gate::{GateError, Judge, Landing, Next, current_base, land, reason_of};
 use outpace_record::{Attempt, Campaign, Config, Event, GateRequest, Kind, Observer, Profile};
@@ -57,7 +57,8 @@ pub fn run_campaign(
     }
 }
 
-/// One loop: the patch that is pending, or else what the agent proposes, is judged, closed and landed.
+/// One loop: the patch that is pending, or else what the agent proposes, is judged, closed and
+/// landed.
 fn attempts(
     parties: &mut Parties<'_>,
     ledger: &mut Ledger<'_>,
@@ -254,8 +255,8 @@ fn close_landed(
             next
         }
     };
-    // Its samples stay. The next trial is another chance to be wrong, so it is an attempt with a test
-    // index of its own.
+    // Its samples stay. The next trial is another chance to be wrong, so it is an attempt with a
+    // test index of its own.
     open.attempt.verdict = Kind::NotProven;
     open.attempt.reason = next.reason();
     ledger.close(open, observer)?;
@@ -299,8 +300,8 @@ fn cut_off(repo: &Repo, ledger: &Ledger<'_>) -> Result<Option<Candidate>, GateEr
     }))
 }
 
-/// A kill between the decision and its note: the merge is made if it was not, and noted. No finished
-/// trial is lost.
+/// A kill between the decision and its note: the merge is made if it was not, and noted. No
+/// finished trial is lost.
 fn settle_unmerged(
     parties: &Parties<'_>,
     ledger: &mut Ledger<'_>,
@@ -344,8 +345,8 @@ fn candidate_of(attempt: &Attempt, request: &GateRequest) -> Candidate {
     }
 }
 
-/// The merge of an attempt, found by the trailer that names its verdict. Others may have committed on
-/// top of it.
+/// The merge of an attempt, found by the trailer that names its verdict. Others may have committed
+/// on top of it.
 fn merged_already(repo: &Repo, into: &str, attempt: &Attempt) -> Result<Option<String>, GateError> {
     let tip = repo.branch_tip(into)?;
     let Some(tip) = tip.filter(|tip| *tip != attempt.base) else {

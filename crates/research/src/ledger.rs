@@ -1,5 +1,5 @@
-//! The books of a campaign: its attempts, test indices, error budget and time budget, on the disk and
-//! in the history. An attempt is opened in one place and closed in one place.
+//! The books of a campaign: its attempts, test indices, error budget and time budget, on the disk
+//! and in the history. An attempt is opened in one place and closed in one place.
 
 use std::time::SystemTime;
 
@@ -243,14 +243,15 @@ impl<'a> Ledger<'a> {
         attempt.check_s += outcome.check_s;
     }
 
-    /// Puts a proven attempt on the disk before it is merged: a kill in between is repaired when the
-    /// campaign is resumed.
+    /// Puts a proven attempt on the disk before it is merged: a kill in between is repaired when
+    /// the campaign is resumed.
     pub(crate) fn save_proven(&self, open: &mut OpenAttempt) -> Result<(), GateError> {
         open.attempt.total_s = open.attempt.propose_s + self.seconds_of(open);
         self.dir.save_attempt(&open.attempt)
     }
 
-    /// Closes an attempt: writes it to the campaign's directory and to the history, and tells of it.
+    /// Closes an attempt: writes it to the campaign's directory and to the history, and tells of
+    /// it.
     pub(crate) fn close(
         &mut self,
         open: OpenAttempt,
@@ -343,8 +344,8 @@ pub(crate) fn no_verdict(reason: &str, verdicts: Vec<Verdict>) -> GateOutcome {
     }
 }
 
-/// What is noted of a trial that Ctrl-C cut off: if it was timed, its test index is used, because its
-/// samples were seen.
+/// What is noted of a trial that Ctrl-C cut off: if it was timed, its test index is used, because
+/// its samples were seen.
 pub(crate) fn interrupted(verdicts: Vec<Verdict>) -> GateOutcome {
     GateOutcome {
         kind: Kind::NotProven,

@@ -1,4 +1,5 @@
-//! The campaign: an agent proposes, a judge judges, what is proven is merged, under one error budget.
+//! The campaign: an agent proposes, a judge judges, what is proven is merged, under one error
+//! budget.
 //!
 //! Nothing here prints, measures or checks a patch: progress goes to an observer, patches go to an
 //! [`outpace_gate::Judge`].

@@ -155,7 +155,8 @@ fn read<T: Document>(path: &Path) -> Result<T, GateError> {
     })
 }
 
-/// The new content is on the disk before it takes the old one's name: a kill or a power cut leaves one or the other.
+/// The new content is on the disk before it takes the old one's name: a kill or a power cut leaves
+/// one or the other.
 fn write(path: &Path, text: &str) -> Result<(), GateError> {
     let next = path.with_extension("next");
     let mut file = File::create(&next).map_err(GateError::disk(&next))?;

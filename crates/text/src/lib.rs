@@ -19,8 +19,8 @@ pub fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{plural}")
 }
 
-/// One line of at most `max` characters: control characters and line breaks become spaces, invisible
-/// ones are dropped, what is cut ends in `…`.
+/// One line of at most `max` characters: control characters and line breaks become spaces,
+/// invisible ones are dropped, what is cut ends in `…`.
 pub fn plain(text: &str, max: usize) -> String {
     let visible = text.chars().filter(|c| !is_invisible(*c));
     let line: String = visible

@@ -1,4 +1,5 @@
-//! One block: a fresh process of each side, warmed up, then pairs of turns in random order. The unit of evidence.
+//! One block: a fresh process of each side, warmed up, then pairs of turns in random order. The
+//! unit of evidence.
 
 use outpace_record::Block;
 use rand::RngExt;
@@ -17,7 +18,8 @@ pub struct BlockPlan {
     pub model_seed: u64,
     /// Seed of both sides' data.
     pub data_seed: u64,
-    /// The pair before which both are left alone for a while, to hear whether one of them works on a GPU all the same.
+    /// The pair before which both are left alone for a while, to hear whether one of them works on
+    /// a GPU all the same.
     pub probe_before: Option<usize>,
 }
 
@@ -192,8 +194,8 @@ fn alternating(
     Ok((timed, [b, c]))
 }
 
-/// A process from its start to its end, alone: all its turns. Each lasts from the end of the one before: what a process does between two turns is
-/// nobody else's time.
+/// A process from its start to its end, alone: all its turns. Each lasts from the end of the one
+/// before: what a process does between two turns is nobody else's time.
 fn live(
     executor: &mut dyn Executor,
     side: Side,

@@ -1,5 +1,5 @@
-//! One workload process behind its socket. What it sends is hostile until proven otherwise: length, order, type and time
-//! of every message are checked.
+//! One workload process behind its socket. What it sends is hostile until proven otherwise: length,
+//! order, type and time of every message are checked.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -212,8 +212,8 @@ impl StepClient {
         }
     }
 
-    /// Trains `n` steps; returns seconds and losses. The clock runs from the last byte ready to be sent to the last byte
-    /// received: making and reading the messages is our work, not theirs.
+    /// Trains `n` steps; returns seconds and losses. The clock runs from the last byte ready to be
+    /// sent to the last byte received: making and reading the messages is our work, not theirs.
     pub(crate) fn step(&mut self, n: u32) -> Result<(f64, Vec<f64>), WorkloadError> {
         let line = self.prepare(&Request::Step { n })?;
         let begin = Instant::now();
@@ -256,7 +256,8 @@ impl StepClient {
         }
     }
 
-    /// Asks it to exit and waits for that. Returns the seconds of its whole life, and those from the question to its end.
+    /// Asks it to exit and waits for that. Returns the seconds of its whole life, and those from
+    /// the question to its end.
     pub(crate) fn stop(mut self) -> Result<(f64, f64), WorkloadError> {
         let line = self.prepare(&Request::Stop)?;
         let asked = Instant::now();
@@ -286,8 +287,8 @@ impl StepClient {
         self.receive(name)
     }
 
-    /// The line to send. Nothing may have come before it was asked for: an early answer would be taken for the next one, in
-    /// no time.
+    /// The line to send. Nothing may have come before it was asked for: an early answer would be
+    /// taken for the next one, in no time.
     fn prepare(&mut self, request: &Request) -> Result<Vec<u8>, WorkloadError> {
         if self.context.launcher.cancelled() {
             return Err(WorkloadError::Cancelled);

@@ -49,7 +49,8 @@ pub fn evaluate(
     )))
 }
 
-/// Where a step's time goes, as the workload's own profiler says. For people and agents; nothing is judged by it.
+/// Where a step's time goes, as the workload's own profiler says. For people and agents; nothing is
+/// judged by it.
 ///
 /// # Errors
 /// The profiler fails or prints no profile.

@@ -1,5 +1,5 @@
-//! The narrow view of programs that scheduling needs, so that it is tested with a fake clock and fake
-//! programs. Real executors are in `executors`.
+//! The narrow view of programs that scheduling needs, so that it is tested with a fake clock and
+//! fake programs. Real executors are in `executors`.
 
 use outpace_record::Protocol;
 

@@ -1,5 +1,6 @@
-//! GPUs as a trial sees them: which there are, where the two processes live on them, how they were while a block was measured, and whether
-//! a process works when it should wait. Everything comes from the driver's management library (NVML); no CUDA is needed here.
+//! GPUs as a trial sees them: which there are, where the two processes live on them, how they were
+//! while a block was measured, and whether a process works when it should wait. Everything comes
+//! from the driver's management library (NVML); no CUDA is needed here.
 
 mod driver;
 mod nvml;
@@ -25,7 +26,8 @@ pub(crate) fn driver() -> Result<DriverWithTimeout, Fault> {
         .clone()
 }
 
-/// The GPUs that a program sees which is started here: those that its own `CUDA_VISIBLE_DEVICES` names, or that of outpace.
+/// The GPUs that a program sees which is started here: those that its own `CUDA_VISIBLE_DEVICES`
+/// names, or that of outpace.
 pub(crate) fn visible(driver: &dyn Driver, own: Option<&str>) -> Result<Vec<Device>, Fault> {
     let inherited = std::env::var("CUDA_VISIBLE_DEVICES").ok();
     Ok(driver::choose(
@@ -34,7 +36,8 @@ pub(crate) fn visible(driver: &dyn Driver, own: Option<&str>) -> Result<Vec<Devi
     ))
 }
 
-/// The GPUs of this machine for its class, one text each: name, driver, power limit, memory, and how it is divided.
+/// The GPUs of this machine for its class, one text each: name, driver, power limit, memory, and
+/// how it is divided.
 pub(crate) fn describe() -> Vec<String> {
     let Ok(devices) = driver().and_then(|driver| visible(&driver, None)) else {
         return Vec::new();

@@ -10,15 +10,16 @@ use crate::gpu::{WAITING_GPU, conditions_of};
 /// Losses of the same timed step may differ by 1 %, the most that the correctness check ever allows
 /// (docs/statistics.md).
 const TIMED_LOSS_GAP: f64 = 0.01;
-/// A waiting process may use CPU for 10 % of the other's turns: thread pools spin for a moment before
-/// they sleep. Where the base spins, so does every candidate: half as much again as the base.
+/// A waiting process may use CPU for 10 % of the other's turns: thread pools spin for a moment
+/// before they sleep. Where the base spins, so does every candidate: half as much again as the
+/// base.
 const WAITING_CPU: f64 = 0.10;
 const WAITING_FACTOR: f64 = 1.5;
 /// Of what a proven gain saves, a quarter may be time that the candidate spends more than the base
 /// outside of its median turn.
 const MOVED_SHARE: f64 = 0.25;
-/// And half of the gain may be CPU time that it uses more than the base while it waits; so little is
-/// allowed in any case.
+/// And half of the gain may be CPU time that it uses more than the base while it waits; so little
+/// is allowed in any case.
 const WAITING_SHARE: f64 = 0.5;
 const WAITING_MORE: f64 = 0.005;
 /// Both have to be proven at this level: a gain may be there after 8 blocks, which are too few for
@@ -31,8 +32,8 @@ const STARTUP_SLACK_S: f64 = 0.25;
 /// Blocks from which on they are judged.
 const STARTUP_BLOCKS: usize = 3;
 /// A bet that slow starts are the candidate's: of two equal sides each has half of them, whatever
-/// their number, so that this wealth grows beyond the threshold with a chance of 1 in 10 at most, and
-/// if they are rare, far less. Four against none are too many.
+/// their number, so that this wealth grows beyond the threshold with a chance of 1 in 10 at most,
+/// and if they are rare, far less. Four against none are too many.
 const SLOW_WINS: f64 = 1.8;
 const SLOW_LOSES: f64 = 0.2;
 const SLOW_THRESHOLD: f64 = 10.0;
@@ -61,8 +62,8 @@ pub(crate) fn watch(results: &[BlockResult]) -> Vec<Check> {
     GUARDS.iter().filter_map(|guard| guard(results)).collect()
 }
 
-/// What a gain that is proven is held against besides: time outside of the median turn, and CPU time
-/// in the base's turns, of which either could be all of it.
+/// What a gain that is proven is held against besides: time outside of the median turn, and CPU
+/// time in the base's turns, of which either could be all of it.
 pub(crate) fn watch_gain(evidence: &Evidence, results: &[BlockResult]) -> Vec<Check> {
     // The bounds cost more than the question whether they are wanted.
     if !evidence.gain_is_proven() {

@@ -1,6 +1,6 @@
-//! On a GPU a program could work in the turns of the other: compute ahead what it will be asked for,
-//! or leave behind what it has said is done. Neither helps it in isolated runs. So a gain that was
-//! proven with both processes alive has to show again with one process at a time.
+//! On a GPU a program could work in the turns of the other: compute ahead what it will be asked
+//! for, or leave behind what it has said is done. Neither helps it in isolated runs. So a gain that
+//! was proven with both processes alive has to show again with one process at a time.
 
 use outpace_record::{Block, Check, Event, Observer};
 use outpace_stats::{Decision, Evidence, Outcome, block_log_ratio};

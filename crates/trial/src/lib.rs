@@ -1,5 +1,5 @@
-//! Two programs in, evidence out: starts both, checks that they train the same model, and times them
-//! beside each other with a clock that they cannot reach.
+//! Two programs in, evidence out: starts both, checks that they train the same model, and times
+//! them beside each other with a clock that they cannot reach.
 //!
 //! Nothing here knows git or how programs are built, writes records to a repository, or talks to a
 //! terminal (progress goes to an [`outpace_record::Observer`]).

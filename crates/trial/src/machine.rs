@@ -58,7 +58,8 @@ pub fn machine() -> Machine {
     }
 }
 
-/// How strongly programs are confined by this version: environment, process, limits and scratch, no more.
+/// How strongly programs are confined by this version: environment, process, limits and scratch, no
+/// more.
 pub fn sandbox_tier() -> SandboxTier {
     SandboxTier::None
 }

@@ -1,4 +1,5 @@
-//! How much arithmetic this machine can do at most. A training that claims more did not do its work, whatever else it shows.
+//! How much arithmetic this machine can do at most. A training that claims more did not do its
+//! work, whatever else it shows.
 
 use std::hint::black_box;
 use std::sync::{Barrier, OnceLock};
@@ -11,8 +12,8 @@ use pulp::{Arch, Simd, WithSimd};
 use crate::guards::at_most;
 use crate::{WorkloadError, lock_machine};
 
-/// Independent sums: more than the multiply-add units of any machine have in flight (latency 4 to 5, two of them), and few enough to stay
-/// in sixteen registers.
+/// Independent sums: more than the multiply-add units of any machine have in flight (latency 4 to
+/// 5, two of them), and few enough to stay in sixteen registers.
 const SUMS: usize = 12;
 /// Rounds of one try: some milliseconds.
 const ROUNDS: usize = 2_000_000;
@@ -49,8 +50,9 @@ pub fn measure_peaks(
     })
 }
 
-/// Floating-point operations a second of f32 multiply-adds in registers, all cores together: no matrix product of this precision is faster.
-/// Measured once a process, in about a tenth of a second.
+/// Floating-point operations a second of f32 multiply-adds in registers, all cores together: no
+/// matrix product of this precision is faster. Measured once a process, in about a tenth of a
+/// second.
 fn peak_flops_per_s() -> f64 {
     static PEAK: OnceLock<f64> = OnceLock::new();
     *PEAK.get_or_init(|| {
@@ -65,7 +67,8 @@ fn peak_flops_per_s() -> f64 {
     })
 }
 
-/// Bytes read and written a second by copies from memory to memory, all cores at once. Nothing is judged by it. Takes about half a second.
+/// Bytes read and written a second by copies from memory to memory, all cores at once. Nothing is
+/// judged by it. Takes about half a second.
 fn copy_bytes_per_s() -> f64 {
     let cores = cores();
     let (bytes, barrier) = (COPIED_BYTES / cores, Barrier::new(cores));
@@ -126,8 +129,9 @@ impl WithSimd for MultiplyAdd {
     }
 }
 
-/// Whether what the candidate reached is possible here. `None` where the limit is not known: with a GPU or matrix units beside the vector
-/// units, or where the base itself is above it, because it computes elsewhere or counts otherwise.
+/// Whether what the candidate reached is possible here. `None` where the limit is not known: with a
+/// GPU or matrix units beside the vector units, or where the base itself is above it, because it
+/// computes elsewhere or counts otherwise.
 pub fn plausible(machine: &Machine, [base, candidate]: [f64; 2]) -> Option<Check> {
     let limit = limit(machine, peak_flops_per_s).filter(|limit| base <= *limit)?;
     Some(at_most(
@@ -140,7 +144,8 @@ pub fn plausible(machine: &Machine, [base, candidate]: [f64; 2]) -> Option<Check
 
 fn limit(machine: &Machine, peak: impl Fn() -> f64) -> Option<f64> {
     let has = |name: &str| machine.simd.iter().any(|simd| simd == name);
-    // Without these the measuring loop is scalar, and in a debug build it is no measure of anything.
+    // Without these the measuring loop is scalar, and in a debug build it is no measure of
+    // anything.
     let measured = has("avx2") && has("fma") && !cfg!(debug_assertions);
     if !measured || !machine.gpus.is_empty() || has("amx_tile") || machine.arch != "x86_64" {
         return None;
@@ -156,7 +161,8 @@ mod tests {
 
     #[test]
     fn the_peak_is_more_than_any_machine_lacks() {
-        // One core of the oldest x86-64 does a multiplication and an addition of four numbers a cycle.
+        // One core of the oldest x86-64 does a multiplication and an addition of four numbers a
+        // cycle.
         assert!(peak_flops_per_s() > 1e9);
         // PC-133 memory of the year 2000 read or wrote a gigabyte a second.
         assert!(copy_bytes_per_s() > 1e8);

@@ -9,7 +9,8 @@ const PILOT_S: f64 = 1.0;
 /// ... but at no fewer and no more than so many, unless they are very long.
 const PILOT_STEPS: std::ops::RangeInclusive<usize> = 12..=100;
 const PILOT_PATIENCE_S: f64 = 20.0;
-/// A process is warm when three steps in a row have a median within this factor of the settled time.
+/// A process is warm when three steps in a row have a median within this factor of the settled
+/// time.
 const WARM_FACTOR: f64 = 1.03;
 /// Turns that are thrown away at least and at most.
 const WARMUP_TURNS: std::ops::RangeInclusive<u32> = 2..=16;
@@ -19,7 +20,8 @@ const LONGEST_BLOCK_S: f64 = 30.0;
 const FEWEST_PAIRS: usize = 5;
 /// A turn's losses must fit into one message.
 const MOST_STEPS: f64 = 40_000.0;
-/// Steps that the candidate takes in the pilot: both sides' files are read once before anything counts.
+/// Steps that the candidate takes in the pilot: both sides' files are read once before anything
+/// counts.
 const GREETING_STEPS: usize = 3;
 
 /// How a trial's blocks are laid out.
@@ -39,7 +41,8 @@ pub struct Plan {
     pub placement: Placement,
 }
 
-/// Looks at a base process for about a second and plans; starts the candidate once too, so that neither side is cold.
+/// Looks at a base process for about a second and plans; starts the candidate once too, so that
+/// neither side is cold.
 ///
 /// # Errors
 /// A side does not start or does not train.
@@ -63,7 +66,8 @@ pub fn pilot(
     Ok(plan.expect("the base is among the sides of every trial"))
 }
 
-/// After the pilot of a trial: where its processes live on the GPUs. Returns a line about it; nothing where none is used.
+/// After the pilot of a trial: where its processes live on the GPUs. Returns a line about it;
+/// nothing where none is used.
 ///
 /// # Errors
 /// What the configuration asks for is not possible.

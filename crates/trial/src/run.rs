@@ -38,7 +38,8 @@ impl Measured {
     }
 }
 
-/// Starts `processes` fresh processes of the base, one after another, and times `pairs` turns of each.
+/// Starts `processes` fresh processes of the base, one after another, and times `pairs` turns of
+/// each.
 ///
 /// # Errors
 /// The program does not start or does not train.

@@ -43,7 +43,8 @@ impl From<(Side, WorkloadError)> for SideError {
 }
 
 impl SideError {
-    /// Whether the program ended or gave up by itself: not a time limit, not the machine, not the user.
+    /// Whether the program ended or gave up by itself: not a time limit, not the machine, not the
+    /// user.
     pub fn is_own_end(&self) -> bool {
         matches!(
             self,

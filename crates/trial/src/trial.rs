@@ -12,8 +12,8 @@ use crate::plan::{choose_placement, pilot};
 use crate::settings::{Settings, SideError};
 use crate::{Executor, Plan, Side};
 
-/// After the first block, so large a share of them is probed for work on a GPU while both sides wait:
-/// it takes seconds, and no program can know when.
+/// After the first block, so large a share of them is probed for work on a GPU while both sides
+/// wait: it takes seconds, and no program can know when.
 const PROBED_SHARE: f64 = 0.25;
 /// Sets the draws of probing apart from those that a recorded seed replays.
 const PROBE_SEED: u64 = 0x0011_57E4;
@@ -21,7 +21,8 @@ const PROBE_SEED: u64 = 0x0011_57E4;
 /// What a trial found.
 #[derive(Debug, Clone)]
 pub struct Trial {
-    /// The decision; absent when it was interrupted or something watched was not in order ([`Trial::fault`]).
+    /// The decision; absent when it was interrupted or something watched was not in order
+    /// ([`Trial::fault`]).
     pub decision: Option<Decision>,
     /// Raw samples.
     pub blocks: Vec<Block>,

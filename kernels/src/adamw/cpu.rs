@@ -24,7 +24,8 @@ pub fn update<T: Real>(parameter: &mut [T], grad: &[T], m: &mut [T], v: &mut [T]
         });
 }
 
-/// The rule with everything that does not depend on the element computed once, in f64. The CUDA kernel takes it as it is.
+/// The rule with everything that does not depend on the element computed once, in f64. The CUDA
+/// kernel takes it as it is.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(super) struct Constants<T> {

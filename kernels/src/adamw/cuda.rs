@@ -144,7 +144,8 @@ mod device {
         )
     }
 
-    /// Pointers only: all is on the device's one stream, which keeps the order, and `parts` lives until the launch is queued.
+    /// Pointers only: all is on the device's one stream, which keeps the order, and `parts` lives
+    /// until the launch is queued.
     fn device_part<T: CudaReal>(
         device: &CudaDevice,
         part: &Part<'_>,

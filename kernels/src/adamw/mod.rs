@@ -6,8 +6,9 @@
 //! | cpu | `cpu.rs` | in place, one pass, pieces in parallel; f32 and f64 |
 //! | cuda | `cuda.cu` | f32 and bf16, with masters and moments in f32; run on a CPU in the tests |
 //!
-//! Shapes: parameter, gradient, m and v of one shape, any. Layout: contiguous.
-//! Tolerance against the reference: 1e-5 in f32 and 1e-12 in f64 after several steps. It is the optimiser, so it has no backward.
+//! Shapes: parameter, gradient, m and v of one shape, any. Layout: contiguous. Tolerance against
+//! the reference: 1e-5 in f32 and 1e-12 in f64 after several steps. It is the optimiser, so it has
+//! no backward.
 
 pub mod cpu;
 pub mod cuda;
@@ -62,7 +63,8 @@ impl Moments {
 
 struct AdamW<'a> {
     rule: Rule,
-    // candle hands an in-place operation `&self`; the lock is taken once a parameter and never contended.
+    // candle hands an in-place operation `&self`; the lock is taken once a parameter and never
+    // contended.
     moments: Mutex<&'a mut Moments>,
 }
 

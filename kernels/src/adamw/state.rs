@@ -6,8 +6,9 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 #[cfg(feature = "cuda")]
 use super::cuda;
 
-/// The optimiser's state of one parameter. On the CPU the parameter is f32 and its own master. On CUDA it may be bf16, a copy of a master in
-/// f32 that lives here: most updates are too small to change a bf16.
+/// The optimiser's state of one parameter. On the CPU the parameter is f32 and its own master. On
+/// CUDA it may be bf16, a copy of a master in f32 that lives here: most updates are too small to
+/// change a bf16.
 #[derive(Debug)]
 pub enum State {
     /// On the CPU.

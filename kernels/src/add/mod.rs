@@ -5,7 +5,8 @@
 //! | cpu | candle | one thread; f32 and f64 |
 //! | cuda | `cuda.cu` | f32 and bf16. candle has one, whose module the driver would compile anew in every process |
 //!
-//! Shapes: any, both the same. Layout: contiguous. [`crate::tape::Tape::add`] records it; its gradient goes to both unchanged.
+//! Shapes: any, both the same. Layout: contiguous. [`crate::tape::Tape::add`] records it; its
+//! gradient goes to both unchanged.
 
 pub mod cuda;
 

@@ -1,7 +1,9 @@
-//! Causal attention on the CPU. One task a (sequence, head); inside it a few queries at a time against all keys before them, so that no
-//! sequence x sequence matrix is ever in memory. The backward computes the probabilities again instead of keeping them.
+//! Causal attention on the CPU. One task a (sequence, head); inside it a few queries at a time
+//! against all keys before them, so that no sequence x sequence matrix is ever in memory. The
+//! backward computes the probabilities again instead of keeping them.
 //!
-//! All matrices of a head are padded with zeros to whole blocks of `tile`, so that its products have no odd ends.
+//! All matrices of a head are padded with zeros to whole blocks of `tile`, so that its products
+//! have no odd ends.
 
 use crate::real::{Real, add_scaled, dot, exponentiate, reduce2, replace};
 use crate::rotary::cpu::{Turn, turn};
@@ -9,8 +11,8 @@ use crate::rotary::{Angles, Shape};
 use crate::tasks::filled;
 use crate::tile::{BLOCK, Left, Product};
 
-/// Queries that are scored together, a multiple of 16. More reuse keys while they are near; fewer waste less beyond the diagonal and keep
-/// the scores in the first cache.
+/// Queries that are scored together, a multiple of 16. More reuse keys while they are near; fewer
+/// waste less beyond the diagonal and keep the scores in the first cache.
 pub const ATTENTION_QUERY_TILE: usize = 16;
 const _: () = assert!(ATTENTION_QUERY_TILE.is_multiple_of(BLOCK));
 
@@ -44,8 +46,8 @@ pub fn backward<T: Real>(qkv: &[T], grad: &[T], angles: Angles<'_, T>, shape: &S
     to_token_order(&by_head, shape, 3)
 }
 
-/// Queries, keys and values of one head in one sequence, each (sequence, head_dim); queries and keys are turned, the queries also divided by
-/// sqrt(head_dim).
+/// Queries, keys and values of one head in one sequence, each (sequence, head_dim); queries and
+/// keys are turned, the queries also divided by sqrt(head_dim).
 struct Head<'a, T> {
     query: Matrix<T>,
     key: Matrix<T>,
@@ -91,7 +93,8 @@ impl<'a, T: Real> Head<'a, T> {
             let depth = if calm { first + rows } else { first };
             sums.add_product(0, weights.left(0), (&self.value, 0), [rows, width, depth]);
             if !calm {
-                // One by one: the product would meet values of the future, and 0 times infinity is no 0.
+                // One by one: the product would meet values of the future, and 0 times infinity is
+                // no 0.
                 for row in 0..rows {
                     for other in first..=first + row {
                         let weight = weights.row(row)[other];
@@ -106,10 +109,11 @@ impl<'a, T: Real> Head<'a, T> {
         }
     }
 
-    /// Past and future share products here, so what is not finite (value, query or incoming gradient) may spoil gradients of all tokens in its
-    /// tile, before and after it.
+    /// Past and future share products here, so what is not finite (value, query or incoming
+    /// gradient) may spoil gradients of all tokens in its tile, before and after it.
     ///
-    /// With P the probabilities, S the scores and O the output: dV = P^T dO, dS = P (dO V^T - rowsum(P dO V^T)), dQ = dS K, dK = dS^T Q.
+    /// With P the probabilities, S the scores and O the output: dV = P^T dO, dS = P (dO V^T -
+    /// rowsum(P dO V^T)), dQ = dS K, dK = dS^T Q.
     #[inline(always)]
     fn backward(&self, grad: &Matrix<T>, out: &mut [T]) {
         let (keys, values) = (self.key.transposed(), self.value.transposed());
@@ -164,8 +168,8 @@ impl<'a, T: Real> Head<'a, T> {
         firsts.map(move |first| (first, ATTENTION_QUERY_TILE.min(padded - first)))
     }
 
-    /// Probabilities of the queries from `first` on over what they see; 0 for what they do not see up to the end of the tile, or NaN in a row
-    /// whose sum is NaN.
+    /// Probabilities of the queries from `first` on over what they see; 0 for what they do not see
+    /// up to the end of the tile, or NaN in a row whose sum is NaN.
     #[inline(always)]
     fn probabilities(&self, keys: &Matrix<T>, first: usize, rows: usize, out: &mut Matrix<T>) {
         let seen = first + rows;
@@ -223,8 +227,8 @@ impl<T: Real> Matrix<T> {
         }
     }
 
-    /// Block by block: a whole column would touch a cache line for each of its elements, and most strides map all of them to a few places
-    /// of the first cache.
+    /// Block by block: a whole column would touch a cache line for each of its elements, and most
+    /// strides map all of them to a few places of the first cache.
     #[inline(always)]
     fn transposed(&self) -> Self {
         let mut out = Self::zeros(self.stride, self.data.len() / self.stride);
@@ -285,7 +289,8 @@ fn scale<T: Real>(head_dim: usize) -> T {
     T::from_f64(1.0 / (head_dim as f64).sqrt())
 }
 
-/// Part `part` of `parts` of head `index % heads` in sequence `index / heads`, as (sequence, head_dim), times `factor`.
+/// Part `part` of `parts` of head `index % heads` in sequence `index / heads`, as (sequence,
+/// head_dim), times `factor`.
 #[inline(always)]
 fn gather<T: Real>(
     packed: &[T],
@@ -308,8 +313,8 @@ fn gather<T: Real>(
     out
 }
 
-/// From (batch, heads, parts, sequence, head_dim) to (batch, sequence, parts, heads, head_dim). Heads write to their own memory first
-/// because tasks that share rows would need locks.
+/// From (batch, heads, parts, sequence, head_dim) to (batch, sequence, parts, heads, head_dim).
+/// Heads write to their own memory first because tasks that share rows would need locks.
 fn to_token_order<T: Real>(by_head: &[T], shape: &Shape, parts: usize) -> Vec<T> {
     let Shape {
         sequence,

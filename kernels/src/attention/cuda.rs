@@ -107,7 +107,8 @@ impl Plan<'_> {
         Ok(Launch::new(NAME, blocks, threads)?.with_shared(self.shared(pass)?))
     }
 
-    /// Numbers that the gradients of the scores take: all tiles of the lower triangle, of each head and sequence.
+    /// Numbers that the gradients of the scores take: all tiles of the lower triangle, of each head
+    /// and sequence.
     ///
     /// # Errors
     /// A dtype other than f32 and bf16.

@@ -1,4 +1,5 @@
-//! Causal attention over packed queries, keys and values, with rotary embedding of queries and keys.
+//! Causal attention over packed queries, keys and values, with rotary embedding of queries and
+//! keys.
 //!
 //! | version | where | notes |
 //! |---|---|---|
@@ -7,10 +8,11 @@
 //! | cuda | `cuda.cu` | f32 and bf16; run on a CPU in the tests |
 //! | hopper | `hopper.cu` | bf16 with heads of 64 on Hopper, where `ATTENTION_HOPPER` is 1; run on a CPU in the tests |
 //!
-//! Shapes: qkv (batch x sequence, 3 x heads x head_dim), in a row first all queries, then keys, then values; y (batch x sequence,
-//! heads x head_dim). Layout: contiguous, row-major. Packed, because the gradient is then one tensor in the order that the projection
-//! wants, and nothing is sliced or transposed outside.
-//! Tolerance against the reference: 1e-5 in f32, 1e-12 in f64; gradients 1e-3 and 1e-6.
+//! Shapes: qkv (batch x sequence, 3 x heads x head_dim), in a row first all queries, then keys,
+//! then values; y (batch x sequence, heads x head_dim). Layout: contiguous, row-major. Packed,
+//! because the gradient is then one tensor in the order that the projection wants, and nothing is
+//! sliced or transposed outside. Tolerance against the reference: 1e-5 in f32, 1e-12 in f64;
+//! gradients 1e-3 and 1e-6.
 
 pub mod cpu;
 pub mod cuda;
@@ -36,11 +38,12 @@ struct Attention {
     kept: std::sync::Mutex<Option<cuda::Kept>>,
 }
 
-/// softmax(Q K^T / sqrt(head_dim)) V for each head, where a token sees itself and what came before it in its sequence, and queries and keys
-/// are turned by their positions first.
+/// softmax(Q K^T / sqrt(head_dim)) V for each head, where a token sees itself and what came before
+/// it in its sequence, and queries and keys are turned by their positions first.
 ///
 /// # Errors
-/// Rows that do not fit the table's shape, another dtype than the table's, a layout that is not contiguous.
+/// Rows that do not fit the table's shape, another dtype than the table's, a layout that is not
+/// contiguous.
 pub fn attention(tape: &Tape, qkv: &Tensor, rotary: &Table) -> Result<Tensor> {
     let operation = Attention {
         rotary: rotary.clone(),

@@ -1,4 +1,5 @@
-//! Causal attention by its definition (Vaswani et al. 2017): softmax(Q K^T / sqrt(head_dim)) V, the future masked. Queries and keys are already turned.
+//! Causal attention by its definition (Vaswani et al. 2017): softmax(Q K^T / sqrt(head_dim)) V, the
+//! future masked. Queries and keys are already turned.
 
 use crate::rotary::Shape;
 

@@ -1,4 +1,5 @@
-//! Cross-entropy on the CPU: rows in parallel; the exponentials are computed again in the backward rather than kept.
+//! Cross-entropy on the CPU: rows in parallel; the exponentials are computed again in the backward
+//! rather than kept.
 
 use crate::real::{Real, exponentiate};
 use crate::simd::vectorised;

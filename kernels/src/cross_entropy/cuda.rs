@@ -14,7 +14,8 @@ pub fn losses(settings: &Settings, rows: usize, columns: usize, dtype: DType) ->
     Launch::new(NAME, [rows, 1, 1], threads(settings)?)
 }
 
-/// Losses and gradients of so many rows, and how many columns of a row are kept in shared memory, of which a block has `most_shared` bytes.
+/// Losses and gradients of so many rows, and how many columns of a row are kept in shared memory,
+/// of which a block has `most_shared` bytes.
 ///
 /// # Errors
 /// As [`losses`].
@@ -73,8 +74,8 @@ mod device {
     use candle_core::cuda_backend::cudarc::driver::{CudaSlice, CudaView, DeviceSlice as _};
     use candle_core::{CudaStorage, Layout, Result, Tensor, bail};
 
-    /// The mean loss, and its gradient where it is `wanted`. Targets are taken as they are: to look at them would be to wait for the device.
-    /// Whoever makes the batch has checked them.
+    /// The mean loss, and its gradient where it is `wanted`. Targets are taken as they are: to look
+    /// at them would be to wait for the device. Whoever makes the batch has checked them.
     pub(crate) fn forward<T: CudaReal>(
         logits: (&CudaStorage, &Layout),
         targets: (&CudaStorage, &Layout),

@@ -6,9 +6,10 @@
 //! | cpu | `cpu.rs` | rows in parallel; row losses are added in f64 and in order; f32 and f64 |
 //! | cuda | `cuda.cu` | f32 and bf16; run on a CPU in the tests |
 //!
-//! Shapes: logits (rows, symbols), targets (rows) as u32, loss: a scalar **in f64**, whatever the logits are: two runs that differ by one
-//! unit in the last place of a weight have equal losses in f32 for many steps, and how far they drift is a measure. Layout: contiguous.
-//! Tolerance against the reference: 1e-5 in f32, 1e-12 in f64; gradients 1e-3 and 1e-6.
+//! Shapes: logits (rows, symbols), targets (rows) as u32, loss: a scalar **in f64**, whatever the
+//! logits are: two runs that differ by one unit in the last place of a weight have equal losses in
+//! f32 for many steps, and how far they drift is a measure. Layout: contiguous. Tolerance against
+//! the reference: 1e-5 in f32, 1e-12 in f64; gradients 1e-3 and 1e-6.
 
 pub mod cpu;
 pub mod cuda;

@@ -4,8 +4,9 @@
 //! * ahead, by [`compile_all`] into a folder, from which [`use_folder`] takes it: a trial starts many processes, each with an empty cache of
 //!   its own.
 //!
-//! The sources are read when the program runs and are no part of it: an edited kernel needs no Rust build. `OUTPACE_KERNELS` names their
-//! folder; without it, it is `kernels/src` under the current one.
+//! The sources are read when the program runs and are no part of it: an edited kernel needs no Rust
+//! build. `OUTPACE_KERNELS` names their folder; without it, it is `kernels/src` under the current
+//! one.
 
 use super::settings::Settings;
 use candle_core::cuda_backend::cudarc::nvrtc::{result, sys};
@@ -46,12 +47,14 @@ pub(crate) struct Compiled {
 
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
-/// From now on all kernels come from `folder`, which [`compile_all`] has written. Only the first call counts.
+/// From now on all kernels come from `folder`, which [`compile_all`] has written. Only the first
+/// call counts.
 pub fn use_folder(folder: &Path) {
     let _ = FOLDER.set(folder.to_owned());
 }
 
-/// Compiles all operations for an architecture, `sm_90`, into `folder`. Returns how many operations that are.
+/// Compiles all operations for an architecture, `sm_90`, into `folder`. Returns how many operations
+/// that are.
 ///
 /// # Errors
 /// Sources that cannot be read or do not compile, or a folder that cannot be written.
@@ -136,7 +139,8 @@ fn sources() -> PathBuf {
     std::env::var_os(SOURCES_VARIABLE).map_or_else(|| DEFAULT_SOURCES.into(), PathBuf::from)
 }
 
-/// The shared parts and the operation's own, as one text: NVRTC needs no include folder. Some operations have a second version, for Hopper.
+/// The shared parts and the operation's own, as one text: NVRTC needs no include folder. Some
+/// operations have a second version, for Hopper.
 fn whole_text(operation: &str) -> Result<String> {
     let own = format!("{operation}/cuda.cu");
     let hopper = format!("{operation}/hopper.cu");
@@ -159,7 +163,8 @@ fn whole_text(operation: &str) -> Result<String> {
     names.map(part).collect()
 }
 
-/// The file that holds the code of `text`; none without a home. Another compiler makes other code of the same text.
+/// The file that holds the code of `text`; none without a home. Another compiler makes other code
+/// of the same text.
 fn cache_path(operation: &str, architecture: &str, text: &str) -> Result<Option<PathBuf>> {
     let compiler = nvrtc_version()?;
     let hash = Sha256::digest(format!("{compiler:?}\n{architecture}\n{STANDARD}\n{text}"));
@@ -211,7 +216,8 @@ fn compile(operation: &str, architecture: &str, text: &str) -> Result<Vec<u8>> {
         STANDARD.to_owned(),
     ];
     #[expect(unsafe_code, reason = "cudarc has no safe call for machine code")]
-    // SAFETY: `program` was just created and is destroyed once, at the end. The buffer has the size that NVRTC asks for.
+    // SAFETY: `program` was just created and is destroyed once, at the end. The buffer has the size
+    // that NVRTC asks for.
     unsafe {
         let outcome = match result::compile_program(program, &options) {
             Ok(()) => machine_code(program),

@@ -1,4 +1,5 @@
-//! Kernels on a device: loaded once a process, launched on candle's stream, timed by its events when a profile is asked for.
+//! Kernels on a device: loaded once a process, launched on candle's stream, timed by its events
+//! when a profile is asked for.
 
 use super::compile::{self, OPERATIONS};
 use super::settings::Settings;
@@ -95,8 +96,9 @@ pub(crate) fn open<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes a device ready to train: loads every kernel, and has its memory pool keep what is freed. By default a pool gives memory back
-/// whenever somebody waits for the device, and the next step has to get it again.
+/// Makes a device ready to train: loads every kernel, and has its memory pool keep what is freed.
+/// By default a pool gives memory back whenever somebody waits for the device, and the next step
+/// has to get it again.
 ///
 /// # Errors
 /// Kernels that do not compile, or what the driver reports.
@@ -150,7 +152,8 @@ pub fn free_memory_bytes(device: &Device) -> Result<u64> {
     Ok(free as u64)
 }
 
-/// The most memory, in bytes, that tensors of this process have used at once; none where the device has no pool.
+/// The most memory, in bytes, that tensors of this process have used at once; none where the device
+/// has no pool.
 ///
 /// # Errors
 /// What the driver reports.
@@ -258,8 +261,8 @@ impl Launch {
         }
     }
 
-    /// Without a word to the driver a block has 48 KiB of shared memory, with what its kernel declares; and a multiprocessor has for all of its
-    /// blocks what the driver takes for enough.
+    /// Without a word to the driver a block has 48 KiB of shared memory, with what its kernel
+    /// declares; and a multiprocessor has for all of its blocks what the driver takes for enough.
     pub(crate) fn allow_shared(&self, function: &CudaFunction) -> Result<()> {
         if self.shared == 0 {
             return Ok(());
@@ -285,8 +288,8 @@ macro_rules! start {
         // Bound, so that they live until the launch.
         $(let argument = $argument; builder.arg(argument);)+
         #[expect(unsafe_code, reason = "a kernel")]
-        // SAFETY: the arguments are those of the kernel's signature in `cuda.cu`, in its order. The launch covers what the buffers hold: the tests
-        // run the kernels with these sizes.
+        // SAFETY: the arguments are those of the kernel's signature in `cuda.cu`, in its order. The
+        // launch covers what the buffers hold: the tests run the kernels with these sizes.
         let started = unsafe { builder.launch(launch.config()) };
         started.w().map(drop)
     }};
@@ -314,7 +317,8 @@ pub(crate) fn view<'a, T: CudaDType>(
 /// Memory for `n` numbers that a kernel writes, all of them.
 #[expect(unsafe_code, reason = "memory that is not written twice")]
 pub(crate) fn unwritten<T: CudaReal>(device: &CudaDevice, n: usize) -> Result<CudaSlice<T>> {
-    // SAFETY: every kernel writes all of its outputs, which the tests check with outputs that begin as NaN; nothing else reads them before.
+    // SAFETY: every kernel writes all of its outputs, which the tests check with outputs that begin
+    // as NaN; nothing else reads them before.
     unsafe { device.alloc::<T>(n) }
 }
 

@@ -1,5 +1,6 @@
-//! What the CUDA kernels (`*/cuda.cu`) have in common, as far as it needs no GPU: how many blocks and threads a launch has. The tests run
-//! the kernels with these numbers, thread by thread, on a CPU.
+//! What the CUDA kernels (`*/cuda.cu`) have in common, as far as it needs no GPU: how many blocks
+//! and threads a launch has. The tests run the kernels with these numbers, thread by thread, on a
+//! CPU.
 
 #[cfg(feature = "cuda")]
 pub mod compile;
@@ -31,7 +32,8 @@ pub struct Launch {
 
 impl Launch {
     /// # Errors
-    /// More blocks than a GPU takes, or none; threads that are no whole number of warps up to 1,024.
+    /// More blocks than a GPU takes, or none; threads that are no whole number of warps up to
+    /// 1,024.
     pub fn new(operation: &'static str, blocks: [usize; 3], threads: usize) -> Result<Self> {
         if !threads.is_multiple_of(WARP) || !(WARP..=MOST_THREADS).contains(&threads) {
             bail!(

@@ -1,5 +1,5 @@
-//! Launch settings: `constexpr int NAME = VALUE;` in a kernel's own source, read by the host too, so that a setting is changed in one place
-//! and without a Rust build.
+//! Launch settings: `constexpr int NAME = VALUE;` in a kernel's own source, read by the host too,
+//! so that a setting is changed in one place and without a Rust build.
 
 use candle_core::{Result, bail};
 use std::collections::BTreeMap;

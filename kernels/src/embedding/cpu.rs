@@ -11,7 +11,8 @@ pub fn forward<T: Real>(table: &[T], width: usize, ids: &[u32]) -> Vec<T> {
     y
 }
 
-/// The gradient of a table with `rows` rows: each is the sum of `grad` over the tokens that used it, in the order of the text.
+/// The gradient of a table with `rows` rows: each is the sum of `grad` over the tokens that used
+/// it, in the order of the text.
 pub fn backward<T: Real>(rows: usize, width: usize, ids: &[u32], grad: &[T]) -> Vec<T> {
     let mut grad_table = vec![T::zero(); rows * width];
     for (&id, grad) in ids.iter().zip(grad.chunks(width)) {

@@ -44,7 +44,8 @@ mod device {
     use candle_core::backend::BackendStorage as _;
     use candle_core::{CudaStorage, Layout, Result, Tensor};
 
-    /// Ids are taken as they are: to look at them would be to wait for the device. Whoever makes the batch has checked them.
+    /// Ids are taken as they are: to look at them would be to wait for the device. Whoever makes
+    /// the batch has checked them.
     pub(crate) fn forward<T: CudaReal>(
         table: (&CudaStorage, &Layout),
         ids: (&CudaStorage, &Layout),

@@ -6,8 +6,8 @@
 //! | cpu | `cpu.rs` | plain loops in one thread; f32 and f64 |
 //! | cuda | `cuda.cu` | f32 and bf16; run on a CPU in the tests |
 //!
-//! Shapes: table (symbols, width), ids (tokens) as u32, y (tokens, width). Layout: contiguous, row-major.
-//! Tolerance against the reference: exact forward; gradients 1e-3 in f32, 1e-6 in f64.
+//! Shapes: table (symbols, width), ids (tokens) as u32, y (tokens, width). Layout: contiguous,
+//! row-major. Tolerance against the reference: exact forward; gradients 1e-3 in f32, 1e-6 in f64.
 
 pub mod cpu;
 pub mod cuda;

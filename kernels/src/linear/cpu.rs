@@ -1,10 +1,12 @@
-//! Matrix products on the CPU: the `gemm` crate, which packs, blocks and dispatches to the machine's vectors. It is called here and not
-//! through candle's `matmul`, because that has one thread fill the result with zeros first, which the product then overwrites.
+//! Matrix products on the CPU: the `gemm` crate, which packs, blocks and dispatches to the
+//! machine's vectors. It is called here and not through candle's `matmul`, because that has one
+//! thread fill the result with zeros first, which the product then overwrites.
 
 use crate::real::Real;
 use gemm::{Parallelism, gemm};
 
-/// A matrix in somebody's memory: element (row, column) at `row * row_stride + column * column_stride`.
+/// A matrix in somebody's memory: element (row, column) at `row * row_stride + column *
+/// column_stride`.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a, T> {
     data: &'a [T],
@@ -59,8 +61,9 @@ pub fn product<T: Real>(left: View<'_, T>, right: View<'_, T>) -> Vec<T> {
     let size = rows.checked_mul(columns).expect("the size of a product");
     let mut out: Vec<T> = Vec::with_capacity(size);
     let stride = |stride: usize| isize::try_from(stride).expect("a stride");
-    // SAFETY: a view is made from a slice that holds all of it, and transposing keeps that. `out` has room for rows x columns, whose product
-    // has not overflowed. gemm writes every element of it and, with `read_dst` false, reads none before.
+    // SAFETY: a view is made from a slice that holds all of it, and transposing keeps that. `out`
+    // has room for rows x columns, whose product has not overflowed. gemm writes every element of
+    // it and, with `read_dst` false, reads none before.
     unsafe {
         gemm(
             rows,

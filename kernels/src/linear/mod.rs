@@ -6,11 +6,12 @@
 //! | cpu | `cpu.rs` | the `gemm` crate, which packs, blocks and dispatches to the machine's vector width; f32 and f64 |
 //! | cuda | cuBLAS, through candle | f32 and bf16 with sums in f32 |
 //!
-//! Shapes: x (rows, inner), weight (inner, columns), y (rows, columns). Layout: contiguous, row-major; the backward hands `gemm` transposed
-//! views, it packs them itself. Tolerance against the reference: 1e-5 relative in f32, 1e-12 in f64; gradients 1e-3 and 1e-6.
+//! Shapes: x (rows, inner), weight (inner, columns), y (rows, columns). Layout: contiguous,
+//! row-major; the backward hands `gemm` transposed views, it packs them itself. Tolerance against
+//! the reference: 1e-5 relative in f32, 1e-12 in f64; gradients 1e-3 and 1e-6.
 //!
-//! It is an operation of its own, and not a bare `matmul`, so that the weight's layout and the products of the backward can be chosen
-//! here, and so that a profile sees them.
+//! It is an operation of its own, and not a bare `matmul`, so that the weight's layout and the
+//! products of the backward can be chosen here, and so that a profile sees them.
 
 pub mod cpu;
 pub mod reference;
@@ -145,7 +146,8 @@ impl CustomOp2 for Linear {
                 4 * rows * inner * columns,
                 elements * x.dtype().size_in_bytes(),
             )?;
-            // Detached: a parameter would begin a graph of candle's, which would keep every activation alive.
+            // Detached: a parameter would begin a graph of candle's, which would keep every
+            // activation alive.
             let grad_x = grad.matmul(&weight.detach().t()?)?;
             return Ok((Some(grad_x), Some(x.detach().t()?.matmul(&grad)?)));
         }

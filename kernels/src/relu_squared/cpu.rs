@@ -3,7 +3,8 @@
 use crate::real::Real;
 use crate::tasks::filled;
 
-/// Elements that one task handles. Small pieces stay in the first cache and balance; large ones cost fewer hand-overs between threads.
+/// Elements that one task handles. Small pieces stay in the first cache and balance; large ones
+/// cost fewer hand-overs between threads.
 pub const RELU_SQUARED_ELEMENTS_PER_TASK: usize = 16384;
 
 /// `max(x, 0)^2`.

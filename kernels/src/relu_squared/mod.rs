@@ -6,8 +6,8 @@
 //! | cpu | `cpu.rs` | pieces in parallel; f32 and f64 |
 //! | cuda | `cuda.cu` | f32 and bf16; run on a CPU in the tests |
 //!
-//! Shapes: any; y has the shape of x. Layout: contiguous.
-//! Tolerance against the reference: exact in f64, one rounding in f32 (1e-5); gradients 1e-3 and 1e-6.
+//! Shapes: any; y has the shape of x. Layout: contiguous. Tolerance against the reference: exact in
+//! f64, one rounding in f32 (1e-5); gradients 1e-3 and 1e-6.
 
 pub mod cpu;
 pub mod cuda;

@@ -3,7 +3,8 @@
 use crate::real::{Real, dot};
 use crate::tasks::{filled, filled_and};
 
-/// Rows that one task normalises. Few: more tasks to balance and more partial weight gradients to add; many: threads wait for the last one.
+/// Rows that one task normalises. Few: more tasks to balance and more partial weight gradients to
+/// add; many: threads wait for the last one.
 pub const RMS_NORM_ROWS_PER_TASK: usize = 64;
 
 /// `y` of shape (rows, width).
@@ -27,8 +28,8 @@ fn forward_rows<T: Real>(y: &mut [T], x: &[T], weight: &[T], epsilon: f64) {
     }
 }
 
-/// Gradients of `x` and `weight`. Weight gradients are summed inside a task and then over tasks in order, so that any number of threads
-/// gives the same bits.
+/// Gradients of `x` and `weight`. Weight gradients are summed inside a task and then over tasks in
+/// order, so that any number of threads gives the same bits.
 pub fn backward<T: Real>(x: &[T], weight: &[T], grad: &[T], epsilon: f64) -> (Vec<T>, Vec<T>) {
     let width = weight.len();
     let (grad_x, partial) = filled_and(

@@ -15,7 +15,8 @@ pub fn rows(settings: &Settings, rows: usize, width: usize, dtype: DType) -> Res
     Launch::new(NAME, [rows.div_ceil(warps), 1, 1], warps * WARP)
 }
 
-/// Gradients: a block a band of rows, each of which has one part of the weight's gradient; a thread a pack of a row.
+/// Gradients: a block a band of rows, each of which has one part of the weight's gradient; a thread
+/// a pack of a row.
 ///
 /// # Errors
 /// A width that is no whole number of packs, or of more packs than a block has threads.

@@ -37,7 +37,8 @@ pub fn rms_norm(tape: &Tape, x: &Tensor, weight: &Tensor, epsilon: f64) -> Resul
     tape.onto([x, weight], RmsNorm { epsilon })
 }
 
-/// `a + b`, and what [`rms_norm`] makes of that: a residual connection and the norm that follows it, on a device in one kernel.
+/// `a + b`, and what [`rms_norm`] makes of that: a residual connection and the norm that follows
+/// it, on a device in one kernel.
 ///
 /// # Errors
 /// As [`rms_norm`], or shapes of `a` and `b` that differ.

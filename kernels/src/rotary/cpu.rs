@@ -11,7 +11,8 @@ pub enum Turn {
     Backward,
 }
 
-/// Turns the pairs (i, i + half) of `row` by the angles whose cosines and sines, half of them each, are given.
+/// Turns the pairs (i, i + half) of `row` by the angles whose cosines and sines, half of them each,
+/// are given.
 #[inline(always)]
 pub fn turn<T: Real>(row: &mut [T], (cos, sin): (&[T], &[T]), turn: Turn) {
     let (low, high) = row.split_at_mut(cos.len());

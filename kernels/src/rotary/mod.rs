@@ -1,13 +1,14 @@
-//! Rotary position embedding of the queries and keys of one head. Not an operation of its own: `attention` turns each row while it gathers it,
-//! and turns gradients back while it puts them out, which saves two passes over memory.
+//! Rotary position embedding of the queries and keys of one head. Not an operation of its own:
+//! `attention` turns each row while it gathers it, and turns gradients back while it puts them out,
+//! which saves two passes over memory.
 //!
 //! | version | where | notes |
 //! |---|---|---|
 //! | reference | `reference.rs` | f64, whole packed rows, angles computed on the spot |
 //! | cpu | `cpu.rs` | one row of one head, in place, angles from a table; f32 and f64 |
 //!
-//! Shapes: a row (head_dim), head_dim even; table cos and sin (sequence, head_dim / 2).
-//! Tolerance against the reference: 1e-5 in f32, 1e-12 in f64. Gradients are checked in `attention`.
+//! Shapes: a row (head_dim), head_dim even; table cos and sin (sequence, head_dim / 2). Tolerance
+//! against the reference: 1e-5 in f32, 1e-12 in f64. Gradients are checked in `attention`.
 
 pub mod cpu;
 pub mod reference;

@@ -1,6 +1,8 @@
-//! Rotary position embedding (Su et al. 2021), the half-split form of GPT-NeoX: pairs are (i, i + half).
+//! Rotary position embedding (Su et al. 2021), the half-split form of GPT-NeoX: pairs are (i, i +
+//! half).
 
-/// Rotates queries and keys of packed rows (query, key, value; each heads x head_dim) by their position in the sequence.
+/// Rotates queries and keys of packed rows (query, key, value; each heads x head_dim) by their
+/// position in the sequence.
 pub fn forward(qkv: &[f64], sequence: usize, heads: usize, head_dim: usize, base: f64) -> Vec<f64> {
     let width = heads * head_dim;
     let half = head_dim / 2;

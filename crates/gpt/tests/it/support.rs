@@ -51,7 +51,8 @@ impl Place {
         std::fs::write(self.path(name), content).unwrap();
     }
 
-    /// `outpace-gpt VERB --config tiny.toml ARGUMENTS` in this folder; `arguments` are split at spaces.
+    /// `outpace-gpt VERB --config tiny.toml ARGUMENTS` in this folder; `arguments` are split at
+    /// spaces.
     pub(crate) fn run(&self, verb: &str, arguments: &str) -> Output {
         self.command(verb)
             .args(arguments.split_whitespace())

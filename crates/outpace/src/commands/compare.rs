@@ -49,7 +49,8 @@ pub(crate) struct Args {
     /// Command of the candidate.
     #[arg(long, value_name = "CMD", requires = "base_cmd")]
     candidate_cmd: Option<String>,
-    /// The commands are whole runs to be timed from start to end; they do not speak the step protocol.
+    /// The commands are whole runs to be timed from start to end; they do not speak the step
+    /// protocol.
     #[arg(long, requires = "base_cmd")]
     whole_commands: bool,
     /// Longest time for one whole command, or for one answer of a program.

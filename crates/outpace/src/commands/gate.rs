@@ -101,8 +101,8 @@ impl Judged {
     }
 }
 
-/// Judges a request; if it is proven and a merge is wanted, merges it, or judges it again because the
-/// branch moved. A proven verdict is never lost, whatever becomes of the merge.
+/// Judges a request; if it is proven and a merge is wanted, merges it, or judges it again because
+/// the branch moved. A proven verdict is never lost, whatever becomes of the merge.
 fn judge_and_land(
     judge: &mut dyn Judge,
     repo: &Repo,

@@ -26,9 +26,9 @@ pub(super) fn line(verdict: &Verdict, word: &str) -> String {
         let least = bound("least", verdict.at_least);
         let most = bound("most", verdict.at_most);
         parts.push(format!("{}{least}{most}", gain(speedup)));
-        // The gain is the median of blocks, `tokens_per_s` of the candidate the median of turns. Side
-        // by side they can contradict each other, so the line shows the base's and what the gain
-        // makes of it.
+        // The gain is the median of blocks, `tokens_per_s` of the candidate the median of turns.
+        // Side by side they can contradict each other, so the line shows the base's and what the
+        // gain makes of it.
         if let Some(tokens) = verdict.tokens_per_s {
             let (before, after) = (count(tokens.base), count(tokens.base * (1.0 + speedup)));
             parts.push(format!("{before} -> {after} tokens/s"));

@@ -103,7 +103,8 @@ const NEVER: [&str; 6] = [
     "cudarc",
 ];
 
-/// The packages of this platform alone: a build has fetched no others, and the tests use no network.
+/// The packages of this platform alone: a build has fetched no others, and the tests use no
+/// network.
 fn metadata() -> Metadata {
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let options = ["--offline", "--locked", "--filter-platform", &platform];

@@ -1,5 +1,6 @@
-//! Trials on GPUs, with real processes and a driver library that stands in NVIDIA's place (tests/nvml/fake.c). The toy pretends to hold memory
-//! and to be busy; everything between it and the verdict is real.
+//! Trials on GPUs, with real processes and a driver library that stands in NVIDIA's place
+//! (tests/nvml/fake.c). The toy pretends to hold memory and to be busy; everything between it and
+//! the verdict is real.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -180,7 +181,8 @@ fn work_on_the_gpu_while_both_wait_is_refused() {
 
 #[test]
 fn a_gain_that_is_not_there_alone_is_refused() {
-    // A step that sleeps is as long on a busy machine. Two thirds of the candidate's are left to the base's turns.
+    // A step that sleeps is as long on a busy machine. Two thirds of the candidate's are left to
+    // the base's turns.
     let slow = |mode: &str| toy(3000, mode).replace("spin = 400", "spin = 1\ngpu_ms = 20");
     let machine = Machine::new("gpus 1\n", &slow("good"), "");
     let verdict = machine.gate(&slow("gpu_late")).expect(4).json();
@@ -219,7 +221,8 @@ fn work_of_somebody_that_the_driver_does_not_name_is_no_verdict() {
 
 #[test]
 fn a_gpu_that_tells_little_is_used_with_care() {
-    // Neither the instances of a divided GPU nor those without memory of their own say all; nothing is claimed of them.
+    // Neither the instances of a divided GPU nor those without memory of their own say all; nothing
+    // is claimed of them.
     let machine = Machine::new("gpus 1\nmig 1\n", &toy(3000, "gpu_busy"), "");
     let verdict = machine.against_itself().expect(1).json();
     assert_eq!(verdict["blocks"][0].get("idle_gpu"), None);

@@ -1,4 +1,5 @@
-//! A campaign that is killed at random moments: nothing that was finished is lost, nothing is left behind.
+//! A campaign that is killed at random moments: nothing that was finished is lost, nothing is left
+//! behind.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -35,7 +36,8 @@ fn ten_kills_lose_nothing() {
         };
         let mut child = play.start(verb);
         pids.push(child.id());
-        // Later from round to round: beside other tests, whose turn it may be to measure, an attempt takes its time.
+        // Later from round to round: beside other tests, whose turn it may be to measure, an
+        // attempt takes its time.
         std::thread::sleep(Duration::from_millis(
             rng.random_range(150..2500 + 400 * round as u64),
         ));

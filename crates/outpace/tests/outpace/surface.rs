@@ -48,7 +48,8 @@ fn every_verb_has_help_with_an_example() {
     folder.outpace(&[]).expect(2).says(&["Usage: outpace"]);
 }
 
-/// Every flag behind `outpace VERB` in the examples stands in the same help, or in that of its subverbs, as an option.
+/// Every flag behind `outpace VERB` in the examples stands in the same help, or in that of its
+/// subverbs, as an option.
 #[track_caller]
 fn examples_use_flags_that_exist(verb: &str, help: &str) {
     let (options, examples) = help

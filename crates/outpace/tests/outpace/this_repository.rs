@@ -1,6 +1,7 @@
 //! The gate on this repository itself: real kernels, real training, real builds.
 //!
-//! The base's dependencies come from the target folder of these tests, so that only the kernels and the trainer are built.
+//! The base's dependencies come from the target folder of these tests, so that only the kernels and
+//! the trainer are built.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,7 +26,8 @@ fn root() -> PathBuf {
 }
 
 impl Clone {
-    /// This checkout as it is now, uncommitted changes included, as one commit of a fresh repository.
+    /// This checkout as it is now, uncommitted changes included, as one commit of a fresh
+    /// repository.
     fn new() -> Self {
         let clone = Self {
             dir: tempfile::TempDir::new().unwrap(),
@@ -119,7 +121,8 @@ fn the_gate_on_this_repository() {
         .expect(1)
         .says(&["same", "only comments"]);
 
-    // Another name and shifted lines: the compiled program is the same but for the line numbers of its panics.
+    // Another name and shifted lines: the compiled program is the same but for the line numbers of
+    // its panics.
     clone.edit(NORM, "mean_square", "mean_of_squares");
     clone
         .gate(

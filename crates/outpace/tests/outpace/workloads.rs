@@ -167,7 +167,8 @@ fn whole_commands_are_timed_too() {
         .expect(0);
     let verdict = outcome.json();
     assert_eq!(verdict["verdict"], "faster");
-    // A trial stops as soon as the smallest gain is proven: no larger bound is promised, however large the gain is.
+    // A trial stops as soon as the smallest gain is proven: no larger bound is promised, however
+    // large the gain is.
     assert!(
         verdict["at_least"].as_f64() > verdict["min_speedup"].as_f64(),
         "{verdict}"

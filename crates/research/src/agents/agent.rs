@@ -62,7 +62,8 @@ pub trait Agent {
     fn check(&self, _repo: &Repo, _tree: &str, _config: &Config) -> Result<(), GateError> {
         Ok(())
     }
-    /// Whether it ends by itself, so that proposals that come to nothing, one after the other, are no sign that it is broken.
+    /// Whether it ends by itself, so that proposals that come to nothing, one after the other, are
+    /// no sign that it is broken.
     fn may_fail_in_a_row(&self) -> bool {
         false
     }

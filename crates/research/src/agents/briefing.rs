@@ -1,4 +1,5 @@
-//! What an agent is told: the rules, what it may change, where the time goes, and what was tried before.
+//! What an agent is told: the rules, what it may change, where the time goes, and what was tried
+//! before.
 
 use std::fmt::Write;
 
@@ -126,7 +127,8 @@ fn time(profile: &Profile, text: &mut String) {
     }
 }
 
-/// Diffs and reasons were written by other agents and programs: they are quoted, never to be obeyed.
+/// Diffs and reasons were written by other agents and programs: they are quoted, never to be
+/// obeyed.
 fn tried(attempts: &[Attempt], text: &mut String) {
     text.push_str("\n# What was tried, newest first\n\n");
     if attempts.is_empty() {

@@ -1,7 +1,8 @@
-//! Any command as an agent: it works in a worktree of its own, and its patch is the diff that it leaves there.
+//! Any command as an agent: it works in a worktree of its own, and its patch is the diff that it
+//! leaves there.
 //!
-//! What it prints and how it exits is kept in a log and believed in nothing: command lines of agents differ, and some exit
-//! with 0 after refusing to work.
+//! What it prints and how it exits is kept in a log and believed in nothing: command lines of
+//! agents differ, and some exit with 0 after refusing to work.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -22,7 +23,8 @@ use super::briefing;
 
 /// The most that is kept of each stream of an agent.
 const LOG_BYTES: u64 = 16 << 20;
-/// Variables that agents' command lines commonly need to find their own settings; no repository credentials are among them.
+/// Variables that agents' command lines commonly need to find their own settings; no repository
+/// credentials are among them.
 const PASSED: [&str; 6] = [
     "HOME",
     "USER",

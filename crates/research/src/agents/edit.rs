@@ -1,7 +1,8 @@
 //! Setting one value in a source file, everything else left as it is.
 
-/// Replaces the value of a `const NAME: T = value;` (Rust), `constexpr T NAME = value;` (C++, CUDA) or `#define NAME value`.
-/// Returns the new text and the old value, or nothing if there is no such line or more than one.
+/// Replaces the value of a `const NAME: T = value;` (Rust), `constexpr T NAME = value;` (C++, CUDA)
+/// or `#define NAME value`. Returns the new text and the old value, or nothing if there is no such
+/// line or more than one.
 pub fn set_constant(text: &str, name: &str, value: &str) -> Option<(String, String)> {
     let mut found = None;
     let mut offset = 0;
@@ -56,7 +57,8 @@ fn word_position(line: &str, name: &str) -> Option<usize> {
     })
 }
 
-/// Replaces the value of a dotted key in a TOML document, comments and order kept. Returns the new text and the old value.
+/// Replaces the value of a dotted key in a TOML document, comments and order kept. Returns the new
+/// text and the old value.
 pub fn set_toml_key(text: &str, key: &str, value: &toml_edit::Value) -> Option<(String, String)> {
     let mut document: toml_edit::DocumentMut = text.parse().ok()?;
     let (tables, last) = key

@@ -1,5 +1,5 @@
-//! The agent that proposes known patches again, in their order: those of a range of commits, or those in a folder. What was faster on one
-//! machine is proven anew on another, in one campaign.
+//! The agent that proposes known patches again, in their order: those of a range of commits, or
+//! those in a folder. What was faster on one machine is proven anew on another, in one campaign.
 
 use std::path::Path;
 
@@ -25,8 +25,8 @@ struct Known {
 }
 
 impl Replay {
-    /// The commits of `A..B` along first parents, oldest first; of each what `policy.editable` lets an agent change. Commits that change
-    /// nothing of that are left out.
+    /// The commits of `A..B` along first parents, oldest first; of each what `policy.editable` lets
+    /// an agent change. Commits that change nothing of that are left out.
     ///
     /// # Errors
     /// A revision is unknown, or no commit changes anything that is editable.

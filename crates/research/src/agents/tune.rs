@@ -1,9 +1,11 @@
-//! The agent that needs no model: it searches the values that `outpace.toml` declares and learns from the verdicts.
+//! The agent that needs no model: it searches the values that `outpace.toml` declares and learns
+//! from the verdicts.
 //!
-//! First one change at a time, from the value that stands to another: values that were never tried near a good verdict come
-//! first, a direction that proved slower is left. Then what seemed to help but could not be proven alone is tried
-//! together. No change is proposed twice, and none goes back to a value that a merge left. It keeps no state of its own:
-//! what it knows it reads from the campaign's attempts, so that a resumed campaign goes on as if nothing had happened.
+//! First one change at a time, from the value that stands to another: values that were never tried
+//! near a good verdict come first, a direction that proved slower is left. Then what seemed to help
+//! but could not be proven alone is tried together. No change is proposed twice, and none goes back
+//! to a value that a merge left. It keeps no state of its own: what it knows it reads from the
+//! campaign's attempts, so that a resumed campaign goes on as if nothing had happened.
 
 mod change;
 
@@ -124,7 +126,8 @@ fn title(chosen: &[&Change<'_>]) -> String {
     }
 }
 
-/// The most promising change; of equals the nearest to the value that stands, then the first declared.
+/// The most promising change; of equals the nearest to the value that stands, then the first
+/// declared.
 fn best<'c, 'a>(open: &[&'c Change<'a>], attempts: &[Attempt]) -> Option<&'c Change<'a>> {
     let rank = |change: &Change<'_>| (promise(change, attempts), -(change.distance() as f64));
     let better = |a: (f64, f64), b: (f64, f64)| {
@@ -139,8 +142,8 @@ fn best<'c, 'a>(open: &[&'c Change<'a>], attempts: &[Attempt]) -> Option<&'c Cha
     })
 }
 
-/// Of each tunable the value that seemed best, if it seemed better than the one that stands: all of them together, then two
-/// at a time, the most promising first.
+/// Of each tunable the value that seemed best, if it seemed better than the one that stands: all of
+/// them together, then two at a time, the most promising first.
 fn combinations<'c, 'a>(all: &'c [Change<'a>], attempts: &[Attempt]) -> Vec<Vec<&'c Change<'a>>> {
     let mut helped: Vec<(&Change<'_>, f64)> = Vec::new();
     for change in all {

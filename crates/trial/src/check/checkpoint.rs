@@ -1,5 +1,5 @@
-//! Distances between checkpoints (safetensors). They may be larger than memory, so numbers are read piece by piece. A candidate's file is
-//! hostile input.
+//! Distances between checkpoints (safetensors). They may be larger than memory, so numbers are read
+//! piece by piece. A candidate's file is hostile input.
 
 use std::fs::File;
 use std::io;
@@ -22,7 +22,8 @@ pub(crate) struct Tensors {
 const LENGTH_BYTES: u64 = 8;
 /// The longest header that the format allows.
 const LONGEST_HEADER: u64 = 100_000_000;
-/// Bytes of a tensor that are compared at once; a multiple of any number's size, and few enough to stay in a cache.
+/// Bytes of a tensor that are compared at once; a multiple of any number's size, and few enough to
+/// stay in a cache.
 const PIECE: usize = 1 << 17;
 
 /// The same for a candidate's file: a link or a pipe is none.
@@ -82,12 +83,14 @@ impl Tensors {
     }
 }
 
-/// How far a tensor is from others of its name, as Euclidean distances; infinite if a value is no number.
+/// How far a tensor is from others of its name, as Euclidean distances; infinite if a value is no
+/// number.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Distances<const N: usize> {
     /// From zero.
     pub(crate) norm: f64,
-    /// From each other; `None` where that has no such tensor, or one of another shape or number format.
+    /// From each other; `None` where that has no such tensor, or one of another shape or number
+    /// format.
     pub(crate) others: [Option<f64>; N],
 }
 
@@ -127,7 +130,8 @@ fn root(sum: f64) -> f64 {
     }
 }
 
-/// The sum of squared differences, in a few sums side by side: one alone would wait for each addition.
+/// The sum of squared differences, in a few sums side by side: one alone would wait for each
+/// addition.
 fn squares(a: &[f64], b: Option<&[f64]>) -> f64 {
     const LANES: usize = 8;
     let mut sums = [0.0; LANES];
@@ -164,7 +168,8 @@ fn numbers(dtype: Dtype, data: &[u8]) -> Vec<f64> {
     }
 }
 
-/// Names the first difference in structure: a tensor that is missing, new, or of another shape or number format.
+/// Names the first difference in structure: a tensor that is missing, new, or of another shape or
+/// number format.
 pub(crate) fn structure_difference(base: &Tensors, candidate: &Tensors) -> Option<String> {
     for name in base.names() {
         let ours = base.metadata.info(&name)?;

@@ -4,13 +4,15 @@ use outpace_record::{ANCHOR_CHECK, Check};
 
 use super::{ENVELOPE, LARGEST_RELATIVE, ROUNDING, WITHOUT_ENVELOPE};
 
-/// Over all merges together the candidate may be twice as far from the anchor, so that tolerances are not eaten up one by one.
+/// Over all merges together the candidate may be twice as far from the anchor, so that tolerances
+/// are not eaten up one by one.
 const BUDGET: f64 = 2.0;
 /// A base that is this many budgets away from the anchor did not get there through the gate.
 const BY_HAND: f64 = 10.0;
 
-/// The cumulative budget. Where the base itself is another model than the anchor, somebody changed the training by hand, and
-/// the budget begins anew: a check without an allowance, which makes this base the anchor of the next baseline.
+/// The cumulative budget. Where the base itself is another model than the anchor, somebody changed
+/// the training by hand, and the budget begins anew: a check without an allowance, which makes this
+/// base the anchor of the next baseline.
 pub(super) fn compare_with_anchor(
     anchor: Option<&[f64]>,
     base: &[f64],

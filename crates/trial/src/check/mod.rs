@@ -1,7 +1,7 @@
 //! "Same model": at fresh seeds, base and candidate train K steps; every loss, the final parameters
-//! and the validation loss are compared, and the losses with those of the anchor, which the chain of
-//! merges began from. How much divergence is innocent is measured: the base against itself with its
-//! initial weights moved by one unit in the last place.
+//! and the validation loss are compared, and the losses with those of the anchor, which the chain
+//! of merges began from. How much divergence is innocent is measured: the base against itself with
+//! its initial weights moved by one unit in the last place.
 
 mod checkpoint;
 mod losses;
@@ -22,13 +22,15 @@ use parameters::compare_parameters;
 use training::{train, train_base, warm_up, whole_run};
 use validation::compare_validation;
 
-/// The candidate may diverge this many times as much as the base does from itself (docs/statistics.md) ...
+/// The candidate may diverge this many times as much as the base does from itself
+/// (docs/statistics.md) ...
 const ENVELOPE: f64 = 4.0;
 /// ... and never by more than 1 % of the loss (docs/statistics.md).
 const LARGEST_RELATIVE: f64 = 0.01;
 /// Below this a difference is rounding of the reported number: 8 units in the last place of an f32.
 const ROUNDING: f64 = 8.0 * f32::EPSILON as f64;
-/// Allowed relative difference where the workload cannot perturb its weights, so that no envelope is known.
+/// Allowed relative difference where the workload cannot perturb its weights, so that no envelope
+/// is known.
 const WITHOUT_ENVELOPE: f64 = 1e-4;
 
 /// How the detail of a check begins that could not be made.
@@ -70,7 +72,8 @@ pub struct Trainees<'a> {
 /// Trains base, perturbed base, candidate and anchor for `steps` steps and compares them.
 ///
 /// # Errors
-/// A side failed; see [`SideError::is_candidate`]. Wrong results are no error but a check that did not pass.
+/// A side failed; see [`SideError::is_candidate`]. Wrong results are no error but a check that did
+/// not pass.
 pub fn check_same_model(
     context: &Context,
     trainees: &Trainees<'_>,
@@ -89,14 +92,16 @@ pub fn check_same_model(
         train(context, subject, steps, [model, data], perturb)
             .map_err(|error| SideError::Side { side, error })
     };
-    // Before the candidate, which could make it fail, and only what says that it cannot run any more is believed. Of its run only the losses are
-    // kept: a candidate must not find a checkpoint that it could hand in as its own.
+    // Before the candidate, which could make it fail, and only what says that it cannot run any
+    // more is believed. Of its run only the losses are kept: a candidate must not find a checkpoint
+    // that it could hand in as its own.
     let anchor = match trainees.anchor.map(|anchor| run(anchor, Side::Base, None)) {
         Some(Err(error)) if !error.is_own_end() => return Err(error),
         other => other.map(|ran| ran.map(|trained| trained.losses)),
     };
     if anchor.is_none() {
-        // The first program finds nothing in the page cache, and the candidate's time from start to exit counts.
+        // The first program finds nothing in the page cache, and the candidate's time from start to
+        // exit counts.
         warm_up(context, trainees.base, [model, data]).map_err(|error| SideError::Side {
             side: Side::Base,
             error,

@@ -9,7 +9,8 @@ use super::checkpoint::{self, Distances, Tensors, distances, structure_differenc
 use super::training::{Checkpoint, Trained};
 use super::{ENVELOPE, NOT_COMPARED};
 
-/// Parameters may differ by this share of their update even if the envelope is smaller: sums in another order.
+/// Parameters may differ by this share of their update even if the envelope is smaller: sums in
+/// another order.
 const PARAMETER_ROUNDING: f64 = 1e-4;
 /// And never by more than this share of their update.
 const LARGEST_PARAMETER: f64 = 0.25;

@@ -116,7 +116,8 @@ pub(super) fn save(
     Ok(Some(checkpoint))
 }
 
-/// Work that is moved before the first step, into saving or behind the last one shows in the time from start to exit.
+/// Work that is moved before the first step, into saving or behind the last one shows in the time
+/// from start to exit.
 pub(super) fn whole_run(base: &Trained, candidate: &Trained) -> Check {
     let allowed = WHOLE_RUN_FACTOR * base.wall_s + WHOLE_RUN_SLACK_S;
     at_most(

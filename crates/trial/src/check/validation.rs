@@ -1,5 +1,5 @@
-//! The validation loss, as the base's evaluator computes it from both checkpoints, and what it probes
-//! besides.
+//! The validation loss, as the base's evaluator computes it from both checkpoints, and what it
+//! probes besides.
 
 use outpace_process::{Context, Subject};
 use outpace_record::Check;
@@ -9,8 +9,8 @@ use super::{ENVELOPE, LARGEST_RELATIVE, ROUNDING, WITHOUT_ENVELOPE};
 use crate::guards::at_most;
 use crate::{Side, SideError, evaluate};
 
-/// A validation loss below the entropy of the text is proof of cheating; this many standard errors of slack, at one nat
-/// standard deviation a token.
+/// A validation loss below the entropy of the text is proof of cheating; this many standard errors
+/// of slack, at one nat standard deviation a token.
 const FLOOR_ERRORS: f64 = 5.0;
 /// Sums of probabilities and losses of the past may be off by this much.
 const PROBE: f64 = 1e-3;
@@ -29,7 +29,8 @@ pub(super) fn compare_validation(
         return Ok(Vec::new());
     };
     let ours = run(base, Side::Base)?;
-    // The evaluator is the base's, but a checkpoint that it cannot evaluate is the candidate's fault.
+    // The evaluator is the base's, but a checkpoint that it cannot evaluate is the candidate's
+    // fault.
     let theirs = run(candidate, Side::Candidate)?;
     let envelope = match perturbed {
         Some(saved) => ENVELOPE * (run(saved, Side::Base)?.loss - ours.loss).abs(),

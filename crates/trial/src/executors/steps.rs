@@ -1,5 +1,5 @@
-//! Programs that speak the step protocol: processes, sockets, the system's monotonic clock, CPU time
-//! from the kernel.
+//! Programs that speak the step protocol: processes, sockets, the system's monotonic clock, CPU
+//! time from the kernel.
 
 use outpace_process::ProcessTree;
 

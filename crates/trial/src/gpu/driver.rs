@@ -84,19 +84,21 @@ pub(crate) struct Reading {
 
 /// A driver of GPUs. An error means that a GPU or the driver is gone, and nothing else does.
 pub(crate) trait Driver: Send + Sync {
-    /// All that can be used, in the order of the PCI bus, the instances of a divided one in its place.
+    /// All that can be used, in the order of the PCI bus, the instances of a divided one in its
+    /// place.
     fn devices(&self) -> Result<Vec<Device>, Fault>;
     /// How one is now.
     fn read(&self, device: &Device) -> Result<Reading, Fault>;
     /// The processes that hold a context on it.
     fn users(&self, device: &Device) -> Result<Vec<u32>, Fault>;
-    /// Share of a GPU that each process used since a moment (microseconds of the Unix clock), sample by sample: averages of up to a second.
-    /// None where it does not say.
+    /// Share of a GPU that each process used since a moment (microseconds of the Unix clock),
+    /// sample by sample: averages of up to a second. None where it does not say.
     fn activity(&self, device: &Device, since_us: u64) -> Result<Option<Vec<(u32, f64)>>, Fault>;
 }
 
-/// Those that `CUDA_VISIBLE_DEVICES` leaves, in its order; its numbers count those that can be used. Like CUDA it stops at the first entry that names nothing, and without the variable
-/// a divided GPU gives its first instance only.
+/// Those that `CUDA_VISIBLE_DEVICES` leaves, in its order; its numbers count those that can be
+/// used. Like CUDA it stops at the first entry that names nothing, and without the variable a
+/// divided GPU gives its first instance only.
 pub(crate) fn choose(devices: Vec<Device>, visible: Option<&str>) -> Vec<Device> {
     let Some(visible) = visible else {
         return match devices.iter().find(|device| device.instance.is_some()) {

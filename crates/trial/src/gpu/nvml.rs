@@ -11,7 +11,8 @@ use nvml_wrapper::error::NvmlError;
 
 use super::{Device, Driver, Fault, Reading};
 
-/// The name that drivers install it under; the one without a version comes with developers' packages only.
+/// The name that drivers install it under; the one without a version comes with developers'
+/// packages only.
 const LIBRARY: &str = "libnvidia-ml.so.1";
 /// Where the MPS daemon listens unless CUDA_MPS_PIPE_DIRECTORY says otherwise.
 const MPS_FOLDER: &str = "/tmp/nvidia-mps";
@@ -19,7 +20,8 @@ const TRIES: usize = 3;
 const RETRY: Duration = Duration::from_millis(100);
 const MIB: f64 = (1 << 20) as f64;
 
-/// What holds clocks down, in words. "Hardware slowdown" is also shown for a moment when clocks change, which the share of the samples tells.
+/// What holds clocks down, in words. "Hardware slowdown" is also shown for a moment when clocks
+/// change, which the share of the samples tells.
 const REASONS: [(ThrottleReasons, &str); 5] = [
     (ThrottleReasons::SW_POWER_CAP, "power cap"),
     (ThrottleReasons::SW_THERMAL_SLOWDOWN, "heat"),
@@ -169,7 +171,8 @@ fn patiently<T>(ask: impl Fn() -> Result<T, NvmlError>) -> Result<T, NvmlError> 
     ask()
 }
 
-/// What this GPU or this driver does not tell, or not at this moment, is absent; an error is a GPU that is gone.
+/// What this GPU or this driver does not tell, or not at this moment, is absent; an error is a GPU
+/// that is gone.
 fn told<T>(answer: Result<T, NvmlError>) -> Result<Option<T>, NvmlError> {
     match answer {
         Ok(value) => Ok(Some(value)),

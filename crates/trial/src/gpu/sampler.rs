@@ -1,4 +1,5 @@
-//! Asks the driver many times a second, in a thread of its own. It does so for both sides alike, and as long as it is told to.
+//! Asks the driver many times a second, in a thread of its own. It does so for both sides alike,
+//! and as long as it is told to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -9,7 +10,8 @@ use outpace_record::{Check, GPU_CHECK, GpuConditions};
 
 use super::{Device, Driver, Reading};
 
-/// A turn takes 20 ms and more, a block of GPU work seconds: at this rate a block has dozens of samples.
+/// A turn takes 20 ms and more, a block of GPU work seconds: at this rate a block has dozens of
+/// samples.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 type Readings = Arc<Mutex<Vec<(usize, Reading)>>>;
@@ -110,7 +112,8 @@ fn spread(mut values: Vec<f64>) -> Option<[f64; 3]> {
     Some([first, values[values.len() / 2], last].map(|v| (v * 10.0).round() / 10.0))
 }
 
-/// One line about all blocks, which only tells: a throttled GPU slows both sides, and the evidence decides all the same.
+/// One line about all blocks, which only tells: a throttled GPU slows both sides, and the evidence
+/// decides all the same.
 pub fn conditions_of<'a>(
     blocks: impl Iterator<Item = &'a [GpuConditions]> + Clone,
 ) -> Option<Check> {

@@ -1,4 +1,5 @@
-//! A driver that hangs must not hang outpace: it is asked in a thread of its own, which is left behind if no answer comes.
+//! A driver that hangs must not hang outpace: it is asked in a thread of its own, which is left
+//! behind if no answer comes.
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;

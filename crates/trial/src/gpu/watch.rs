@@ -1,5 +1,5 @@
-//! One trial's GPUs: the pilot shows which are used and how much memory each side needs, from which follows where the processes of the
-//! blocks live; then the GPUs are watched.
+//! One trial's GPUs: the pilot shows which are used and how much memory each side needs, from which
+//! follows where the processes of the blocks live; then the GPUs are watched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,12 +13,14 @@ use super::sampler::{Sampler, conditions};
 use super::{Device, Driver, DriverWithTimeout, Fault, Reading, visible};
 use crate::{Placement, Side, WorkloadError};
 
-/// Where the driver does not name our processes, a GPU that grew by this much in the pilot is one that they use: a context takes more, and
-/// others seldom add as much in a second.
+/// Where the driver does not name our processes, a GPU that grew by this much in the pilot is one
+/// that they use: a context takes more, and others seldom add as much in a second.
 const CONTEXT_MIB: f64 = 200.0;
-/// Share of the memory that is not given to the two processes: it is fragmented, and the pilot may not have seen the most they need.
+/// Share of the memory that is not given to the two processes: it is fragmented, and the pilot may
+/// not have seen the most they need.
 const RESERVE: f64 = 0.03;
-/// The driver's averages reach back so far at most; only what it samples later tells of a process that waits.
+/// The driver's averages reach back so far at most; only what it samples later tells of a process
+/// that waits.
 const SETTLING: Duration = Duration::from_millis(1200);
 /// It samples at least once in this time.
 const PROBE: Duration = Duration::from_millis(1000);
@@ -56,7 +58,8 @@ pub struct Gpus {
     asked: GpuMode,
     state: State,
     sampler: Sampler,
-    /// The visible GPUs before the side of the pilot was started, and the MiB that each side added at most.
+    /// The visible GPUs before the side of the pilot was started, and the MiB that each side added
+    /// at most.
     before: Vec<Reading>,
     needs_mib: [Option<Vec<f64>>; 2],
     /// Numbers of the visible GPUs that the pilot used.
@@ -77,7 +80,8 @@ impl std::fmt::Debug for Gpus {
 }
 
 impl Gpus {
-    /// None where nothing is to be watched: nobody wants it, or there is no GPU and none is demanded.
+    /// None where nothing is to be watched: nobody wants it, or there is no GPU and none is
+    /// demanded.
     ///
     /// # Errors
     /// `asked` demands GPUs and there are none, or the driver does not answer.
@@ -99,7 +103,8 @@ impl Gpus {
         });
         match found {
             Ok((driver, devices)) => Ok(Some(Self::new(driver, devices, asked, launcher))),
-            // What needs no GPU runs without; what does will say so itself, and `doctor` says what is wrong with the driver.
+            // What needs no GPU runs without; what does will say so itself, and `doctor` says what
+            // is wrong with the driver.
             Err(_) if asked == GpuMode::Auto => Ok(None),
             Err(fault) => Err(lost(format!(
                 "{fault}, and the workload wants one (gpu = \"{}\")",
@@ -186,7 +191,8 @@ impl Gpus {
         Ok(())
     }
 
-    /// The pilot is over: where the processes of the blocks live, and a line about it. `whole`: turns are whole commands, which never live at once.
+    /// The pilot is over: where the processes of the blocks live, and a line about it. `whole`:
+    /// turns are whole commands, which never live at once.
     ///
     /// # Errors
     /// What was asked for is not possible.
@@ -198,7 +204,8 @@ impl Gpus {
             self.state = State::Off;
             return Ok((Placement::CoResident, None));
         }
-        // A driver that shows neither processes nor memory (of virtual GPUs some do not) still shows clocks.
+        // A driver that shows neither processes nor memory (of virtual GPUs some do not) still
+        // shows clocks.
         let devices: Vec<Device> = match self.used.is_empty() {
             true => self.visible.clone(),
             false => self.used.iter().map(|n| self.visible[*n].clone()).collect(),
@@ -245,7 +252,8 @@ impl Gpus {
         }
     }
 
-    /// Whether the processes of both sides are there at once, so that one could work in the other's turns.
+    /// Whether the processes of both sides are there at once, so that one could work in the other's
+    /// turns.
     pub(crate) fn are_co_resident(&self) -> bool {
         matches!(self.mode(), GpuMode::Shared | GpuMode::Apart)
     }
@@ -258,8 +266,9 @@ impl Gpus {
         }
     }
 
-    /// Before every block: each side's GPU, where each has its own, and one for both where they live one after the other. The draw comes from the trial's
-    /// generator, so that a seed replays it.
+    /// Before every block: each side's GPU, where each has its own, and one for both where they
+    /// live one after the other. The draw comes from the trial's generator, so that a seed replays
+    /// it.
     pub(crate) fn place(&mut self, placement: Placement, rng: &mut ChaCha20Rng) {
         if let State::Placed {
             mode: GpuMode::Apart,
@@ -310,7 +319,8 @@ impl Gpus {
         }
     }
 
-    /// Both processes wait: the share of the GPUs that each uses all the same. None where there is nothing to idle_probe to.
+    /// Both processes wait: the share of the GPUs that each uses all the same. None where there is
+    /// nothing to idle_probe to.
     ///
     /// # Errors
     /// A GPU is busy and the driver does not say who it is; the user asked to stop.
@@ -366,7 +376,8 @@ impl Gpus {
         }
     }
 
-    /// Who is to attribute for a failure: the GPU where it is gone, or where it was full with both on it; otherwise whoever failed.
+    /// Who is to attribute for a failure: the GPU where it is gone, or where it was full with both
+    /// on it; otherwise whoever failed.
     pub(crate) fn attribute(&self, error: WorkloadError) -> WorkloadError {
         if error.is_cancelled() || error.is_machine() || self.state == State::Off {
             return error;

@@ -93,7 +93,8 @@ fn new(repo: &Repo, store: &CampaignStore, args: &Args) -> Result<Plan> {
     repo.check_mergeable(&into)?;
     let range = patches.as_deref().and_then(range);
     let start = repo.resolve(range.map_or("HEAD", |(from, _)| from))?;
-    // Only the default branch catches up; a branch that the user named is moved by proven merges alone.
+    // Only the default branch catches up; a branch that the user named is moved by proven merges
+    // alone.
     let base = match args.into {
         None => sync_default_branch(repo, &into, start)?,
         Some(_) => current_base(repo, &into, &start.id)?,
@@ -175,8 +176,8 @@ impl Plan {
     }
 }
 
-/// Puts the campaign on the disk, builds the base and measures the noise, before the budget begins to
-/// run.
+/// Puts the campaign on the disk, builds the base and measures the noise, before the budget begins
+/// to run.
 pub(super) fn prepare(
     harness: &mut Harness<'_>,
     campaign: &mut Campaign,
@@ -239,10 +240,12 @@ fn measure(
     Ok(())
 }
 
-/// A campaign has one error budget: alpha, fdr and min_speedup become no laxer than they were when it began, and no laxer than what an
-/// audit asks by now; campaign_max_blocks stays. Says whether `[gate]` is another by now.
+/// A campaign has one error budget: alpha, fdr and min_speedup become no laxer than they were when
+/// it began, and no laxer than what an audit asks by now; campaign_max_blocks stays. Says whether
+/// `[gate]` is another by now.
 fn keep_gate(gate: &mut GateConfig, campaign: &Campaign, attempts: &[Attempt]) -> bool {
-    // Only verdicts carry the limit of blocks; before the first one nothing was judged under another.
+    // Only verdicts carry the limit of blocks; before the first one nothing was judged under
+    // another.
     let judged = attempts.iter().flat_map(|a| &a.verdicts).next();
     let begun = GateConfig {
         alpha: campaign.alpha.min(gate.alpha),
@@ -270,14 +273,16 @@ fn check_agent(config: &Config, name: &str) -> Result<()> {
     )))
 }
 
-/// The two ends of stored `--patches` that are commits; a folder stands there by its whole path, which may hold dots too.
+/// The two ends of stored `--patches` that are commits; a folder stands there by its whole path,
+/// which may hold dots too.
 fn range(patches: &str) -> Option<(&str, &str)> {
     patches
         .split_once("..")
         .filter(|_| !Path::new(patches).is_absolute())
 }
 
-/// `--patches`, written so that it means the same when the campaign is resumed: commits by their ids, a folder by its whole path.
+/// `--patches`, written so that it means the same when the campaign is resumed: commits by their
+/// ids, a folder by its whole path.
 fn patches_of(repo: &Repo, args: &Args) -> Result<Option<String>> {
     let replays = args.agent.as_deref() == Some("replay");
     let patches = match (&args.patches, replays) {
@@ -308,7 +313,8 @@ fn patches_of(repo: &Repo, args: &Args) -> Result<Option<String>> {
     Ok(Some(format!("{}..{}", from.id, to.id)))
 }
 
-/// What a campaign says that it has proven counts all of its merges, so all of them must be in its branch.
+/// What a campaign says that it has proven counts all of its merges, so all of them must be in its
+/// branch.
 fn check_still_there(repo: &Repo, into: &str, attempts: &[Attempt]) -> Result<()> {
     let Some(merged) = attempts.iter().rev().find_map(|a| a.merged.as_deref()) else {
         return Ok(());

@@ -40,8 +40,8 @@ pub(crate) struct Args {
     /// Most attempts.
     #[arg(long, value_name = "N")]
     pub(super) max_experiments: Option<usize>,
-    /// What `replay` proposes again: commits A..B, beginning from A, or a directory of *.patch files,
-    /// beginning from HEAD.
+    /// What `replay` proposes again: commits A..B, beginning from A, or a directory of *.patch
+    /// files, beginning from HEAD.
     #[arg(long, value_name = "RANGE|DIR", conflicts_with = "resume")]
     pub(super) patches: Option<String>,
     /// Branch to merge into. Default: outpace/BRANCH, beside the branch that is checked out; for

@@ -103,7 +103,8 @@ fn totals(ui: &mut Terminal, campaign: &Campaign, attempts: &[Attempt]) {
         number(Kind::Rejected)
     )];
     let product = |f: &dyn Fn(&Attempt) -> f64| merged.iter().map(|a| 1.0 + f(a)).product::<f64>();
-    // With several workloads these figures are those of the first one: gains of different workloads are not chained.
+    // With several workloads these figures are those of the first one: gains of different workloads
+    // are not chained.
     let of = match &campaign.workloads[..] {
         [first, _, ..] => format!(" on {first}"),
         _ => String::new(),

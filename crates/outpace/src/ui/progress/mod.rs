@@ -1,5 +1,5 @@
-//! Three ways to show the one stream of events: a live line on a terminal, plain lines in a log, and
-//! JSON lines for programs.
+//! Three ways to show the one stream of events: a live line on a terminal, plain lines in a log,
+//! and JSON lines for programs.
 
 mod json;
 mod live;

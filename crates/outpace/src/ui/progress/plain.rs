@@ -1,5 +1,5 @@
-//! Plain lines for a log: one when a stage begins, one when it ends, and one a minute in between, so
-//! that a log is never silent for longer.
+//! Plain lines for a log: one when a stage begins, one when it ends, and one a minute in between,
+//! so that a log is never silent for longer.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;

@@ -19,8 +19,8 @@ pub(in crate::ui) enum Line {
     Warn(String),
 }
 
-/// The line that stays of an event; of the stages of an attempt none does on a terminal, because the
-/// attempt has a row.
+/// The line that stays of an event; of the stages of an attempt none does on a terminal, because
+/// the attempt has a row.
 pub(in crate::ui) fn lasting(event: &Event, in_attempt: bool) -> Option<Line> {
     let say = |label, text: String| Some(Line::Say(label, text));
     match event {

@@ -42,7 +42,8 @@ impl Change<'_> {
         self.tunable.file == other.tunable.file && self.tunable.name() == other.tunable.name()
     }
 
-    /// If `title` names a change of the same tunable from the same value: the place of the value that it went to.
+    /// If `title` names a change of the same tunable from the same value: the place of the value
+    /// that it went to.
     pub(super) fn sibling(&self, title: &str) -> Option<usize> {
         let middle = title
             .strip_prefix(&self.prefix())?
@@ -53,7 +54,8 @@ impl Change<'_> {
         (place(from)? == self.from).then(|| place(to))?
     }
 
-    /// Whether `title`, of one change or of several together, leaves the value that this change goes to.
+    /// Whether `title`, of one change or of several together, leaves the value that this change
+    /// goes to.
     pub(super) fn undoes(&self, title: &str) -> bool {
         let away = format!("{}{} -> ", self.prefix(), self.tunable.literals()[self.to]);
         match title.strip_prefix("together: ") {

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use git2::{ErrorCode, Repository, StatusOptions};
+use git2::{ErrorCode, Repository, Status, StatusOptions};
 
-use crate::RepoError;
 use crate::error::Doing;
+use crate::{RepoError, paths};
 
 /// An open repository with a work tree. It can be moved to another thread; for work on several at once, open one each.
 pub struct Repo {
@@ -59,6 +59,24 @@ impl Repo {
     /// # Errors
     /// git cannot read the work tree or the index.
     pub fn dirty(&self) -> Result<Vec<String>, RepoError> {
+        Ok(self.status()?.into_iter().map(|(path, _)| path).collect())
+    }
+
+    /// Untracked files that are not ignored and match one of the globs, sorted. `git diff` leaves
+    /// them out, so that a patch may lack a new file; after `git add -N` it has them.
+    ///
+    /// # Errors
+    /// A glob is bad, or git cannot read the work tree or the index.
+    pub fn untracked(&self, globs: &[String]) -> Result<Vec<String>, RepoError> {
+        let globs = paths::globs(globs)?;
+        let untracked = self.status()?.into_iter();
+        let untracked =
+            untracked.filter(|(path, status)| status.is_wt_new() && globs.is_match(path));
+        Ok(untracked.map(|(path, _)| path).collect())
+    }
+
+    /// The files that differ from HEAD or the index, and the untracked ones, sorted by path.
+    fn status(&self) -> Result<Vec<(String, Status)>, RepoError> {
         let mut options = StatusOptions::new();
         options
             .include_untracked(true)
@@ -66,12 +84,13 @@ impl Repo {
             .update_index(false);
         let doing = || format!("reading the status of {}", self.root.display());
         let statuses = self.git.statuses(Some(&mut options)).doing(doing)?;
-        let mut paths: Vec<String> = statuses
+        let path = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut files: Vec<(String, Status)> = statuses
             .iter()
-            .map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned())
+            .map(|entry| (path(entry.path_bytes()), entry.status()))
             .collect();
-        paths.sort();
-        Ok(paths)
+        files.sort();
+        Ok(files)
     }
 }
 

@@ -88,6 +88,27 @@ fn dirty_lists_changed_and_untracked_files() {
 }
 
 #[test]
+fn untracked_files_are_those_that_git_diff_leaves_out() {
+    let lab = Lab::new();
+    for path in ["src/fast.py", "src/sub/a b.py", "notes.md", "src/noise.log"] {
+        lab.write(path, "x\n");
+    }
+    lab.write("src/k.rs", "changed\n");
+    let repo = lab.repo();
+    let untracked = |glob: &str| repo.untracked(&[glob.to_owned()]).unwrap();
+    assert_eq!(untracked("src/**"), ["src/fast.py", "src/sub/a b.py"]);
+    assert_eq!(untracked("src/*"), ["src/fast.py"]);
+    assert_eq!(
+        untracked("**"),
+        ["notes.md", "src/fast.py", "src/sub/a b.py"]
+    );
+    lab.git(&["add", "-N", "src/fast.py"]);
+    lab.git(&["add", "notes.md"]);
+    assert_eq!(untracked("**"), ["src/sub/a b.py"]);
+    assert!(repo.untracked(&["[".into()]).is_err());
+}
+
+#[test]
 fn files_of_a_tree_are_read_and_listed() {
     let lab = Lab::new();
     let repo = lab.repo();

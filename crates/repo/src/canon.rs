@@ -78,6 +78,15 @@ fn changed_lines(change: &Change, language: Language) -> Result<Vec<u8>, git2::E
             }
         }
     }
+    // Without a line of code a file still comes or goes: an empty `__init__.py` makes a package.
+    if lines.is_empty() && change.old.is_some() != change.new.is_some() {
+        let what = if change.new.is_some() {
+            "added\n"
+        } else {
+            "deleted\n"
+        };
+        lines.extend_from_slice(what.as_bytes());
+    }
     Ok(lines)
 }
 

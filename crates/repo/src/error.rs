@@ -79,7 +79,7 @@ pub enum RepoError {
         reason: String,
     },
     /// A patch for another tree.
-    #[error("the patch does not apply to `{path}`{}: {reason}. Hint: make it against the base, tree {base}", if hunk.is_empty() { String::new() } else { format!(", hunk {hunk}") })]
+    #[error("the patch does not apply to `{path}`{}: {reason}. Hint: {hint}", if hunk.is_empty() { String::new() } else { format!(", hunk {hunk}") })]
     DoesNotApply {
         /// The file.
         path: String,
@@ -87,8 +87,8 @@ pub enum RepoError {
         hunk: String,
         /// Why not.
         reason: String,
-        /// Tree that it was applied to.
-        base: String,
+        /// What to do about it.
+        hint: String,
     },
     /// The file system said no.
     #[error("{}: {source}", path.display())]
@@ -109,6 +109,12 @@ pub enum RepoError {
 }
 
 impl RepoError {
+    pub(crate) fn not_a_patch(reason: impl Into<String>) -> Self {
+        Self::NotAPatch {
+            reason: reason.into(),
+        }
+    }
+
     /// Whether the disk or git itself failed, and not what was asked for.
     pub fn is_environment(&self) -> bool {
         matches!(self, Self::Io { .. } | Self::Git { .. })

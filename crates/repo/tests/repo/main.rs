@@ -5,6 +5,7 @@ mod audit;
 mod branches;
 mod discover;
 mod export;
+mod git_patches;
 mod history;
 mod leftover;
 mod messages;

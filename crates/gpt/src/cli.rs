@@ -10,7 +10,7 @@ use crate::{check, evaluate, export, figures, profile, sample, session, threads,
 use anyhow::Context as _;
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Exit code of a mistake in arguments or config.
@@ -252,9 +252,8 @@ fn run(verb: Verb) -> Result<()> {
 
 fn run_train(arguments: &Train) -> Result<()> {
     let ready = prepare(&arguments.common)?;
-    if let Some(socket) = std::env::var_os(session::SOCKET_VARIABLE) {
-        let socket = Path::new(&socket);
-        return session::serve_training(&ready.config, &ready.source, &ready.place, socket);
+    if outpace_step::is_driven() {
+        return session::serve_training(&ready.config, &ready.source, &ready.place);
     }
     let plan = train::Plan {
         steps: arguments.steps,
@@ -273,9 +272,8 @@ fn run_drill(arguments: &DrillArgs) -> Result<()> {
     let config = load(&arguments.common)?;
     let threads = threads::settle(config.run.threads)?;
     let place = Place::open(&config.run, arguments.common.kernels.as_deref())?;
-    if let Some(socket) = std::env::var_os(session::SOCKET_VARIABLE) {
-        let socket = Path::new(&socket);
-        return session::serve_drill(&config, arguments.operation, &place, socket);
+    if outpace_step::is_driven() {
+        return session::serve_drill(&config, arguments.operation, &place);
     }
     let (operation, steps) = (arguments.operation, arguments.steps);
     println!(

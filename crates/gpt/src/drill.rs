@@ -346,10 +346,6 @@ impl Run for Drill<'_> {
         aside.iter().map(mean).collect()
     }
 
-    fn steps(&self) -> u64 {
-        self.step
-    }
-
     fn save(&self, path: &Path) -> Result<()> {
         let stored = self.last.iter().map(|(name, tensor)| {
             let tensor = tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;

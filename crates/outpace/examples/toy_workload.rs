@@ -1,18 +1,25 @@
-//! A workload for tests: speaks the step protocol, spends its time in a loop whose length a settings file gives, and
-//! misbehaves on demand. `toy_workload train SETTINGS`, `toy_workload evaluate SETTINGS --checkpoint FILE --data-seed N`.
+//! A workload for tests: its time goes into a loop whose length a settings file gives, and it
+//! misbehaves on demand. `toy_workload train SETTINGS`, or
+//! `toy_workload evaluate SETTINGS --checkpoint FILE --data-seed N`.
 //!
-//! Settings are lines of `key = value`: `spin` (thousands of iterations a step), `rate` (how fast the loss falls; another
-//! rate is another model), `mode` (what goes wrong, `good` by default), `gpu_mib` (memory that it pretends to hold on a GPU).
+//! Settings are lines of `key = value`: `spin` (thousands of iterations a step), `rate` (how fast
+//! the loss falls; another rate is another model), `mode` (what goes wrong, `good` by default),
+//! `gpu_mib` (memory that it pretends to hold on a GPU), `gpu_ms` (time that a step takes there).
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
+use outpace_step::{
+    Hello, PERTURB, SAVE, SOCKET_VARIABLE, Start, VERSION, Workload, WorkloadError, serve_stream,
+};
+use serde_json::json;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -20,33 +27,44 @@ fn main() {
         exit(2)
     };
     let text = std::fs::read_to_string(path).expect("the settings file is readable");
-    let settings: BTreeMap<&str, &str> = text
-        .lines()
-        .filter_map(|line| line.split_once('=').map(|(k, v)| (k.trim(), v.trim())))
-        .collect();
-    let number = |key: &str, or: f64| {
-        settings
-            .get(key)
-            .map_or(or, |v| v.parse().expect("a number"))
-    };
-    let mode = settings
-        .get("mode")
-        .copied()
-        .unwrap_or("good")
-        .trim_matches('"');
+    let settings = Settings::parse(&text);
     match verb.as_str() {
-        "train" => {
-            let gpu = Gpu::new(mode, number("gpu_mib", 0.0), number("gpu_ms", 0.0));
-            train(mode, number("spin", 500.0), number("rate", 0.01), &gpu);
-        }
+        "train" => train(&settings),
         "evaluate" => evaluate(rest),
         "whole" => {
-            spin(number("spin", 500.0));
+            spin(settings.spin);
             println!("done");
         }
         "idle" => spin_for(IDLE_WORK),
-        "verify" => exit(i32::from(mode == "unverified")),
+        "verify" => exit(i32::from(settings.mode == "unverified")),
         _ => exit(2),
+    }
+}
+
+struct Settings<'a> {
+    mode: &'a str,
+    /// Thousands of iterations.
+    spin: f64,
+    rate: f64,
+    gpu_mib: f64,
+    gpu_ms: f64,
+}
+
+impl<'a> Settings<'a> {
+    fn parse(text: &'a str) -> Self {
+        let pairs = text.lines().filter_map(|line| line.split_once('='));
+        let values: BTreeMap<&str, &str> = pairs.map(|(k, v)| (k.trim(), v.trim())).collect();
+        let number = |key: &str, default: f64| {
+            let value = values.get(key);
+            value.map_or(default, |v| v.parse().expect("a number"))
+        };
+        Self {
+            mode: values.get("mode").map_or("good", |v| v.trim_matches('"')),
+            spin: number("spin", 500.0),
+            rate: number("rate", 0.01),
+            gpu_mib: number("gpu_mib", 0.0),
+            gpu_ms: number("gpu_ms", 0.0),
+        }
     }
 }
 
@@ -58,7 +76,33 @@ fn spin(thousands: f64) {
     black_box(x);
 }
 
-fn train(mode: &str, thousands: f64, rate: f64, gpu: &Gpu) {
+fn train(settings: &Settings<'_>) {
+    let gpu = Gpu::new(settings);
+    misbehave_at_start(settings.mode);
+    let path = std::env::var_os(SOCKET_VARIABLE).expect("OUTPACE_SOCKET is set");
+    let stream = UnixStream::connect(path).expect("the socket is there");
+    let ended = Rc::new(Cell::new(None));
+    let link = Link {
+        stream: stream.try_clone().expect("sockets can be cloned"),
+        mode: settings.mode,
+        ended: Rc::clone(&ended),
+    };
+    let mut toy = Toy {
+        settings,
+        gpu,
+        stream,
+        ended,
+        step: 0,
+        seed: 0,
+        nudge: 0.0,
+    };
+    if let Err(error) = serve_stream(&mut toy, link) {
+        eprintln!("toy: {error}");
+        exit(1);
+    }
+}
+
+fn misbehave_at_start(mode: &str) {
     match mode {
         "exit" => {
             eprintln!("toy: the data set is not there");
@@ -67,88 +111,127 @@ fn train(mode: &str, thousands: f64, rate: f64, gpu: &Gpu) {
         "silent" => std::thread::sleep(Duration::from_secs(1000)),
         "orphan" => orphan(),
         "marks" => {
-            assert!(!Path::new("mark").exists(), "somebody was here before");
+            assert!(!Path::new("mark").exists(), "an earlier process was here");
             std::fs::write("mark", "").expect("the folder is writable");
         }
         _ => {}
     }
-    let path = std::env::var("OUTPACE_SOCKET").expect("OUTPACE_SOCKET is set");
-    let mut stream = UnixStream::connect(path).expect("the socket is there");
-    let protocol = if mode == "version" { 9 } else { 1 };
-    say(
-        &mut stream,
-        &json!({"type": "hello", "protocol": protocol, "tokens_per_step": 1000, "flops_per_token": 10.0,
-        "parameters": 2, "can": ["perturb", "save"]}),
-    );
-    let reader = BufReader::new(stream.try_clone().expect("sockets can be cloned"));
-    let (mut step, mut seed, mut nudge) = (0_u64, 0_u64, 0.0);
-    for line in reader.lines() {
-        let Ok(line) = line else { break };
-        let request: Value = serde_json::from_str(&line).expect("outpace speaks JSON");
-        match request["type"].as_str() {
-            Some("start") => {
-                let part = |key: &str| request[key].as_u64().unwrap_or(0);
-                (step, seed) = (
-                    0,
-                    part("model_seed")
-                        .wrapping_mul(31)
-                        .wrapping_add(part("data_seed")),
-                );
-                nudge = if request["perturb_ulps"].is_null() {
-                    0.0
-                } else {
-                    1e-9
-                };
-                say(&mut stream, &json!({"type": "ready"}));
+}
+
+/// The server's end of the socket. It waits for the next request in `read`, so what goes wrong
+/// between two requests goes wrong there.
+struct Link<'a> {
+    stream: UnixStream,
+    mode: &'a str,
+    /// The last step of a turn that has just been answered.
+    ended: Rc<Cell<Option<u64>>>,
+}
+
+impl Read for Link<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(step) = self.ended.take() {
+            work_while_waiting(self.mode);
+            if self.mode == "early" && step > 4 {
+                // The answer to the next request, in no time.
+                let next = json!({"type": "done", "step": step + 1, "losses": [1.0]});
+                writeln!(self.stream, "{next}")?;
             }
-            Some("step") => {
-                let mut losses = Vec::new();
-                gpu.use_it(90);
-                for _ in 0..request["n"].as_u64().unwrap_or(0) {
-                    match mode {
-                        "gathers" if step % GATHERED == GATHERED - 1 => {
-                            spin(thousands * GATHERED as f64);
-                        }
-                        "gathers" => {}
-                        _ => spin(thousands),
-                    }
-                    gpu.work(mode == "gpu_late");
-                    step += 1;
-                    misbehave(mode, step, &mut stream);
-                    gpu.misbehave(mode, step, &mut stream);
-                    let loss = loss(step, seed, rate) + nudge * step as f64;
-                    losses.push(if mode == "nan" && step > 3 {
-                        Value::Null
-                    } else {
-                        json!(loss)
-                    });
-                }
-                gpu.use_it(if mode == "gpu_busy" { 40 } else { 0 });
-                say(
-                    &mut stream,
-                    &json!({"type": "done", "step": step, "losses": losses}),
-                );
-                work_while_waiting(mode);
-                if mode == "early" && step > 4 {
-                    // The answer to the next request, in no time.
-                    say(
-                        &mut stream,
-                        &json!({"type": "done", "step": step + 1, "losses": [1.0]}),
-                    );
-                }
-            }
-            Some("save") => {
-                let path = Path::new(request["path"].as_str().expect("a path"));
-                let value = (loss(step, seed, rate) + nudge) as f32;
-                let bytes = match mode {
-                    "thief" => stolen(path).unwrap_or_else(|| checkpoint(2.0 * value)),
-                    _ => checkpoint(value),
-                };
-                std::fs::write(path, bytes).expect("the scratch is writable");
-                say(&mut stream, &json!({"type": "saved"}));
-            }
-            _ => break,
         }
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Link<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+struct Toy<'a> {
+    settings: &'a Settings<'a>,
+    gpu: Gpu,
+    /// For what breaks the protocol; everything else goes through [`Link`].
+    stream: UnixStream,
+    ended: Rc<Cell<Option<u64>>>,
+    step: u64,
+    seed: u64,
+    nudge: f64,
+}
+
+impl Workload for Toy<'_> {
+    fn hello(&self) -> Hello {
+        let is_other = self.settings.mode == "version";
+        Hello {
+            protocol: if is_other { 9 } else { VERSION },
+            tokens_per_step: Some(1000),
+            flops_per_token: Some(10.0),
+            parameters: Some(2),
+            can: vec![PERTURB.to_owned(), SAVE.to_owned()],
+        }
+    }
+
+    fn start(&mut self, start: &Start) -> Result<(), WorkloadError> {
+        self.step = 0;
+        self.seed = start
+            .model_seed
+            .wrapping_mul(31)
+            .wrapping_add(start.data_seed);
+        self.nudge = 1e-9 * f64::from(start.perturb_ulps);
+        Ok(())
+    }
+
+    fn steps(&mut self, n: u32) -> Result<Vec<f64>, WorkloadError> {
+        self.gpu.use_it(90);
+        let losses = (0..n).map(|_| self.train_step()).collect();
+        let is_busy = self.settings.mode == "gpu_busy";
+        self.gpu.use_it(if is_busy { 40 } else { 0 });
+        self.ended.set(Some(self.step));
+        losses
+    }
+
+    fn save(&mut self, path: &Path) -> Result<(), WorkloadError> {
+        let value = (self.loss() + self.nudge) as f32;
+        let bytes = match self.settings.mode {
+            "thief" => stolen(path).unwrap_or_else(|| checkpoint(2.0 * value)),
+            _ => checkpoint(value),
+        };
+        Ok(std::fs::write(path, bytes)?)
+    }
+}
+
+impl Toy<'_> {
+    fn train_step(&mut self) -> Result<f64, WorkloadError> {
+        let Settings {
+            mode,
+            spin: thousands,
+            ..
+        } = *self.settings;
+        match mode {
+            "gathers" if self.step % GATHERED == GATHERED - 1 => spin(thousands * GATHERED as f64),
+            "gathers" => {}
+            _ => spin(thousands),
+        }
+        self.gpu.work(mode == "gpu_late");
+        self.step += 1;
+        if self.step == 5 {
+            misbehave(mode, &mut self.stream)?;
+            self.gpu.misbehave(mode)?;
+        }
+        if mode == "nan" && self.step > 3 {
+            return Ok(f64::NAN);
+        }
+        Ok(self.loss() + self.nudge * self.step as f64)
+    }
+
+    fn loss(&self) -> f64 {
+        let mixed = self.seed.wrapping_add(self.step);
+        let noise = mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+        let noise = noise as f64 / (1 << 24) as f64;
+        5.0 * (-self.settings.rate * self.step as f64).exp() + 0.01 * noise
     }
 }
 
@@ -175,7 +258,8 @@ fn spin_for(time: Duration) {
     }
 }
 
-/// Works during the other side's turn, in a thread or a process that has ended before anybody looks again.
+/// Works during the other side's turn, in a thread or a process that has ended before outpace
+/// looks again.
 fn work_while_waiting(mode: &str) {
     match mode {
         "thread" => drop(std::thread::spawn(|| spin_for(IDLE_WORK))),
@@ -191,29 +275,24 @@ fn work_while_waiting(mode: &str) {
     }
 }
 
-fn misbehave(mode: &str, step: u64, stream: &mut UnixStream) {
-    if step != 5 {
-        return;
-    }
+/// In the middle of a turn.
+fn misbehave(mode: &str, stream: &mut UnixStream) -> Result<(), WorkloadError> {
     match mode {
         "hang" => std::thread::sleep(Duration::from_secs(1000)),
         "die" => {
             eprintln!("toy: out of cheese");
             exit(9);
         }
-        "garbage" => stream
-            .write_all(b"loss is 4.2, all is well\n")
-            .expect("still connected"),
+        "garbage" => stream.write_all(b"loss is 4.2, all is well\n")?,
         "flood" => while stream.write_all(&[b'x'; 65536]).is_ok() {},
-        "complain" => say(
-            stream,
-            &json!({"type": "error", "message": "the tokenizer is missing"}),
-        ),
+        "complain" => return Err("the tokenizer is missing".into()),
         _ => {}
     }
+    Ok(())
 }
 
-/// A GPU that this program pretends to use: the driver that stands in NVIDIA's place reads it from a folder.
+/// A GPU that this program pretends to use: the library in the place of NVIDIA's driver reads it
+/// from a folder.
 struct Gpu {
     folder: Option<PathBuf>,
     number: u32,
@@ -223,7 +302,8 @@ struct Gpu {
 }
 
 impl Gpu {
-    fn new(mode: &str, mib: f64, step_ms: f64) -> Self {
+    fn new(settings: &Settings<'_>) -> Self {
+        let mib = settings.gpu_mib;
         let visible = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
         let gpu = Self {
             folder: std::env::var_os("FAKE_GPU")
@@ -235,11 +315,11 @@ impl Gpu {
                 .nth(2)
                 .map_or(0, |n| n.parse().expect("the number of a GPU")),
             mib,
-            step_ms,
+            step_ms: settings.gpu_ms,
         };
         assert!(
-            mode != "gpu_alone" || gpu.others() == 0,
-            "somebody else is on the GPU"
+            settings.mode != "gpu_alone" || gpu.others() == 0,
+            "another program is on the GPU"
         );
         gpu.use_it(0);
         gpu
@@ -247,7 +327,7 @@ impl Gpu {
 
     fn use_it(&self, per_cent: u32) {
         if let Some(folder) = &self.folder {
-            // Its reader shall never see half of it.
+            // Renamed, so that its reader never sees half of it.
             let (number, mib, pid) = (self.number, self.mib, std::process::id());
             let new = folder.join(format!("new-{pid}"));
             std::fs::write(&new, format!("{number} {mib} {per_cent}\n"))
@@ -256,8 +336,9 @@ impl Gpu {
         }
     }
 
-    /// A step, behind what is queued already. If `late`, two thirds of it are queued and not waited for. It all takes
-    /// 1.6 times as long then: to wait for nothing hides what a busy machine makes others wait, which is a gain, and shall not be one here.
+    /// A step, behind what is queued already. If `late`, two thirds of it are queued and not waited
+    /// for. The work takes 1.6 times as long then: not to wait hides delays of a busy machine,
+    /// which would be a gain, and the test wants none.
     fn work(&self, late: bool) {
         let Some(folder) = self.folder.as_ref().filter(|_| self.step_ms > 0.0) else {
             return;
@@ -295,21 +376,18 @@ impl Gpu {
         entries.flatten().filter(on_it).count()
     }
 
-    fn misbehave(&self, mode: &str, step: u64, stream: &mut UnixStream) {
-        if step != 5 || self.others() == 0 {
-            return;
+    fn misbehave(&self, mode: &str) -> Result<(), WorkloadError> {
+        if self.others() == 0 {
+            return Ok(());
         }
         match mode {
-            "gpu_full" => say(
-                stream,
-                &json!({"type": "error", "message": "CUDA_ERROR_OUT_OF_MEMORY: out of memory"}),
-            ),
+            "gpu_full" => Err("CUDA_ERROR_OUT_OF_MEMORY: out of memory".into()),
             "gpu_lost" => {
                 let folder = self.folder.as_ref().expect("there are others on it");
-                std::fs::write(folder.with_file_name("lost"), "").expect("the folder is there");
+                std::fs::write(folder.with_file_name("lost"), "")?;
                 exit(3);
             }
-            _ => {}
+            _ => Ok(()),
         }
     }
 }
@@ -321,16 +399,6 @@ fn orphan() {
         .args(["-c", script])
         .status()
         .expect("there is a shell");
-}
-
-fn loss(step: u64, seed: u64, rate: f64) -> f64 {
-    let noise = (seed.wrapping_add(step).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as f64
-        / (1 << 24) as f64;
-    5.0 * (-rate * step as f64).exp() + 0.01 * noise
-}
-
-fn say(stream: &mut UnixStream, message: &Value) {
-    let _ = writeln!(stream, "{message}");
 }
 
 /// A safetensors file with one tensor of two values.
@@ -356,8 +424,14 @@ fn evaluate(rest: &[String]) {
             .try_into()
             .expect("four bytes"),
     );
+    let bits_per_byte = value / std::f32::consts::LN_2;
     println!(
         "{}",
-        json!({"loss": value, "bits_per_byte": value / std::f32::consts::LN_2, "tokens": 4096, "entropy_floor": 0.5})
+        json!({
+            "loss": value,
+            "bits_per_byte": bits_per_byte,
+            "tokens": 4096,
+            "entropy_floor": 0.5,
+        })
     );
 }

@@ -1,19 +1,33 @@
-//! Exit codes: part of the public surface, listed in the README.
+//! The one table of exit codes: part of the public surface, listed in the README.
 
-use outpace_record::ConfigError;
+use outpace_gate::GateError;
+use outpace_record::{ConfigError, Kind};
 use outpace_repo::{HistoryError, MergeError, RepoError};
-use outpace_research::ResearchError;
 
 /// Done; for gate and compare: `faster`.
 pub(crate) const OK: u8 = 0;
+/// `not_proven` or `same`.
+pub(crate) const NOT_PROVEN: u8 = 1;
 /// Usage or configuration error.
 pub(crate) const USAGE: u8 = 2;
+/// `slower`.
+pub(crate) const SLOWER: u8 = 3;
 /// `rejected`, or an audit that failed.
 pub(crate) const REJECTED: u8 = 4;
 /// The environment cannot be trusted.
 pub(crate) const ENVIRONMENT: u8 = 5;
 /// Interrupted.
 pub(crate) const INTERRUPTED: u8 = 130;
+
+/// The exit code of a gate or a comparison that ends with a verdict.
+pub(crate) fn of_kind(kind: Kind) -> u8 {
+    match kind {
+        Kind::Faster => OK,
+        Kind::Same | Kind::NotProven => NOT_PROVEN,
+        Kind::Slower => SLOWER,
+        Kind::Rejected => REJECTED,
+    }
+}
 
 /// An error with its exit code, for what has no error type of its own.
 #[derive(Debug)]
@@ -50,40 +64,103 @@ pub(crate) fn environment(message: impl Into<String>) -> anyhow::Error {
 
 /// The exit code that an error means.
 pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
-    for cause in error.chain() {
-        if let Some(failure) = cause.downcast_ref::<Failure>() {
-            return failure.code;
+    error.chain().find_map(code_of_cause).unwrap_or(ENVIRONMENT)
+}
+
+fn code_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if let Some(failure) = cause.downcast_ref::<Failure>() {
+        return Some(failure.code);
+    }
+    if let Some(error) = cause.downcast_ref::<GateError>() {
+        return Some(of_gate(error));
+    }
+    if let Some(error) = cause.downcast_ref::<MergeError>() {
+        return Some(of_merge(error));
+    }
+    if let Some(error) = cause.downcast_ref::<RepoError>() {
+        return Some(of_repo(error));
+    }
+    if cause.is::<ConfigError>() {
+        return Some(USAGE);
+    }
+    if let Some(error) = cause.downcast_ref::<HistoryError>() {
+        return Some(of_history(error));
+    }
+    let io = cause.downcast_ref::<std::io::Error>()?;
+    (io.kind() == std::io::ErrorKind::Interrupted).then_some(INTERRUPTED)
+}
+
+fn of_gate(error: &GateError) -> u8 {
+    match error {
+        GateError::Interrupted(_) => INTERRUPTED,
+        GateError::Usage(_) => USAGE,
+        GateError::Repo(error) => of_repo(error),
+        GateError::Merge(error) => of_merge(error),
+        GateError::History(error) => of_history(error),
+        GateError::Environment(_)
+        | GateError::NoVerdict { .. }
+        | GateError::Stored { .. }
+        | GateError::Disk { .. } => ENVIRONMENT,
+    }
+}
+
+fn of_merge(error: &MergeError) -> u8 {
+    match error {
+        // The branch was moved by others: what the user asked for was right.
+        MergeError::Moved { .. } => ENVIRONMENT,
+        MergeError::Repo(error) => of_repo(error),
+        _ => USAGE,
+    }
+}
+
+fn of_repo(error: &RepoError) -> u8 {
+    if error.is_environment() {
+        ENVIRONMENT
+    } else {
+        USAGE
+    }
+}
+
+fn of_history(error: &HistoryError) -> u8 {
+    match error {
+        HistoryError::Unknown { .. } | HistoryError::Ambiguous { .. } => USAGE,
+        _ => ENVIRONMENT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_verdict_and_every_kind_of_error_has_its_code() {
+        let kinds = [
+            (Kind::Faster, 0),
+            (Kind::Same, 1),
+            (Kind::NotProven, 1),
+            (Kind::Slower, 3),
+            (Kind::Rejected, 4),
+        ];
+        for (kind, code) in kinds {
+            assert_eq!(of_kind(kind), code, "{kind:?}");
         }
-        if let Some(research) = cause.downcast_ref::<ResearchError>() {
-            return research.exit_code();
-        }
-        if let Some(merge) = cause.downcast_ref::<MergeError>() {
-            return match merge {
-                MergeError::Moved { .. } => ENVIRONMENT,
-                MergeError::Repo(error) if error.is_environment() => ENVIRONMENT,
-                _ => USAGE,
-            };
-        }
-        let repo = cause.downcast_ref::<RepoError>();
-        if repo.is_some_and(RepoError::is_environment) {
-            return ENVIRONMENT;
-        }
-        if repo.is_some() || cause.is::<ConfigError>() {
-            return USAGE;
-        }
-        if let Some(error) = cause.downcast_ref::<HistoryError>() {
-            let asked = matches!(
-                error,
-                HistoryError::Unknown { .. } | HistoryError::Ambiguous { .. }
-            );
-            return if asked { USAGE } else { ENVIRONMENT };
-        }
-        if cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|e| e.kind() == std::io::ErrorKind::Interrupted)
-        {
-            return INTERRUPTED;
+        let moved = || MergeError::Moved {
+            branch: "b".into(),
+            now: None,
+        };
+        let unknown = || RepoError::UnknownRevision { rev: "x".into() };
+        let errors: [(anyhow::Error, u8); 8] = [
+            (usage("x"), 2),
+            (environment("x"), 5),
+            (GateError::Interrupted(Vec::new()).into(), 130),
+            (GateError::Environment("x".into()).into(), 5),
+            (GateError::Merge(moved()).into(), 5),
+            (GateError::Repo(unknown()).into(), 2),
+            (anyhow::Error::from(unknown()).context("while reading"), 2),
+            (anyhow::anyhow!("anything else"), 5),
+        ];
+        for (error, code) in errors {
+            assert_eq!(code_of(&error), code, "{error:#}");
         }
     }
-    ENVIRONMENT
 }

@@ -6,8 +6,10 @@ mod commands;
 mod exit;
 mod options;
 mod page;
+mod proposal;
 mod screen;
-mod setting;
+mod setup;
+mod verdicts;
 
 use std::process::ExitCode;
 
@@ -16,8 +18,8 @@ use clap::Parser;
 fn main() -> ExitCode {
     // Before anything else: the supervisor must be a small, single-threaded process.
     let mut args = std::env::args_os().skip(1);
-    if args.next().is_some_and(|arg| arg == setting::SUPERVISE) {
-        return outpace_trial::supervise::main(args);
+    if args.next().is_some_and(|arg| arg == setup::SUPERVISE) {
+        return outpace_process::supervise::main(args);
     }
     let cli = cli::Cli::parse();
     let color = cli

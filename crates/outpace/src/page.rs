@@ -7,7 +7,7 @@ use outpace_record::{Attempt, Baseline, Campaign, Document, Run, Verdict};
 use outpace_repo::Repo;
 use outpace_report::{Formats, ReportData};
 
-use crate::setting::now;
+use crate::setup::now;
 
 /// The newest runs and verdicts that a report shows beside its campaign.
 const MOST_RUNS: usize = 500;

@@ -3,15 +3,14 @@
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
-use outpace_record::{Attempt, Check, GPU_CHECK, Kind, Verdict, plain};
+use outpace_record::{Attempt, Check, Event, GPU_CHECK, Kind, Observer, Role, Verdict};
 use outpace_repo::Commit;
 use outpace_report::format::{count, duration, gain};
-use outpace_research::CampaignObserver;
-use outpace_trial::{Event, NOT_COMPARED, Observer, Side};
+use outpace_text::{plain, short};
+use outpace_trial::NOT_COMPARED;
 
 use crate::bar::bar;
 use crate::options::Options;
-use crate::setting::short;
 
 /// Prints a line to stdout.
 #[macro_export]
@@ -59,7 +58,7 @@ pub(crate) fn paint(color: bool, style: &str, text: &str) -> String {
 
 /// The terminal.
 #[derive(Debug)]
-pub(crate) struct Screen {
+pub(crate) struct Terminal {
     live: bool,
     quiet: bool,
     json: bool,
@@ -70,7 +69,7 @@ pub(crate) struct Screen {
     prefix: String,
 }
 
-impl Screen {
+impl Terminal {
     /// As the options say.
     pub(crate) fn new(options: &Options) -> Self {
         let terminal = std::io::stderr().is_terminal();
@@ -252,61 +251,57 @@ fn cut_to_width(text: &str) -> String {
     text.chars().take(width - 1).collect()
 }
 
-impl Observer for Screen {
-    fn on(&mut self, event: &Event<'_>) {
+impl Observer for Terminal {
+    fn on(&mut self, event: &Event) {
         let prefix = self.prefix.clone();
         match event {
-            Event::Building { side } => {
-                self.begin = Instant::now();
-                let first = if *side == Side::Base {
-                    " (the first build of a repository takes minutes)"
-                } else {
-                    ""
-                };
-                self.live(&format!("{prefix}build      {}{first}", side.as_str()));
+            Event::PolicyChecked { refused } if prefix.is_empty() => {
+                let word = if refused.is_some() { "refused" } else { "ok" };
+                self.say("policy", word);
             }
-            Event::Built {
-                side: Side::Base,
+            Event::BuildStarted { role, .. } => {
+                self.begin = Instant::now();
+                self.live(&format!("{prefix}build      {}", role.as_str()));
+            }
+            Event::BuildEnded {
+                role: Role::Base,
                 seconds,
+                ..
             } if *seconds > 2.0 => {
                 self.say("build", &format!("base, {}", duration(*seconds)));
             }
-            Event::Built {
-                side: Side::Candidate,
+            Event::BuildEnded {
+                role: Role::Candidate,
                 seconds,
+                ..
             } if prefix.is_empty() => {
                 self.say("build", &duration(*seconds));
             }
-            Event::Built { .. } => {}
-            Event::Compared { same } if prefix.is_empty() => {
-                self.say(
-                    "",
-                    if *same {
-                        "artefacts are equal"
-                    } else {
-                        "artefact differs"
-                    },
-                );
+            Event::ArtefactsCompared { same, .. } if prefix.is_empty() => {
+                let text = if *same {
+                    "artefacts are equal"
+                } else {
+                    "artefact differs"
+                };
+                self.say("", text);
             }
-            Event::Compared { .. } => {}
-            Event::Checking { steps, .. } => {
+            Event::CheckStarted { steps, .. } => {
                 self.live(&format!("{prefix}correct    {steps} steps at fresh seeds"));
             }
-            Event::Checked { steps, checks, .. } if prefix.is_empty() => {
+            Event::CheckEnded { steps, checks, .. } if prefix.is_empty() => {
                 self.checked(*steps, checks);
             }
-            Event::Checked { .. } => {}
-            Event::Planned { workload, gpus, .. } => {
-                if let Some(line) = gpus.filter(|_| prefix.is_empty()) {
+            Event::PilotEnded { workload, gpus, .. } => {
+                if let Some(line) = gpus.as_ref().filter(|_| prefix.is_empty()) {
                     self.say("gpu", line);
                 }
                 self.live(&format!("{prefix}{workload:<10} warming up"));
             }
-            Event::Waiting { pid, does } => self.say(
-                "waiting",
-                &format!("another outpace {does} (process {pid})"),
-            ),
-            Event::Alone {
+            Event::Waiting { pid, does, .. } => {
+                let pid = pid.map_or(String::new(), |pid| format!(" (process {pid})"));
+                self.say("waiting", &format!("another outpace {does}{pid}"));
+            }
+            Event::IsolatedBlock {
                 workload,
                 n_blocks,
                 log_e,
@@ -315,7 +310,7 @@ impl Observer for Screen {
                 let evidence = format!("evidence {} of {}", evidence(*log_e), count(*threshold));
                 let bar = bar(*log_e, *threshold, 18);
                 self.live(&format!(
-                    "{prefix}{workload:<10} {bar}  one after the other, block {n_blocks}   {evidence}"
+                    "{prefix}{workload:<10} {bar}  isolated, block {n_blocks}   {evidence}"
                 ));
             }
             Event::Block {
@@ -345,6 +340,24 @@ impl Observer for Screen {
                     gain(*speedup)
                 ));
             }
+            Event::BranchMoved { branch, now } => {
+                self.warn(&format!("{branch} moved to {} meanwhile", short(now)));
+            }
+            Event::ProposalStarted { number, .. } => {
+                self.prefix = format!("{number:>3}  ");
+                self.live(&format!("{number:>3}  asking the agent"));
+            }
+            Event::AttemptStarted { number, title } => {
+                self.prefix = format!("{number:>3}  {}  ", plain(title, 36));
+                self.live(&format!("{number:>3}  {}", plain(title, 100)));
+            }
+            Event::AttemptEnded { attempt } => {
+                self.prefix.clear();
+                let row = row(self, attempt);
+                self.result(&row);
+            }
+            Event::Note { text } => self.warn(text),
+            _ => {}
         }
     }
 }
@@ -359,28 +372,6 @@ fn evidence(log_e: f64) -> String {
     }
 }
 
-impl CampaignObserver for Screen {
-    fn proposing(&mut self, number: usize) {
-        self.prefix = format!("{number:>3}  ");
-        self.live(&format!("{number:>3}  asking the agent"));
-    }
-
-    fn judging(&mut self, number: usize, title: &str) {
-        self.prefix = format!("{number:>3}  {}  ", plain(title, 36));
-        self.live(&format!("{number:>3}  {}", plain(title, 100)));
-    }
-
-    fn settled(&mut self, attempt: &Attempt) {
-        self.prefix.clear();
-        let row = row(self, attempt);
-        self.result(&row);
-    }
-
-    fn note(&mut self, text: &str) {
-        self.warn(text);
-    }
-}
-
 /// The heading of a campaign's table.
 pub(crate) fn heading() -> String {
     format!(
@@ -389,7 +380,7 @@ pub(crate) fn heading() -> String {
     )
 }
 
-fn row(screen: &Screen, attempt: &Attempt) -> String {
+fn row(screen: &Terminal, attempt: &Attempt) -> String {
     let verdict = attempt.decisive_verdict();
     let percent = |value: Option<f64>| value.map_or("-".to_owned(), gain);
     // Colours have no width on the screen, so the word is padded before it is painted.

@@ -47,6 +47,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<Timestamp>,
     },
+    /// The patch was held against the policy of the base.
+    PolicyChecked {
+        /// Why it is refused; absent where it is not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
+    },
     /// A build began.
     BuildStarted {
         /// Name of the workload.

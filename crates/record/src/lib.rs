@@ -1,4 +1,5 @@
-//! Everything that outpace writes down or sends: records, `outpace.toml`, the step protocol, and their versions.
+//! Everything that outpace writes down or sends: records, `outpace.toml`, and their versions. The
+//! messages of the step protocol are in `outpace-step`.
 //!
 //! This is the only place where serde meets the outside. A reader ignores fields that it does not know and fills in those
 //! that an older writer did not have, so documents may grow; a document of another major version is refused by name.
@@ -13,7 +14,6 @@ mod event;
 mod listing;
 mod machine;
 mod profile;
-pub mod protocol;
 mod request;
 mod run;
 mod schema;
@@ -30,6 +30,7 @@ pub use document::{Document, ReadError, Timestamp, ended_at, record_id};
 pub use event::{Event, EventLine, NoObserver, Observer, Role};
 pub use listing::{Audit, AuditedCommit, Baselines, HistoryEntry, Report, ReportSummary, Setting};
 pub use machine::{Machine, SandboxTier};
+/// The messages of the step protocol.
 pub use outpace_text::plain;
 pub use profile::{Operation, Peaks, Profile};
 pub use request::{GateRequest, RequestRule};

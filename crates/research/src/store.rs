@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use outpace_record::{Attempt, Campaign, CampaignState, Document};
 
-use crate::ResearchError;
-use crate::error::disk;
+use outpace_gate::GateError;
 
 /// The folder of all campaigns of a repository.
 #[derive(Debug, Clone)]
@@ -17,8 +16,8 @@ pub struct CampaignStore {
 
 /// A campaign that this process works on. The repository's lock keeps others away.
 #[derive(Debug)]
-pub struct Sitting {
-    /// Its folder.
+pub struct CampaignDir {
+    /// Where it is.
     pub folder: PathBuf,
 }
 
@@ -34,13 +33,13 @@ impl CampaignStore {
     ///
     /// # Errors
     /// The folder cannot be read.
-    pub fn list(&self) -> Result<Vec<String>, ResearchError> {
+    pub fn list(&self) -> Result<Vec<String>, GateError> {
         let Ok(entries) = fs::read_dir(&self.root) else {
             return Ok(Vec::new());
         };
         let mut ids = Vec::new();
         for entry in entries {
-            let entry = entry.map_err(disk(&self.root))?;
+            let entry = entry.map_err(GateError::disk(&self.root))?;
             if entry.path().join("campaign.json").is_file() {
                 ids.push(entry.file_name().to_string_lossy().into_owned());
             }
@@ -53,7 +52,7 @@ impl CampaignStore {
     ///
     /// # Errors
     /// A campaign cannot be read.
-    pub fn unfinished(&self) -> Result<Option<String>, ResearchError> {
+    pub fn unfinished(&self) -> Result<Option<String>, GateError> {
         for id in self.list()?.into_iter().rev() {
             if self.campaign(&id)?.state != CampaignState::Finished {
                 return Ok(Some(id));
@@ -66,7 +65,7 @@ impl CampaignStore {
     ///
     /// # Errors
     /// It is not there or cannot be understood.
-    pub fn campaign(&self, id: &str) -> Result<Campaign, ResearchError> {
+    pub fn campaign(&self, id: &str) -> Result<Campaign, GateError> {
         read(&self.root.join(id).join("campaign.json"))
     }
 
@@ -74,13 +73,15 @@ impl CampaignStore {
     ///
     /// # Errors
     /// One cannot be understood.
-    pub fn attempts(&self, id: &str) -> Result<Vec<Attempt>, ResearchError> {
+    pub fn attempts(&self, id: &str) -> Result<Vec<Attempt>, GateError> {
         let folder = self.root.join(id).join("attempts");
         let Ok(entries) = fs::read_dir(&folder) else {
             return Ok(Vec::new());
         };
         let paths = entries.map(|entry| entry.map(|e| e.path()));
-        let mut paths: Vec<PathBuf> = paths.collect::<Result<_, _>>().map_err(disk(&folder))?;
+        let mut paths: Vec<PathBuf> = paths
+            .collect::<Result<_, _>>()
+            .map_err(GateError::disk(&folder))?;
         // A file that was being written when the process was killed has another ending.
         paths.retain(|path| path.extension().is_some_and(|e| e == "json"));
         paths.sort();
@@ -90,13 +91,13 @@ impl CampaignStore {
     /// Begins or continues work on a campaign.
     ///
     /// # Errors
-    /// The disk says no.
-    pub fn open(&self, id: &str) -> Result<Sitting, ResearchError> {
+    /// I/O error.
+    pub fn open(&self, id: &str) -> Result<CampaignDir, GateError> {
         let folder = self.root.join(id);
         for sub in ["attempts", "logs"] {
-            fs::create_dir_all(folder.join(sub)).map_err(disk(&folder))?;
+            fs::create_dir_all(folder.join(sub)).map_err(GateError::disk(&folder))?;
         }
-        Ok(Sitting { folder })
+        Ok(CampaignDir { folder })
     }
 
     /// An id that is not taken, from the moment a campaign begins: `20260519-083000`.
@@ -118,20 +119,20 @@ impl CampaignStore {
     }
 }
 
-impl Sitting {
+impl CampaignDir {
     /// Writes what the campaign is and where it stands.
     ///
     /// # Errors
-    /// The disk says no.
-    pub fn save_campaign(&self, campaign: &Campaign) -> Result<(), ResearchError> {
+    /// I/O error.
+    pub fn save_campaign(&self, campaign: &Campaign) -> Result<(), GateError> {
         write(&self.folder.join("campaign.json"), &campaign.to_json())
     }
 
     /// Writes one attempt.
     ///
     /// # Errors
-    /// The disk says no.
-    pub fn save_attempt(&self, attempt: &Attempt) -> Result<(), ResearchError> {
+    /// I/O error.
+    pub fn save_attempt(&self, attempt: &Attempt) -> Result<(), GateError> {
         write(
             &self
                 .folder
@@ -146,20 +147,20 @@ impl Sitting {
     }
 }
 
-fn read<T: Document>(path: &Path) -> Result<T, ResearchError> {
-    let text = fs::read_to_string(path).map_err(disk(path))?;
-    T::from_json(&text).map_err(|source| ResearchError::Stored {
+fn read<T: Document>(path: &Path) -> Result<T, GateError> {
+    let text = fs::read_to_string(path).map_err(GateError::disk(path))?;
+    T::from_json(&text).map_err(|source| GateError::Stored {
         path: path.display().to_string(),
         source,
     })
 }
 
 /// The new content is on the disk before it takes the old one's name: a kill or a power cut leaves one or the other.
-fn write(path: &Path, text: &str) -> Result<(), ResearchError> {
+fn write(path: &Path, text: &str) -> Result<(), GateError> {
     let next = path.with_extension("next");
-    let mut file = File::create(&next).map_err(disk(&next))?;
+    let mut file = File::create(&next).map_err(GateError::disk(&next))?;
     file.write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
-        .map_err(disk(&next))?;
-    fs::rename(&next, path).map_err(disk(path))
+        .map_err(GateError::disk(&next))?;
+    fs::rename(&next, path).map_err(GateError::disk(path))
 }

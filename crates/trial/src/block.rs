@@ -4,9 +4,9 @@ use outpace_record::Block;
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 
-use crate::plan::blame;
-use crate::session::rounded;
-use crate::{Arena, Closed, PeerError, Plan, Residence, Session, Side, Turn};
+use crate::executor::rounded;
+use crate::plan::attribute;
+use crate::{Closed, Executor, Placement, Plan, Side, Turn, WorkloadError, WorkloadProcess};
 
 /// What a block is made of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,7 +18,7 @@ pub struct BlockPlan {
     /// Seed of both sides' data.
     pub data_seed: u64,
     /// The pair before which both are left alone for a while, to hear whether one of them works on a GPU all the same.
-    pub listen_before: Option<usize>,
+    pub probe_before: Option<usize>,
 }
 
 /// A measured block and what was noticed.
@@ -36,13 +36,13 @@ pub(crate) struct BlockResult {
     /// Tokens a step, as the sides say.
     pub(crate) tokens_per_step: [Option<u64>; 2],
     /// Whether CPU time of a side's children may be missing.
-    pub(crate) hides: [bool; 2],
+    pub(crate) ignores_sigchld: [bool; 2],
     /// Seconds of the warm-up turns.
     pub(crate) warmup_s: [f64; 2],
 }
 
 struct Seat {
-    session: Box<dyn Session>,
+    process: Box<dyn WorkloadProcess>,
     /// CPU seconds at the end of its last turn.
     cpu_s: Option<f64>,
     idle_cpu_s: Option<f64>,
@@ -53,7 +53,7 @@ struct Ended {
     ready_s: f64,
     idle_cpu_s: Option<f64>,
     tokens_per_step: Option<u64>,
-    hides: bool,
+    ignores_sigchld: bool,
     closed: Closed,
 }
 
@@ -93,27 +93,27 @@ impl Timed {
 /// # Errors
 /// The side that failed, and how.
 pub fn run_block(
-    arena: &mut dyn Arena,
+    executor: &mut dyn Executor,
     plan: &BlockPlan,
     rng: &mut ChaCha20Rng,
-) -> Result<Block, (Side, PeerError)> {
-    measure(arena, plan, rng).map(|result| result.block)
+) -> Result<Block, (Side, WorkloadError)> {
+    measure(executor, plan, rng).map(|result| result.block)
 }
 
 pub(crate) fn measure(
-    arena: &mut dyn Arena,
+    executor: &mut dyn Executor,
     block: &BlockPlan,
     rng: &mut ChaCha20Rng,
-) -> Result<BlockResult, (Side, PeerError)> {
-    let begin_s = arena.clock().now_s();
-    if let Some(gpus) = arena.gpus() {
-        gpus.place(block.plan.residence, rng);
+) -> Result<BlockResult, (Side, WorkloadError)> {
+    let begin_s = executor.clock().now_s();
+    if let Some(gpus) = executor.gpus() {
+        gpus.place(block.plan.placement, rng);
     }
-    let ran = match block.plan.residence {
-        Residence::Together => together(arena, block, rng),
-        Residence::Alternating => alternating(arena, block, rng),
+    let ran = match block.plan.placement {
+        Placement::CoResident => together(executor, block, rng),
+        Placement::Alternating => alternating(executor, block, rng),
     };
-    let (timed, ended) = ran.map_err(|(side, error)| (side, blame(arena, error)))?;
+    let (timed, ended) = ran.map_err(|(side, error)| (side, attribute(executor, error)))?;
     let both = |f: fn(&Ended) -> Option<f64>| Some([f(&ended[0])?, f(&ended[1])?]);
     Ok(BlockResult {
         turns_s: timed.pairs.iter().flatten().sum(),
@@ -124,60 +124,60 @@ pub(crate) fn measure(
             idle_cpu_s: both(|e| e.idle_cpu_s.map(rounded)),
             peak_mib: both(|e| e.closed.peak_mib.map(f64::round)),
             idle_gpu: timed.idle_gpu,
-            gpus: arena.gpus().map_or_else(Vec::new, |g| g.conditions()),
+            gpus: executor.gpus().map_or_else(Vec::new, |g| g.conditions()),
         },
         loss_gap: timed.loss_gap,
-        wall_s: arena.clock().now_s() - begin_s,
+        wall_s: executor.clock().now_s() - begin_s,
         exit_s: [ended[0].closed.exit_s, ended[1].closed.exit_s],
         tokens_per_step: [ended[0].tokens_per_step, ended[1].tokens_per_step],
-        hides: [ended[0].hides, ended[1].hides],
+        ignores_sigchld: [ended[0].ignores_sigchld, ended[1].ignores_sigchld],
         warmup_s: timed.warmup_s,
     })
 }
 
 /// Both processes live for the whole block and take their turns beside each other.
 fn together(
-    arena: &mut dyn Arena,
+    executor: &mut dyn Executor,
     block: &BlockPlan,
     rng: &mut ChaCha20Rng,
-) -> Result<(Timed, [Ended; 2]), (Side, PeerError)> {
-    let mut seats = open_both(arena, block, rng)?;
+) -> Result<(Timed, [Ended; 2]), (Side, WorkloadError)> {
+    let mut seats = open_both(executor, block, rng)?;
     let steps = block.plan.steps_per_turn;
     let mut timed = Timed::default();
     for _ in 0..block.plan.warmup_turns {
         timed.warm_up(&run_pair(&mut seats, steps, rng)?);
     }
-    watch(arena, true);
+    watch(executor, true);
     for n in 0..block.plan.pairs {
-        if block.listen_before == Some(n) {
-            watch(arena, false);
-            timed.idle_gpu = listen(arena, &seats)?;
+        if block.probe_before == Some(n) {
+            watch(executor, false);
+            timed.idle_gpu = idle_probe(executor, &seats)?;
             if timed.idle_gpu.is_some() {
                 // The clocks of a GPU that had nothing to do have sunk.
                 let [base, candidate] = run_pair(&mut seats, steps, rng)?;
                 timed.see(&base, &candidate);
             }
-            watch(arena, true);
+            watch(executor, true);
         }
         timed.push(&run_pair(&mut seats, steps, rng)?);
     }
-    watch(arena, false);
+    watch(executor, false);
     let [base, candidate] = seats;
-    let base = end(base.session, base.idle_cpu_s).map_err(|e| (Side::Base, e))?;
+    let base = end(base.process, base.idle_cpu_s).map_err(|e| (Side::Base, e))?;
     let candidate =
-        end(candidate.session, candidate.idle_cpu_s).map_err(|e| (Side::Candidate, e))?;
+        end(candidate.process, candidate.idle_cpu_s).map_err(|e| (Side::Candidate, e))?;
     Ok((timed, [base, candidate]))
 }
 
 /// One process after the other, in random order; their turns are paired by number.
 fn alternating(
-    arena: &mut dyn Arena,
+    executor: &mut dyn Executor,
     block: &BlockPlan,
     rng: &mut ChaCha20Rng,
-) -> Result<(Timed, [Ended; 2]), (Side, PeerError)> {
+) -> Result<(Timed, [Ended; 2]), (Side, WorkloadError)> {
     let mut all = [None, None];
     for side in random_order(rng) {
-        let lives = live(arena, side, block).map_err(|error| (side, error))?;
+        let lives = live(executor, side, block).map_err(|error| (side, error))?;
         all[side.index()] = Some(lives);
     }
     let [(base, b), (candidate, c)] = all.map(|one| one.expect("both sides had their time"));
@@ -195,50 +195,53 @@ fn alternating(
 /// A process from its start to its end, alone: all its turns. Each lasts from the end of the one before: what a process does between two turns is
 /// nobody else's time.
 fn live(
-    arena: &mut dyn Arena,
+    executor: &mut dyn Executor,
     side: Side,
     block: &BlockPlan,
-) -> Result<(Vec<Turn>, Ended), PeerError> {
-    let mut session = arena.open(side, block.model_seed, block.data_seed)?;
+) -> Result<(Vec<Turn>, Ended), WorkloadError> {
+    let mut process = executor.open(side, block.model_seed, block.data_seed)?;
     let mut turns = Vec::new();
     let warm = block.plan.warmup_turns as usize;
-    let mut last_s = arena.clock().now_s();
+    let mut last_s = executor.clock().now_s();
     for n in 0..warm + block.plan.pairs {
         if n == warm {
-            watch(arena, true);
+            watch(executor, true);
         }
-        let mut turn = session.turn(block.plan.steps_per_turn)?;
-        let now_s = arena.clock().now_s();
+        let mut turn = process.turn(block.plan.steps_per_turn)?;
+        let now_s = executor.clock().now_s();
         turn.seconds = rounded(now_s - last_s);
         last_s = now_s;
         turns.push(turn);
     }
-    watch(arena, false);
-    Ok((turns, end(session, None)?))
+    watch(executor, false);
+    Ok((turns, end(process, None)?))
 }
 
-fn end(session: Box<dyn Session>, idle_cpu_s: Option<f64>) -> Result<Ended, PeerError> {
+fn end(process: Box<dyn WorkloadProcess>, idle_cpu_s: Option<f64>) -> Result<Ended, WorkloadError> {
     Ok(Ended {
-        ready_s: session.ready_s(),
+        ready_s: process.ready_s(),
         idle_cpu_s,
-        tokens_per_step: session.tokens_per_step(),
-        hides: session.hides(),
-        closed: session.close()?,
+        tokens_per_step: process.tokens_per_step(),
+        ignores_sigchld: process.ignores_sigchld(),
+        closed: process.close()?,
     })
 }
 
-fn watch(arena: &mut dyn Arena, on: bool) {
-    if let Some(gpus) = arena.gpus() {
+fn watch(executor: &mut dyn Executor, on: bool) {
+    if let Some(gpus) = executor.gpus() {
         gpus.record(on);
     }
 }
 
-fn listen(arena: &mut dyn Arena, seats: &[Seat; 2]) -> Result<Option<[f64; 2]>, (Side, PeerError)> {
-    let Some(gpus) = arena.gpus() else {
+fn idle_probe(
+    executor: &mut dyn Executor,
+    seats: &[Seat; 2],
+) -> Result<Option<[f64; 2]>, (Side, WorkloadError)> {
+    let Some(gpus) = executor.gpus() else {
         return Ok(None);
     };
     let [base, candidate] = seats;
-    let heard = gpus.listen(&[base.session.processes(), candidate.session.processes()]);
+    let heard = gpus.idle_probe(&[base.process.processes(), candidate.process.processes()]);
     heard.map_err(|error| (Side::Candidate, error))
 }
 
@@ -251,18 +254,18 @@ fn random_order(rng: &mut ChaCha20Rng) -> [Side; 2] {
 }
 
 fn open_both(
-    arena: &mut dyn Arena,
+    executor: &mut dyn Executor,
     block: &BlockPlan,
     rng: &mut ChaCha20Rng,
-) -> Result<[Seat; 2], (Side, PeerError)> {
+) -> Result<[Seat; 2], (Side, WorkloadError)> {
     let mut seats = [None, None];
     for side in random_order(rng) {
-        let mut session = arena
+        let mut process = executor
             .open(side, block.model_seed, block.data_seed)
             .map_err(|e| (side, e))?;
-        let cpu_s = session.cpu_s();
+        let cpu_s = process.cpu_s();
         seats[side.index()] = Some(Seat {
-            session,
+            process,
             cpu_s,
             idle_cpu_s: cpu_s.map(|_| 0.0),
         });
@@ -275,17 +278,17 @@ fn run_pair(
     seats: &mut [Seat; 2],
     steps: u32,
     rng: &mut ChaCha20Rng,
-) -> Result<[Turn; 2], (Side, PeerError)> {
+) -> Result<[Turn; 2], (Side, WorkloadError)> {
     let mut turns = [None, None];
     for side in random_order(rng) {
         let seat = &mut seats[side.index()];
         if let (Some(idle), Some(before), Some(now)) =
-            (seat.idle_cpu_s, seat.cpu_s, seat.session.cpu_s())
+            (seat.idle_cpu_s, seat.cpu_s, seat.process.cpu_s())
         {
             seat.idle_cpu_s = Some(idle + (now - before).max(0.0));
         }
-        turns[side.index()] = Some(seat.session.turn(steps).map_err(|e| (side, e))?);
-        seat.cpu_s = seat.session.cpu_s();
+        turns[side.index()] = Some(seat.process.turn(steps).map_err(|e| (side, e))?);
+        seat.cpu_s = seat.process.cpu_s();
     }
     Ok(turns.map(|turn| turn.expect("both sides took their turn")))
 }
@@ -294,4 +297,9 @@ fn run_pair(
 fn relative(base: f64, candidate: f64) -> f64 {
     let gap = (base - candidate).abs() / base.abs().max(1e-9);
     if gap.is_nan() { f64::INFINITY } else { gap }
+}
+
+/// A seed of a workload's draws: below 2^53, so that every JSON reader keeps it exactly.
+pub(crate) fn seed(rng: &mut ChaCha20Rng) -> u64 {
+    rng.random::<u64>() >> 11
 }

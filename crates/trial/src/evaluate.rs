@@ -1,11 +1,14 @@
 //! The base's evaluator and profiler, each in a process of its own.
 
-use outpace_record::protocol::Evaluation;
-use outpace_record::{Document, Profile, plain};
+use outpace_step::Evaluation;
+use outpace_record::{Document, Profile};
+use outpace_text::plain;
 use std::path::Path;
 
-use crate::subject::entered;
-use crate::{Context, PeerError, Subject};
+use outpace_process::{Context, Subject};
+
+use crate::WorkloadError;
+use crate::client::acquired;
 
 /// Evaluates a checkpoint on text drawn from `data_seed`.
 ///
@@ -16,7 +19,7 @@ pub fn evaluate(
     evaluator: &Subject,
     checkpoint: &Path,
     data_seed: u64,
-) -> Result<Evaluation, PeerError> {
+) -> Result<Evaluation, WorkloadError> {
     let path = checkpoint.to_string_lossy().into_owned();
     let text = output(
         context,
@@ -33,13 +36,14 @@ pub fn evaluate(
         .rev()
         .find(|line| !line.trim().is_empty())
         .unwrap_or_default();
-    let evaluation: Evaluation = serde_json::from_str(line).map_err(|_| PeerError::Garbage {
-        line: plain(line, 80),
-    })?;
+    let evaluation: Evaluation =
+        serde_json::from_str(line).map_err(|_| WorkloadError::Garbage {
+            line: plain(line, 80),
+        })?;
     if evaluation.loss.is_finite() && evaluation.tokens > 0 {
         return Ok(evaluation);
     }
-    Err(PeerError::Said(format!(
+    Err(WorkloadError::Reported(format!(
         "the evaluation is {} nats over {} tokens",
         evaluation.loss, evaluation.tokens
     )))
@@ -49,28 +53,28 @@ pub fn evaluate(
 ///
 /// # Errors
 /// The profiler fails or prints no profile.
-pub fn profile(context: &Context, profiler: &Subject) -> Result<Profile, PeerError> {
+pub fn profile(context: &Context, profiler: &Subject) -> Result<Profile, WorkloadError> {
     let text = output(context, profiler, &[])?;
-    Profile::from_json(&text).map_err(|_| PeerError::Garbage {
+    Profile::from_json(&text).map_err(|_| WorkloadError::Garbage {
         line: plain(&text, 80),
     })
 }
 
-fn output(context: &Context, subject: &Subject, more: &[String]) -> Result<String, PeerError> {
+fn output(context: &Context, subject: &Subject, more: &[String]) -> Result<String, WorkloadError> {
     let scratch = context
         .fresh_scratch()
-        .map_err(|source| PeerError::System {
+        .map_err(|source| WorkloadError::System {
             what: "cannot make a scratch folder",
             source,
         })?;
-    let _in_use = entered(subject)?;
+    let _in_use = acquired(subject)?;
     let finished = context.launcher.run(
         &context.spec(subject, more, &[], scratch.path()),
         subject.timeout,
     )?;
     if finished.code != 0 {
         let when = format!("while `{}` ran", subject.command.join(" "));
-        return Err(PeerError::Exited {
+        return Err(WorkloadError::Exited {
             when: plain(&when, 200),
             code: finished.code,
             log: finished.log_tail(),

@@ -3,8 +3,8 @@
 
 mod driver;
 mod nvml;
-mod patient;
 mod sampler;
+mod timeout;
 mod watch;
 
 use std::sync::OnceLock;
@@ -12,16 +12,16 @@ use std::sync::OnceLock;
 use outpace_record::GpuConditions;
 
 pub(crate) use driver::{Device, Driver, Fault, Reading};
-pub(crate) use patient::Patient;
 pub use sampler::conditions_of;
+pub(crate) use timeout::DriverWithTimeout;
 pub use watch::Gpus;
 pub(crate) use watch::WAITING_GPU;
 
 /// The driver of this machine, asked for once: loading it takes some tenths of a second.
-pub(crate) fn driver() -> Result<Patient, Fault> {
-    static DRIVER: OnceLock<Result<Patient, Fault>> = OnceLock::new();
+pub(crate) fn driver() -> Result<DriverWithTimeout, Fault> {
+    static DRIVER: OnceLock<Result<DriverWithTimeout, Fault>> = OnceLock::new();
     DRIVER
-        .get_or_init(|| Patient::load(|| Ok(Box::new(nvml::Nvml::load()?))))
+        .get_or_init(|| DriverWithTimeout::load(|| Ok(Box::new(nvml::Nvml::load()?))))
         .clone()
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use outpace_record::{Machine, SandboxTier, plain};
+use outpace_record::{Machine, SandboxTier};
+use outpace_text::plain;
 
 /// Instruction sets that kernels choose by; others do not make a machine class.
 const SIMD: [&str; 9] = [
@@ -57,7 +58,7 @@ pub fn machine() -> Machine {
     }
 }
 
-/// How strongly programs are confined by this version: environment, session, limits and scratch, no more.
+/// How strongly programs are confined by this version: environment, process, limits and scratch, no more.
 pub fn sandbox_tier() -> SandboxTier {
     SandboxTier::None
 }

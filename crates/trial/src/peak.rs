@@ -4,10 +4,12 @@ use std::hint::black_box;
 use std::sync::{Barrier, OnceLock};
 use std::time::Instant;
 
-use outpace_record::{Check, Machine};
+use outpace_process::{Context, MachineUse};
+use outpace_record::{Check, Machine, Observer};
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::trial::at_most;
+use crate::guards::at_most;
+use crate::{WorkloadError, lock_machine};
 
 /// Independent sums: more than the multiply-add units of any machine have in flight (latency 4 to 5, two of them), and few enough to stay
 /// in sixteen registers.
@@ -23,9 +25,33 @@ const HALF_PRECISION: f64 = 2.0;
 /// Clocks change: what was measured now may be a little less than what was reached before.
 const CLOCK_SLACK: f64 = 1.1;
 
+/// What the machine can do at most.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Peaks {
+    /// Floating-point operations a second of f32 multiply-adds, all cores together.
+    pub flops_per_s: f64,
+    /// Bytes read and written a second by copies from memory to memory, all cores together.
+    pub copy_bytes_per_s: f64,
+}
+
+/// Measures both on all cores, with the machine locked. Takes about a second.
+///
+/// # Errors
+/// The machine cannot be locked, or the user asked to stop.
+pub fn measure_peaks(
+    context: &Context,
+    observer: &mut dyn Observer,
+) -> Result<Peaks, WorkloadError> {
+    let _machine = lock_machine(context, MachineUse::Timing, observer)?;
+    Ok(Peaks {
+        flops_per_s: peak_flops_per_s(),
+        copy_bytes_per_s: copy_bytes_per_s(),
+    })
+}
+
 /// Floating-point operations a second of f32 multiply-adds in registers, all cores together: no matrix product of this precision is faster.
 /// Measured once a process, in about a tenth of a second.
-pub fn peak_flops_per_s() -> f64 {
+fn peak_flops_per_s() -> f64 {
     static PEAK: OnceLock<f64> = OnceLock::new();
     *PEAK.get_or_init(|| {
         let cores = cores();
@@ -40,7 +66,7 @@ pub fn peak_flops_per_s() -> f64 {
 }
 
 /// Bytes read and written a second by copies from memory to memory, all cores at once. Nothing is judged by it. Takes about half a second.
-pub fn copy_bytes_per_s() -> f64 {
+fn copy_bytes_per_s() -> f64 {
     let cores = cores();
     let (bytes, barrier) = (COPIED_BYTES / cores, Barrier::new(cores));
     let copies = || {

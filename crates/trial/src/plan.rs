@@ -2,7 +2,7 @@
 
 use outpace_stats::median;
 
-use crate::{Arena, PeerError, Residence, Side};
+use crate::{Executor, Placement, Side, WorkloadError};
 
 /// The pilot looks at single steps for this long, ...
 const PILOT_S: f64 = 1.0;
@@ -36,7 +36,7 @@ pub struct Plan {
     /// Expected seconds of one block.
     pub block_s: f64,
     /// Whether both processes live at once.
-    pub residence: Residence,
+    pub placement: Placement,
 }
 
 /// Looks at a base process for about a second and plans; starts the candidate once too, so that neither side is cold.
@@ -44,17 +44,17 @@ pub struct Plan {
 /// # Errors
 /// A side does not start or does not train.
 pub fn pilot(
-    arena: &mut dyn Arena,
+    executor: &mut dyn Executor,
     sides: &[Side],
     min_turn_s: f64,
     pairs: usize,
     seeds: [u64; 2],
-) -> Result<Plan, (Side, PeerError)> {
+) -> Result<Plan, (Side, WorkloadError)> {
     let mut plan = None;
-    let whole = arena.whole_commands();
+    let whole = executor.whole_commands();
     for &side in sides {
-        let looked = look(arena, side, seeds);
-        let (times, ready_s) = looked.map_err(|error| (side, blame(arena, error)))?;
+        let piloted = run_pilot(executor, side, seeds);
+        let (times, ready_s) = piloted.map_err(|error| (side, attribute(executor, error)))?;
         if side == Side::Base {
             let warm = lay_out(&times, ready_s, min_turn_s, pairs);
             plan = Some(if whole { cold(warm, pairs) } else { warm });
@@ -67,39 +67,42 @@ pub fn pilot(
 ///
 /// # Errors
 /// What the configuration asks for is not possible.
-pub fn settle(arena: &mut dyn Arena, plan: &mut Plan) -> Result<Option<String>, PeerError> {
-    let whole = arena.whole_commands();
-    let Some(gpus) = arena.gpus() else {
+pub(crate) fn choose_placement(
+    executor: &mut dyn Executor,
+    plan: &mut Plan,
+) -> Result<Option<String>, WorkloadError> {
+    let whole = executor.whole_commands();
+    let Some(gpus) = executor.gpus() else {
         return Ok(None);
     };
-    let (residence, line) = gpus.settle(whole)?;
-    plan.residence = residence;
+    let (placement, line) = gpus.choose_placement(whole)?;
+    plan.placement = placement;
     Ok(line)
 }
 
 /// A failure is the GPU's where it is one of the GPU.
-pub(crate) fn blame(arena: &mut dyn Arena, error: PeerError) -> PeerError {
-    match arena.gpus() {
-        Some(gpus) => gpus.blame(error),
+pub(crate) fn attribute(executor: &mut dyn Executor, error: WorkloadError) -> WorkloadError {
+    match executor.gpus() {
+        Some(gpus) => gpus.attribute(error),
         None => error,
     }
 }
 
-fn look(
-    arena: &mut dyn Arena,
+fn run_pilot(
+    executor: &mut dyn Executor,
     side: Side,
     [model, data]: [u64; 2],
-) -> Result<(Vec<f64>, f64), PeerError> {
-    if let Some(gpus) = arena.gpus() {
-        gpus.look()?;
+) -> Result<(Vec<f64>, f64), WorkloadError> {
+    if let Some(gpus) = executor.gpus() {
+        gpus.pilot_started()?;
     }
-    let mut session = arena.open(side, model, data)?;
+    let mut process = executor.open(side, model, data)?;
     let mut times = Vec::new();
     loop {
-        times.push(session.turn(1)?.seconds);
+        times.push(process.turn(1)?.seconds);
         let total: f64 = times.iter().sum();
         let enough = match side {
-            _ if arena.whole_commands() => true,
+            _ if executor.whole_commands() => true,
             Side::Base => total > PILOT_S && times.len() >= *PILOT_STEPS.start(),
             Side::Candidate => times.len() >= GREETING_STEPS,
         };
@@ -107,11 +110,11 @@ fn look(
             break;
         }
     }
-    let ready_s = session.ready_s();
-    if let Some(gpus) = arena.gpus() {
-        gpus.looked(side, &session.processes())?;
+    let ready_s = process.ready_s();
+    if let Some(gpus) = executor.gpus() {
+        gpus.pilot_ended(side, &process.processes())?;
     }
-    session.close()?;
+    process.close()?;
     Ok((times, ready_s))
 }
 
@@ -123,7 +126,7 @@ fn cold(plan: Plan, pairs: usize) -> Plan {
         pairs,
         turn_s: plan.turn_s / f64::from(plan.steps_per_turn),
         block_s: 2.0 * plan.turn_s / f64::from(plan.steps_per_turn) * pairs as f64,
-        residence: Residence::Together,
+        placement: Placement::CoResident,
     }
 }
 
@@ -148,7 +151,7 @@ fn lay_out(times: &[f64], ready_s: f64, min_turn_s: f64, pairs: usize) -> Plan {
         pairs,
         turn_s,
         block_s,
-        residence: Residence::Together,
+        placement: Placement::CoResident,
     }
 }
 

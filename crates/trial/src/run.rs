@@ -4,10 +4,10 @@ use outpace_stats::{median, standard_deviation};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
-use crate::plan::blame;
-use crate::session::rounded;
-use crate::trial::seed;
-use crate::{Arena, PeerError, Plan, Side, pilot};
+use crate::block::seed;
+use crate::executor::rounded;
+use crate::plan::attribute;
+use crate::{Executor, Plan, Side, WorkloadError, pilot};
 
 /// What was measured.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,46 +43,54 @@ impl Measured {
 /// # Errors
 /// The program does not start or does not train.
 pub fn measure_run(
-    arena: &mut dyn Arena,
+    executor: &mut dyn Executor,
     processes: usize,
     pairs: usize,
     min_turn_s: f64,
     seed_of_run: u64,
     progress: impl FnMut(usize, f64),
-) -> Result<Measured, PeerError> {
-    let ran = run_all(arena, processes, pairs, min_turn_s, seed_of_run, progress);
-    ran.map_err(|error| blame(arena, error))
+) -> Result<Measured, WorkloadError> {
+    let ran = run_all(
+        executor,
+        processes,
+        pairs,
+        min_turn_s,
+        seed_of_run,
+        progress,
+    );
+    ran.map_err(|error| attribute(executor, error))
 }
 
 fn run_all(
-    arena: &mut dyn Arena,
+    executor: &mut dyn Executor,
     processes: usize,
     pairs: usize,
     min_turn_s: f64,
     seed_of_run: u64,
     mut progress: impl FnMut(usize, f64),
-) -> Result<Measured, PeerError> {
+) -> Result<Measured, WorkloadError> {
     let mut rng = ChaCha20Rng::seed_from_u64(seed_of_run);
     let seeds = [seed(&mut rng), seed(&mut rng)];
-    let plan = pilot(arena, &[Side::Base], min_turn_s, pairs, seeds).map_err(|(_, error)| error)?;
+    let plan =
+        pilot(executor, &[Side::Base], min_turn_s, pairs, seeds).map_err(|(_, error)| error)?;
     let (mut turns_s, mut ready, mut peak_mib, mut loss, mut tokens) =
         (Vec::new(), Vec::new(), 0.0_f64, None, None);
     for n in 0..processes {
-        let mut session = arena.open(Side::Base, seed(&mut rng), seed(&mut rng))?;
+        let mut process = executor.open(Side::Base, seed(&mut rng), seed(&mut rng))?;
         for _ in 0..plan.warmup_turns {
-            session.turn(plan.steps_per_turn)?;
+            process.turn(plan.steps_per_turn)?;
         }
         let mut times = Vec::with_capacity(plan.pairs);
         for _ in 0..plan.pairs {
-            let turn = session.turn(plan.steps_per_turn)?;
+            let turn = process.turn(plan.steps_per_turn)?;
             times.push(turn.seconds);
             if n == 0 {
                 loss = turn.losses.last().copied().or(loss);
             }
         }
-        ready.push(session.ready_s());
-        tokens = session.tokens_per_step();
-        peak_mib = peak_mib.max(session.close()?.peak_mib.unwrap_or(0.0));
+        ready.push(process.ready_s());
+        tokens = process.tokens_per_step();
+        peak_mib = peak_mib.max(process.close()?.peak_mib.unwrap_or(0.0));
         progress(n + 1, median(&times) / f64::from(plan.steps_per_turn));
         turns_s.push(times);
     }

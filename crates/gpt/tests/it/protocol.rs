@@ -94,16 +94,16 @@ fn hanging_up_ends_the_program() {
 }
 
 #[test]
-fn messages_that_make_no_sense_are_answered_with_an_error_and_exit_1() {
+fn requests_that_cannot_be_answered_get_an_error_and_exit_1() {
     let long = format!(r#"{{"type":"{}"}}"#, "x".repeat(1 << 20));
     for (message, expected) in [
-        ("hello?", "makes no sense"),
+        ("hello?", "not in the step protocol"),
         ("{}", "missing field `type`"),
         (r#"{"type":"dance"}"#, "unknown variant `dance`"),
         (r#"{"type":"start"}"#, "missing field"),
         (
             r#"{"type":"start","model_seed":-1,"data_seed":0}"#,
-            "makes no sense",
+            "invalid value: integer `-1`",
         ),
         (
             r#"{"type":"start","model_seed":1,"data_seed":0,"perturb_ulps":2}"#,
@@ -113,9 +113,9 @@ fn messages_that_make_no_sense_are_answered_with_an_error_and_exit_1() {
             r#"{"type":"start","model_seed":1,"data_seed":0,"checkpoint":"/nowhere"}"#,
             "/nowhere",
         ),
-        (r#"{"type":"step","n":1}"#, "step before start"),
-        (r#"{"type":"save","path":"x"}"#, "save before start"),
-        (&long, "has no end"),
+        (r#"{"type":"step","n":1}"#, "`step` before `start`"),
+        (r#"{"type":"save","path":"x"}"#, "`save` before `start`"),
+        (&long, "more than 1024 KiB"),
     ] {
         let mut peer = Place::new().connect();
         peer.say(message);

@@ -6,8 +6,9 @@ use outpace_repo::{Audited, audit};
 
 use crate::exit::{OK, REJECTED, environment};
 use crate::options::Options;
-use crate::screen::{GREEN, RED, Screen, paint};
-use crate::setting::{open_repo, short};
+use crate::screen::{GREEN, RED, Terminal, paint};
+use crate::setup::open_repo;
+use outpace_text::short;
 
 /// Recompute every merged verdict from its raw samples; exit 4 if one does not hold.
 #[derive(Debug, clap::Args)]
@@ -41,7 +42,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         crate::out!("{}", serde_json::to_string(&document)?);
         return Ok(if document.holds { OK } else { REJECTED });
     }
-    let mut screen = Screen::new(options);
+    let mut ui = Terminal::new(options);
     let color = options.paints(std::io::IsTerminal::is_terminal(&std::io::stdout()));
     for commit in &audited {
         let word = if commit.findings.is_empty() {
@@ -49,13 +50,13 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         } else {
             paint(color, RED, "does not hold")
         };
-        screen.result(&format!(
+        ui.result(&format!(
             "{}  {word}  {}",
             short(&commit.commit),
-            outpace_record::plain(&commit.summary, 80)
+            outpace_text::plain(&commit.summary, 80)
         ));
         for finding in &commit.findings {
-            screen.result(&format!("           {finding}"));
+            ui.result(&format!("           {finding}"));
         }
     }
     let merges = if audited.len() == 1 {
@@ -64,7 +65,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         "merges"
     };
     let of = args.range.as_deref().unwrap_or("HEAD");
-    screen.say(
+    ui.say(
         "audit",
         &format!(
             "{} {merges} in {of}, {broken} that do not hold",

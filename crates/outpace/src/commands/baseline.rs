@@ -7,8 +7,10 @@ use outpace_report::format::{count, gain};
 use crate::exit::OK;
 use crate::options::Options;
 use crate::page;
-use crate::screen::Screen;
-use crate::setting::{open_repo, short, surroundings};
+use crate::screen::Terminal;
+use crate::setup::open_repo;
+use outpace_text::short;
+use outpace_trial::machine;
 
 /// Show the stored baselines.
 #[derive(Debug, clap::Args)]
@@ -39,7 +41,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let repo = open_repo(options)?;
     let commit = repo.resolve(rev)?;
     let mut baselines = page::baselines(&repo, &commit.tree)?;
-    let class = surroundings().0.class();
+    let class = machine().class();
     baselines.sort_by_key(|b| {
         (
             b.machine_class != class,
@@ -56,9 +58,9 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         crate::out!("{}", serde_json::to_string(&document)?);
         return Ok(OK);
     }
-    let mut screen = Screen::new(options);
+    let mut ui = Terminal::new(options);
     if baselines.is_empty() {
-        screen.say(
+        ui.say(
             "baseline",
             &format!(
                 "none in {}. Hint: the first proven merge writes one",
@@ -72,14 +74,14 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         } else {
             ""
         };
-        screen.result(&format!(
+        ui.result(&format!(
             "{}  {}{here}",
             plain(&b.workload, 60),
             plain(&b.machine_class, 80)
         ));
         let (merges, since) = (b.merges, short(&b.anchor.commit));
         let from = count(b.anchor.tokens_per_s);
-        screen.result(&format!(
+        ui.result(&format!(
             "    {} tokens/s   {} since {since} ({from} tokens/s), proven at least {}, {merges} merged   {}   proof {}",
             count(b.tokens_per_s), gain(b.speedup), gain(b.at_least), b.updated.date(), short(&b.verdict)
         ));

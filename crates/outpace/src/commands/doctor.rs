@@ -1,18 +1,18 @@
 //! `outpace doctor`: what this machine is, how noisy, and what can be proven on it in how long.
 
 use anyhow::Result;
-use outpace_record::{Doctor, Document, Forecast, Machine};
+use outpace_gate::{GateError, Harness};
+use outpace_process::Context;
+use outpace_record::{Doctor, Document, Forecast, Machine, SandboxTier};
+use outpace_repo::Repo;
 use outpace_report::format::{duration, gain};
-use outpace_research::{Noise, RepoSources, Sample, measure_noise};
 use outpace_stats::Rule;
-use outpace_trial::{Event, GpuNow, Observer, Side, gpus_now};
+use outpace_trial::{GpuNow, Noise, Peaks, gpus_now, machine, measure_peaks, sandbox_tier};
 
-use crate::exit::{OK, environment, usage};
+use crate::exit::{OK, usage};
 use crate::options::{Measuring, Options};
-use crate::screen::Screen;
-use crate::setting::{
-    VERSION, bench, config_of, context, lock, open_repo, surroundings, workloads,
-};
+use crate::screen::Terminal;
+use crate::setup::{CONFIG, VERSION, config_of, context, lock, open_repo, workloads};
 
 /// Gains that a forecast is given for.
 const GAINS: [f64; 5] = [0.005, 0.01, 0.02, 0.03, 0.05];
@@ -42,124 +42,116 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     if args.blocks < 2 && !args.no_measure {
         return Err(usage("a spread needs at least 2 blocks"));
     }
-    let mut screen = Screen::new(options);
-    let (machine, tier) = surroundings();
-    if !args.measuring.json {
-        screen.result(&format!(
-            "machine    {}   class {}",
-            machine.describe(),
-            machine.class()
-        ));
-        screen.result(&format!("sandbox    {}", tier.as_str()));
-    }
+    let mut ui = Terminal::new(options).for_json(args.measuring.json);
+    let (machine, tier) = (machine(), sandbox_tier());
     let (gpus, fault) = gpus_now();
     if !args.measuring.json {
-        for gpu in &gpus {
-            screen.result(&format!("gpu        {}", gpu_line(gpu)));
-        }
+        show_machine(&mut ui, &machine, tier, &gpus);
     }
     let mut advice = advice(&machine);
     advice.extend(gpus.iter().flat_map(gpu_advice));
     advice.extend(fault.map(|fault| format!("no GPU can be measured: {fault}")));
-    let measured = if args.no_measure {
-        None
-    } else {
-        measure(options, args, &mut screen, &mut advice)?
+    let measured = match args.no_measure {
+        true => None,
+        false => Some(measure(options, args, &mut ui, &mut advice)?),
     };
-    let rule = measured
-        .as_ref()
-        .map_or_else(Rule::default, |(_, _, rule)| *rule);
-    let noise = measured.as_ref().map(|(_, noise, _)| noise);
-    let forecast = noise
-        .map(|noise| forecast(noise, &rule))
-        .unwrap_or_default();
+    let (noise, peaks) = match &measured {
+        Some(measured) => (measured.noise.as_ref(), Some(measured.peaks)),
+        None => (None, None),
+    };
+    let aa = noise.map(|(_, noise, _)| noise);
     let doctor = Doctor {
         schema: Doctor::SCHEMA.into(),
         machine_class: machine.class(),
         machine,
         sandbox_tier: tier,
         gpus: gpus.into_iter().map(|gpu| gpu.conditions).collect(),
-        workload: measured.as_ref().map(|(name, _, _)| name.clone()),
-        aa_sd: noise.map(|n| n.sd),
-        aa_blocks: noise.map_or(0, |n| n.log_ratios.len()),
-        aa_log_ratios: noise.map(|n| n.log_ratios.clone()).unwrap_or_default(),
-        peak_flops_per_s: (!args.no_measure).then(outpace_trial::peak_flops_per_s),
-        copy_bytes_per_s: (!args.no_measure).then(outpace_trial::copy_bytes_per_s),
-        aa_placement: noise.and_then(|n| n.placement.clone()),
-        aa_conditions: noise.and_then(|n| n.conditions.clone()),
-        block_s: noise.map(|n| n.block_s),
-        overhead: noise.map(|n| n.overhead),
-        forecast,
+        workload: noise.map(|(name, ..)| name.clone()),
+        aa_sd: aa.map(|n| n.sd),
+        aa_blocks: aa.map_or(0, |n| n.log_ratios.len()),
+        aa_log_ratios: aa.map(|n| n.log_ratios.clone()).unwrap_or_default(),
+        peak_flops_per_s: peaks.map(|p| p.flops_per_s),
+        copy_bytes_per_s: peaks.map(|p| p.copy_bytes_per_s),
+        aa_placement: aa.and_then(|n| n.placement.clone()),
+        aa_conditions: aa.and_then(|n| n.conditions.clone()),
+        block_s: aa.map(|n| n.block_s),
+        overhead: aa.map(|n| n.overhead),
+        forecast: noise.map_or_else(Vec::new, |(_, noise, rule)| forecast(noise, rule)),
         advice,
         outpace_version: VERSION.into(),
     };
     if args.measuring.json {
         crate::out!("{}", doctor.to_json().trim_end());
     } else {
-        show(&mut screen, &doctor);
+        show(&mut ui, &doctor);
     }
     Ok(OK)
+}
+
+/// What was measured: the peaks of the machine, and a workload's noise with the rule of its gate.
+struct Measured {
+    peaks: Peaks,
+    noise: Option<(String, Noise, Rule)>,
 }
 
 fn measure(
     options: &Options,
     args: &Args,
-    screen: &mut Screen,
+    ui: &mut Terminal,
     advice: &mut Vec<String>,
-) -> Result<Option<(String, Noise, Rule)>> {
-    let repo = match open_repo(options) {
-        Ok(repo) => repo,
+) -> Result<Measured> {
+    let context = context()?;
+    let noise = match open_repo(options) {
+        Ok(repo) => measure_noise(&repo, args, &context, ui, advice)?,
         Err(error) => {
             advice.push(format!("no noise measured: {error:#}"));
-            return Ok(None);
+            None
         }
     };
+    let peaks = measure_peaks(&context, ui).map_err(|error| match error.is_cancelled() {
+        true => GateError::Interrupted(Vec::new()),
+        false => GateError::Environment(error.to_string()),
+    })?;
+    Ok(Measured { peaks, noise })
+}
+
+fn measure_noise(
+    repo: &Repo,
+    args: &Args,
+    context: &Context,
+    ui: &mut Terminal,
+    advice: &mut Vec<String>,
+) -> Result<Option<(String, Noise, Rule)>> {
     let commit = repo.resolve(&args.rev)?;
-    if repo.read(&commit.tree, crate::setting::CONFIG)?.is_none() {
-        advice.push("no noise measured: there is no outpace.toml. Hint: `outpace init`".into());
+    if repo.read(&commit.tree, CONFIG)?.is_none() {
+        let hint = match repo.root().join(CONFIG).exists() {
+            true => "outpace.toml is not committed yet. Hint: `git add outpace.toml && git commit`",
+            false => "there is no outpace.toml. Hint: `outpace init`",
+        };
+        advice.push(format!("no noise measured: {hint}"));
         return Ok(None);
     }
-    let config = config_of(&repo, &commit)?;
+    let config = config_of(repo, &commit)?;
     if args.measuring.workloads.len() > 1 {
         return Err(usage(
             "doctor measures one workload. Hint: run it once for each",
         ));
     }
-    let Some(name) = workloads(&config, &args.measuring.workloads)?
-        .into_iter()
-        .next()
-    else {
+    let names = workloads(&config, &args.measuring.workloads)?;
+    let Some(name) = names.into_iter().next() else {
         return Ok(None);
     };
-    let (context, _cancel) = context()?;
-    let sources = RepoSources(&repo);
-    let _lock = lock(&repo, &context, screen)?;
-    let mut bench = bench(&repo, &config, &context, &sources);
-    screen.on(&Event::Building { side: Side::Base });
-    let built = bench
-        .builder
-        .base(&name, &config.workload[&name], &commit.tree);
-    let built = built.map_err(|error| match error.is_cancelled() {
-        true => outpace_research::ResearchError::Interrupted(Vec::new()).into(),
-        false => environment(format!("{} does not build: {error}", args.rev)),
-    })?;
-    let blocks = args.blocks;
-    let mut events = Screen::new(options);
-    let sample = Sample {
-        workload: &name,
-        built: &built,
-        blocks,
-        seed: args.measuring.seed(),
-    };
-    let noise = measure_noise(&context, &config, sample, &mut events, |n, x| {
-        screen.live(&format!(
-            "{name:<10} base against itself, block {n} of {blocks}: {:+.2} %",
-            x * 100.0
-        ));
-    })?;
-    screen.clear();
+    let _lock = lock(repo, context, ui)?;
+    let mut harness = Harness::new(repo, &config, context, VERSION);
+    let seed = args.measuring.seed();
+    let noise = harness.measure_noise(&name, &commit, args.blocks, seed, ui)?;
+    ui.clear();
     if noise.sd > HIGH_NOISE {
-        advice.push("the noise is high: close other programs, pin threads, keep the allocator's pages (docs/noise.md)".into());
+        advice.push(
+            "the noise is high: close other programs, pin threads, keep the allocator's pages \
+             (docs/noise.md)"
+                .into(),
+        );
     }
     let gate = &config.gate;
     let rule = Rule {
@@ -169,6 +161,15 @@ fn measure(
         ..Rule::default()
     };
     Ok(Some((name, noise, rule)))
+}
+
+fn show_machine(ui: &mut Terminal, machine: &Machine, tier: SandboxTier, gpus: &[GpuNow]) {
+    let (what, class) = (machine.describe(), machine.class());
+    ui.result(&format!("machine    {what}   class {class}"));
+    ui.result(&format!("sandbox    {}", tier.as_str()));
+    for gpu in gpus {
+        ui.result(&format!("gpu        {}", gpu_line(gpu)));
+    }
 }
 
 fn forecast(noise: &Noise, rule: &Rule) -> Vec<Forecast> {
@@ -183,9 +184,9 @@ fn forecast(noise: &Noise, rule: &Rule) -> Vec<Forecast> {
     GAINS.iter().map(|gain| of(*gain)).collect()
 }
 
-fn show(screen: &mut Screen, doctor: &Doctor) {
+fn show(ui: &mut Terminal, doctor: &Doctor) {
     if let (Some(flops), Some(bytes)) = (doctor.peak_flops_per_s, doctor.copy_bytes_per_s) {
-        screen.result(&format!(
+        ui.result(&format!(
             "peak       {:.0} GFLOP/s of f32 multiply-adds, {:.0} GB/s of copies in memory, on all cores",
             flops / 1e9,
             bytes / 1e9
@@ -197,19 +198,19 @@ fn show(screen: &mut Screen, doctor: &Doctor) {
             doctor.overhead.unwrap_or(0.0) * 100.0,
         );
         let blocks = doctor.aa_blocks;
-        screen.result(&format!(
+        ui.result(&format!(
             "noise      {name}: {:.2} % a block (standard deviation of {blocks} blocks of the base against itself)",
             sd * 100.0
         ));
-        screen.result(&format!(
-            "block      {block:.1} s, of which {overhead:.0} % is no measured turn"
+        ui.result(&format!(
+            "block      {block:.1} s, of which {overhead:.0} % is not in measured turns"
         ));
     }
     for line in [&doctor.aa_placement, &doctor.aa_conditions]
         .into_iter()
         .flatten()
     {
-        screen.result(&format!("gpu        {line}"));
+        ui.result(&format!("gpu        {line}"));
     }
     for forecast in &doctor.forecast {
         let needs = match (forecast.blocks, forecast.seconds) {
@@ -217,10 +218,10 @@ fn show(screen: &mut Screen, doctor: &Doctor) {
             (Some(n), Some(s)) => format!("about {n} blocks ({})", duration(s)),
             _ => "more blocks than a gate takes".into(),
         };
-        screen.result(&format!("{:<10} needs {needs}", gain(forecast.speedup)));
+        ui.result(&format!("{:<10} needs {needs}", gain(forecast.speedup)));
     }
     for line in &doctor.advice {
-        screen.result(&format!("advice     {line}"));
+        ui.result(&format!("advice     {line}"));
     }
 }
 

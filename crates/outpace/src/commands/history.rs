@@ -6,8 +6,8 @@ use outpace_repo::{Entry, History};
 
 use crate::exit::OK;
 use crate::options::Options;
-use crate::screen::Screen;
-use crate::setting::open_repo;
+use crate::screen::Terminal;
+use crate::setup::open_repo;
 
 /// List, show and export the records under refs/outpace/history.
 #[derive(Debug, clap::Args)]
@@ -81,17 +81,17 @@ fn names(history: &History<'_>, kind: Option<&str>) -> Result<()> {
 }
 
 fn list(options: &Options, history: &History<'_>, kind: Option<&str>) -> Result<()> {
-    let mut screen = Screen::new(options);
+    let mut ui = Terminal::new(options);
     let days = history.days(kind)?;
     if days.is_empty() {
-        screen.say(
+        ui.say(
             "history",
             "empty. Hint: `outpace bench` records a run, `outpace gate` a verdict",
         );
     }
     for day in days {
         for (entry, json) in history.read(&day)? {
-            screen.result(&line(&entry, &json)?);
+            ui.result(&line(&entry, &json)?);
         }
     }
     Ok(())
@@ -114,6 +114,6 @@ fn line(entry: &Entry, json: &str) -> Result<String> {
         entry.date,
         &entry.id[..entry.id.len().min(12)],
         entry.kind,
-        outpace_record::plain(&what, 100)
+        outpace_text::plain(&what, 100)
     ))
 }

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 
 use crate::exit::{OK, usage};
 use crate::options::Options;
-use crate::screen::Screen;
-use crate::setting::{CONFIG, open_repo};
+use crate::screen::Terminal;
+use crate::setup::{CONFIG, open_repo};
 
 /// Write a commented outpace.toml for this repository (Cargo, Python, CMake, or bare).
 #[derive(Debug, clap::Args)]
@@ -42,9 +42,9 @@ pub(crate) fn run(options: &Options, _args: &Args) -> Result<u8> {
         })?;
     file.write_all(template(&kind).as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))?;
-    let mut screen = Screen::new(options);
-    screen.result(&format!("wrote {}", path.display()));
-    screen.say(
+    let mut ui = Terminal::new(options);
+    ui.result(&format!("wrote {}", path.display()));
+    ui.say(
         "next",
         "read it, set `run`, commit it, then: outpace doctor",
     );

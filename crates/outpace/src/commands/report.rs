@@ -11,8 +11,8 @@ use crate::commands::research::report_dir;
 use crate::exit::{OK, usage};
 use crate::options::Options;
 use crate::page;
-use crate::screen::Screen;
-use crate::setting::open_repo;
+use crate::screen::Terminal;
+use crate::setup::open_repo;
 
 /// Write a report: self-contained HTML with plots, Markdown for job summaries, JSON, PNG.
 #[derive(Debug, clap::Args)]
@@ -87,9 +87,9 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         png: args.png,
     };
     let dir = report_dir(&repo, args.out.clone(), id.as_deref().unwrap_or("history"));
-    let mut screen = Screen::new(options);
+    let mut ui = Terminal::new(options);
     for path in page::write(&dir, &data, &formats)? {
-        screen.result(&path.display().to_string());
+        ui.result(&path.display().to_string());
     }
     Ok(OK)
 }

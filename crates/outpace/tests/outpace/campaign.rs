@@ -205,7 +205,7 @@ fn replay_proposes_known_patches_again() {
         .says(&["--patches A..B"]);
     play.outpace(&["research", "--agent", "replay", "--patches", "nowhere"])
         .expect(2)
-        .says(&["neither a folder nor a range"]);
+        .says(&["neither a directory nor a range"]);
     play.outpace(&["research", "--agent", "replay", "--patches", "HEAD..HEAD"])
         .expect(2)
         .says(&["holds no patch"]);

@@ -30,7 +30,7 @@ fn a_faster_patch_is_merged_with_proof_and_the_audit_holds() {
         ])
         .expect(0);
     outcome.says(&[
-        "policy ok",
+        "policy     ok",
         "artefact differs",
         "loss within",
         "FASTER",
@@ -162,17 +162,17 @@ fn patches_that_may_not_be_tried() {
     check(
         "outside",
         &play.patch("a.patch", "README.md", "other\n"),
-        &["policy: refused", "README.md"],
+        &["policy     refused", "README.md"],
     );
     check(
         "judge",
         &play.patch("b.patch", "outpace.toml", "version = 1\n"),
-        &["policy: refused", "outpace.toml"],
+        &["policy     refused", "outpace.toml"],
     );
     check(
         "proof",
         &play.patch("c.patch", "baselines/proofs/x.json", "{}\n"),
-        &["policy: refused", "baselines"],
+        &["policy     refused", "baselines"],
     );
     let stale = play.path().join(".git/d.patch");
     let text = "diff --git a/settings.toml b/settings.toml\n--- a/settings.toml\n+++ b/settings.toml\n@@ -1,1 +1,1 @@\n-nothing like it\n+spin = 1\n";
@@ -202,7 +202,7 @@ fn a_proven_patch_whose_branch_never_rests_ends_in_5() {
         .expect(5)
         .says(&[
             "FASTER",
-            "outpace/main moved 3 times",
+            "the branch moved 3 times",
             "run the same command again",
         ]);
 }
@@ -411,7 +411,7 @@ fn a_merge_brings_no_commit_that_nobody_proved() {
         .says(&["outpace/main holds HEAD already"]);
     play.outpace(&["gate", "--patch", ".git"])
         .expect(2)
-        .says(&["is a folder"]);
+        .says(&["is a directory"]);
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn the_gate_on_this_repository() {
         "it was built: {}",
         refused.stderr
     );
-    refused.says(&["policy: refused", judge]);
+    refused.says(&["policy     refused", judge]);
 
     clone
         .gate(

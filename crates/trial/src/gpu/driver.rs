@@ -1,6 +1,6 @@
 //! What is asked of a driver, so that placement and watching are tested without one.
 
-use outpace_record::plain;
+use outpace_text::plain;
 
 /// Why a driver has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

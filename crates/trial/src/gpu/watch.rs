@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use outpace_process::{Launcher, Subject};
 use outpace_record::{GpuConditions, GpuMode};
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 
 use super::sampler::{Sampler, conditions};
-use super::{Device, Driver, Fault, Patient, Reading, visible};
-use crate::{Launcher, PeerError, Residence, Side, Subject};
+use super::{Device, Driver, DriverWithTimeout, Fault, Reading, visible};
+use crate::{Placement, Side, WorkloadError};
 
 /// Where the driver does not name our processes, a GPU that grew by this much in the pilot is one that they use: a context takes more, and
 /// others seldom add as much in a second.
@@ -20,7 +21,7 @@ const RESERVE: f64 = 0.03;
 /// The driver's averages reach back so far at most; only what it samples later tells of a process that waits.
 const SETTLING: Duration = Duration::from_millis(1200);
 /// It samples at least once in this time.
-const LISTENING: Duration = Duration::from_millis(1000);
+const PROBE: Duration = Duration::from_millis(1000);
 /// A waiting process may use so much of a GPU: the driver counts whole per cents.
 pub(crate) const WAITING_GPU: f64 = 0.02;
 /// How a program says that a GPU's memory is full: CUDA, cuBLAS, PyTorch, JAX, candle.
@@ -50,7 +51,7 @@ enum State {
 
 /// The GPUs of one trial; what a machine without any does not have.
 pub struct Gpus {
-    driver: Patient,
+    driver: DriverWithTimeout,
     visible: Vec<Device>,
     asked: GpuMode,
     state: State,
@@ -84,7 +85,7 @@ impl Gpus {
         asked: GpuMode,
         workload: &Subject,
         launcher: &Launcher,
-    ) -> Result<Option<Self>, PeerError> {
+    ) -> Result<Option<Self>, WorkloadError> {
         if asked == GpuMode::None {
             return Ok(None);
         }
@@ -107,7 +108,12 @@ impl Gpus {
         }
     }
 
-    fn new(driver: Patient, visible: Vec<Device>, asked: GpuMode, launcher: &Launcher) -> Self {
+    fn new(
+        driver: DriverWithTimeout,
+        visible: Vec<Device>,
+        asked: GpuMode,
+        launcher: &Launcher,
+    ) -> Self {
         Self {
             sampler: Sampler::start(driver.inner(), visible.clone()),
             driver,
@@ -141,7 +147,7 @@ impl Gpus {
     ///
     /// # Errors
     /// A GPU does not answer.
-    pub(crate) fn look(&mut self) -> Result<(), PeerError> {
+    pub(crate) fn pilot_started(&mut self) -> Result<(), WorkloadError> {
         self.before = self.read_visible()?;
         self.sampler.take();
         self.sampler.switch(true);
@@ -152,7 +158,11 @@ impl Gpus {
     ///
     /// # Errors
     /// A GPU does not answer.
-    pub(crate) fn looked(&mut self, side: Side, processes: &[u32]) -> Result<(), PeerError> {
+    pub(crate) fn pilot_ended(
+        &mut self,
+        side: Side,
+        processes: &[u32],
+    ) -> Result<(), WorkloadError> {
         self.sampler.switch(false);
         let mut readings = self.sampler.take();
         readings.extend(self.read_visible()?.into_iter().enumerate());
@@ -180,10 +190,13 @@ impl Gpus {
     ///
     /// # Errors
     /// What was asked for is not possible.
-    pub(crate) fn settle(&mut self, whole: bool) -> Result<(Residence, Option<String>), PeerError> {
+    pub(crate) fn choose_placement(
+        &mut self,
+        whole: bool,
+    ) -> Result<(Placement, Option<String>), WorkloadError> {
         if self.used.is_empty() && self.asked == GpuMode::Auto {
             self.state = State::Off;
-            return Ok((Residence::Together, None));
+            return Ok((Placement::CoResident, None));
         }
         // A driver that shows neither processes nor memory (of virtual GPUs some do not) still shows clocks.
         let devices: Vec<Device> = match self.used.is_empty() {
@@ -202,14 +215,14 @@ impl Gpus {
             devices,
             seats: [0, 0],
         };
-        let residence = match mode {
-            GpuMode::Alternating if !whole => Residence::Alternating,
-            _ => Residence::Together,
+        let placement = match mode {
+            GpuMode::Alternating if !whole => Placement::Alternating,
+            _ => Placement::CoResident,
         };
-        Ok((residence, Some(line)))
+        Ok((placement, Some(line)))
     }
 
-    fn choose(&self, used: Vec<Device>) -> Result<(GpuMode, Vec<Device>), PeerError> {
+    fn choose(&self, used: Vec<Device>) -> Result<(GpuMode, Vec<Device>), WorkloadError> {
         let equal = self.equal_to(&used[0]);
         let can_be_apart = used.len() == 1 && equal.len() > 1;
         let full = self.cannot_share();
@@ -233,7 +246,7 @@ impl Gpus {
     }
 
     /// Whether the processes of both sides are there at once, so that one could work in the other's turns.
-    pub(crate) fn meet(&self) -> bool {
+    pub(crate) fn are_co_resident(&self) -> bool {
         matches!(self.mode(), GpuMode::Shared | GpuMode::Apart)
     }
 
@@ -247,7 +260,7 @@ impl Gpus {
 
     /// Before every block: each side's GPU, where each has its own, and one for both where they live one after the other. The draw comes from the trial's
     /// generator, so that a seed replays it.
-    pub(crate) fn place(&mut self, residence: Residence, rng: &mut ChaCha20Rng) {
+    pub(crate) fn place(&mut self, placement: Placement, rng: &mut ChaCha20Rng) {
         if let State::Placed {
             mode: GpuMode::Apart,
             devices,
@@ -255,9 +268,9 @@ impl Gpus {
         } = &mut self.state
         {
             let first = rng.random_range(0..devices.len());
-            let step = match residence {
-                Residence::Together => rng.random_range(1..devices.len()),
-                Residence::Alternating => 0,
+            let step = match placement {
+                Placement::CoResident => rng.random_range(1..devices.len()),
+                Placement::Alternating => 0,
             };
             *seats = [first, (first + step) % devices.len()];
         }
@@ -297,22 +310,25 @@ impl Gpus {
         }
     }
 
-    /// Both processes wait: the share of the GPUs that each uses all the same. None where there is nothing to listen to.
+    /// Both processes wait: the share of the GPUs that each uses all the same. None where there is nothing to idle_probe to.
     ///
     /// # Errors
     /// A GPU is busy and the driver does not say who it is; the user asked to stop.
-    pub(crate) fn listen(&self, processes: &[Vec<u32>; 2]) -> Result<Option<[f64; 2]>, PeerError> {
+    pub(crate) fn idle_probe(
+        &self,
+        processes: &[Vec<u32>; 2],
+    ) -> Result<Option<[f64; 2]>, WorkloadError> {
         let State::Placed { devices, .. } = &self.state else {
             return Ok(None);
         };
-        if !self.meet() {
+        if !self.are_co_resident() {
             return Ok(None);
         }
         self.pause(SETTLING)?;
         let since_us = unix_us();
         let (mut busy, steps) = (None, 4);
         for _ in 0..steps {
-            self.pause(LISTENING / steps)?;
+            self.pause(PROBE / steps)?;
             for device in devices {
                 busy = max(busy, self.driver.read(device)?.busy);
             }
@@ -338,7 +354,11 @@ impl Gpus {
     }
 
     /// The GPU as a whole has to be idle where the driver does not say who uses it.
-    fn unnamed(&self, busy: Option<f64>, device: &Device) -> Result<Option<[f64; 2]>, PeerError> {
+    fn unnamed(
+        &self,
+        busy: Option<f64>,
+        device: &Device,
+    ) -> Result<Option<[f64; 2]>, WorkloadError> {
         match busy {
             Some(share) if share > WAITING_GPU => Err(disturbed(device, share, None)),
             // Of the instances of a divided GPU no driver says anything.
@@ -346,8 +366,8 @@ impl Gpus {
         }
     }
 
-    /// Who is to blame for a failure: the GPU where it is gone, or where it was full with both on it; otherwise whoever failed.
-    pub(crate) fn blame(&self, error: PeerError) -> PeerError {
+    /// Who is to attribute for a failure: the GPU where it is gone, or where it was full with both on it; otherwise whoever failed.
+    pub(crate) fn attribute(&self, error: WorkloadError) -> WorkloadError {
         if error.is_cancelled() || error.is_machine() || self.state == State::Off {
             return error;
         }
@@ -370,18 +390,18 @@ impl Gpus {
         error
     }
 
-    fn pause(&self, time: Duration) -> Result<(), PeerError> {
+    fn pause(&self, time: Duration) -> Result<(), WorkloadError> {
         let begin = Instant::now();
         while let Some(left) = time.checked_sub(begin.elapsed()) {
             if self.launcher.cancelled() {
-                return Err(PeerError::Cancelled);
+                return Err(WorkloadError::Cancelled);
             }
             std::thread::sleep(left.min(Duration::from_millis(50)));
         }
         Ok(())
     }
 
-    fn read_visible(&self) -> Result<Vec<Reading>, PeerError> {
+    fn read_visible(&self) -> Result<Vec<Reading>, WorkloadError> {
         let read = |device| Ok(self.driver.read(device)?);
         self.visible.iter().map(read).collect()
     }
@@ -454,13 +474,13 @@ impl Gpus {
     }
 }
 
-impl From<Fault> for PeerError {
+impl From<Fault> for WorkloadError {
     fn from(fault: Fault) -> Self {
         lost(fault.to_string())
     }
 }
 
-fn disturbed(device: &Device, share: f64, pid: Option<u32>) -> PeerError {
+fn disturbed(device: &Device, share: f64, pid: Option<u32>) -> WorkloadError {
     let (gpu, share) = (device.called(), share * 100.0);
     passing(match pid {
         Some(pid) => format!(
@@ -480,15 +500,15 @@ fn max(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     }
 }
 
-fn lost(message: String) -> PeerError {
-    PeerError::Gpu {
+fn lost(message: String) -> WorkloadError {
+    WorkloadError::Gpu {
         message,
         lost: true,
     }
 }
 
-fn passing(message: String) -> PeerError {
-    PeerError::Gpu {
+fn passing(message: String) -> WorkloadError {
+    WorkloadError::Gpu {
         message,
         lost: false,
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use outpace_trial::{Arena, Clock, Closed, PeerError, Session, Side, Turn};
+use outpace_trial::{Clock, Closed, Executor, Side, Turn, WorkloadError, WorkloadProcess};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
@@ -68,15 +68,15 @@ impl Clock for Shared {
     }
 }
 
-/// An arena of fakes.
-pub(crate) struct FakeArena {
+/// An executor of fakes.
+pub(crate) struct FakeExecutor {
     pub(crate) manners: [Manner; 2],
     pub(crate) shared: Rc<Shared>,
     rng: ChaCha20Rng,
     opened: usize,
 }
 
-impl FakeArena {
+impl FakeExecutor {
     pub(crate) fn new(base: Manner, candidate: Manner, seed: u64) -> Self {
         Self {
             manners: [base, candidate],
@@ -103,15 +103,20 @@ fn noise(rng: &mut ChaCha20Rng, sd: f64) -> f64 {
     sd * (sum - 6.0)
 }
 
-impl Arena for FakeArena {
-    fn open(&mut self, side: Side, _model: u64, _data: u64) -> Result<Box<dyn Session>, PeerError> {
+impl Executor for FakeExecutor {
+    fn open(
+        &mut self,
+        side: Side,
+        _model: u64,
+        _data: u64,
+    ) -> Result<Box<dyn WorkloadProcess>, WorkloadError> {
         let manner = self.manners[side as usize];
         self.opened += 1;
         if manner
             .cancelled_after
             .is_some_and(|blocks| self.opened > 2 + 2 * blocks)
         {
-            return Err(PeerError::Cancelled);
+            return Err(WorkloadError::Cancelled);
         }
         self.shared.notes.borrow_mut().push(Note::Open(side));
         let ready_s = match manner.slow_ready_s {
@@ -139,7 +144,7 @@ impl Arena for FakeArena {
     }
 }
 
-impl Session for Fake {
+impl WorkloadProcess for Fake {
     fn ready_s(&self) -> f64 {
         self.manner.ready_s
     }
@@ -148,10 +153,10 @@ impl Session for Fake {
         Some(self.manner.tokens)
     }
 
-    fn turn(&mut self, steps: u32) -> Result<Turn, PeerError> {
+    fn turn(&mut self, steps: u32) -> Result<Turn, WorkloadError> {
         self.turns += 1;
         if self.manner.fails_at == Some(self.turns) {
-            return Err(PeerError::Said("it broke".into()));
+            return Err(WorkloadError::Reported("it broke".into()));
         }
         self.shared
             .notes
@@ -179,7 +184,7 @@ impl Session for Fake {
         Some(self.cpu_s)
     }
 
-    fn close(self: Box<Self>) -> Result<Closed, PeerError> {
+    fn close(self: Box<Self>) -> Result<Closed, WorkloadError> {
         self.shared.notes.borrow_mut().push(Note::Close(self.side));
         Ok(Closed {
             wall_s: self.manner.ready_s + self.cpu_s,

@@ -1,14 +1,12 @@
 //! What a trial does, in which order, and what it makes of it.
 
+use outpace_record::{Event, NoObserver, Observer};
 use outpace_stats::{Outcome, Rule};
-use outpace_trial::{
-    BlockPlan, Event, NoObserver, Observer, Plan, Residence, Settings, Side, Trial, run_block,
-    run_trial,
-};
+use outpace_trial::{BlockPlan, Placement, Plan, Settings, Side, Trial, run_block, run_trial};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
-use crate::fake::{FakeArena, Manner, Note};
+use crate::fake::{FakeExecutor, Manner, Note};
 
 fn settings(seed: u64) -> Settings {
     Settings {
@@ -21,9 +19,9 @@ fn settings(seed: u64) -> Settings {
 }
 
 fn trial(base: Manner, candidate: Manner, seed: u64) -> (Trial, Vec<Note>) {
-    let mut arena = FakeArena::new(base, candidate, seed);
-    let trial = run_trial(&mut arena, &settings(seed), &mut NoObserver).unwrap();
-    let notes = arena.shared.notes.borrow().clone();
+    let mut executor = FakeExecutor::new(base, candidate, seed);
+    let trial = run_trial(&mut executor, &settings(seed), &mut NoObserver).unwrap();
+    let notes = executor.shared.notes.borrow().clone();
     (trial, notes)
 }
 
@@ -198,12 +196,12 @@ fn what_a_candidate_does_to_look_fast_is_noticed() {
 fn work_that_is_gathered_in_a_few_turns_is_no_gain() {
     let rule = Rule::default().of_programs();
     let found = |candidate: Manner, seed: u64| {
-        let mut arena = FakeArena::new(Manner::default(), candidate, seed);
+        let mut executor = FakeExecutor::new(Manner::default(), candidate, seed);
         let settings = Settings {
             rule,
             ..settings(seed)
         };
-        run_trial(&mut arena, &settings, &mut NoObserver).unwrap()
+        run_trial(&mut executor, &settings, &mut NoObserver).unwrap()
     };
     for seed in 0..5 {
         let gathers = Manner {
@@ -240,8 +238,8 @@ fn a_gain_that_waiting_could_be_is_none() {
         idle_s: 0.0008,
         ..Manner::default()
     };
-    let mut arena = FakeArena::new(spins, candidate, 3);
-    let trial = run_trial(&mut arena, &settings(3), &mut NoObserver).unwrap();
+    let mut executor = FakeExecutor::new(spins, candidate, 3);
+    let trial = run_trial(&mut executor, &settings(3), &mut NoObserver).unwrap();
     assert!(trial.fault().is_none(), "the base does the same");
 }
 
@@ -265,7 +263,7 @@ fn a_side_that_fails_is_named() {
     };
     let run = |base, candidate| {
         run_trial(
-            &mut FakeArena::new(base, candidate, 1),
+            &mut FakeExecutor::new(base, candidate, 1),
             &settings(1),
             &mut NoObserver,
         )
@@ -300,15 +298,15 @@ fn ctrl_c_keeps_what_was_measured() {
 fn progress_is_told_block_by_block() {
     struct Count(Vec<usize>);
     impl Observer for Count {
-        fn on(&mut self, event: &Event<'_>) {
+        fn on(&mut self, event: &Event) {
             if let Event::Block { n_blocks, .. } = event {
                 self.0.push(*n_blocks);
             }
         }
     }
     let mut count = Count(Vec::new());
-    let mut arena = FakeArena::new(Manner::default(), faster(0.05), 2);
-    let trial = run_trial(&mut arena, &settings(2), &mut count).unwrap();
+    let mut executor = FakeExecutor::new(Manner::default(), faster(0.05), 2);
+    let trial = run_trial(&mut executor, &settings(2), &mut count).unwrap();
     assert_eq!(count.0, (1..=trial.blocks.len()).collect::<Vec<_>>());
     assert!(
         trial.overhead > 0.0 && trial.overhead < 0.5,
@@ -325,13 +323,13 @@ fn where_both_do_not_fit_one_lives_after_the_other() {
         pairs: 4,
         turn_s: 0.04,
         block_s: 1.0,
-        residence: Residence::Alternating,
+        placement: Placement::Alternating,
     };
     let block = BlockPlan {
         plan,
         model_seed: 1,
         data_seed: 2,
-        listen_before: Some(1),
+        probe_before: Some(1),
     };
     let quiet = |step_s| Manner {
         step_s,
@@ -341,12 +339,12 @@ fn where_both_do_not_fit_one_lives_after_the_other() {
     };
     let mut firsts = Vec::new();
     for seed in 0..20 {
-        let mut arena = FakeArena::new(quiet(0.020), quiet(0.010), seed);
+        let mut executor = FakeExecutor::new(quiet(0.020), quiet(0.010), seed);
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let measured = run_block(&mut arena, &block, &mut rng).unwrap();
+        let measured = run_block(&mut executor, &block, &mut rng).unwrap();
         assert_eq!(measured.pairs, vec![[0.040, 0.020]; 4]);
         assert_eq!(measured.idle_cpu_s, None, "nobody waits");
-        let notes = arena.shared.notes.borrow();
+        let notes = executor.shared.notes.borrow();
         let Note::Open(first) = notes[0] else {
             panic!("{notes:?}")
         };

@@ -1,0 +1,218 @@
+//! Everything that a gate works with on this machine, and what it measures besides trials.
+
+use outpace_process::{Context, MachineUse};
+use outpace_record::{
+    Config, Event, Machine, Observer, Profile, Role, SandboxTier, WorkloadConfig,
+};
+use outpace_repo::{Commit, Repo};
+use outpace_text::short;
+use outpace_trial::{
+    Measured, Noise, Settings, executor, lock_machine, machine, measure_noise, measure_run,
+    pairs_of, profile, sandbox_tier,
+};
+
+use crate::build::{BuildError, Builder, Built};
+use crate::verdict::reason_of;
+use crate::{GateError, Surroundings};
+
+/// Repository, configuration, builder and machine. The caller holds the repository's lock.
+pub struct Harness<'a> {
+    /// The repository.
+    pub repo: &'a Repo,
+    /// The base's `outpace.toml`.
+    pub config: &'a Config,
+    /// Starts programs.
+    pub context: &'a Context,
+    /// This machine.
+    pub machine: Machine,
+    /// How programs are confined here.
+    pub sandbox_tier: SandboxTier,
+    version: &'a str,
+    pub(crate) builder: Builder<'a>,
+}
+
+impl<'a> Harness<'a> {
+    /// `version` is that of outpace.
+    pub fn new(repo: &'a Repo, config: &'a Config, context: &'a Context, version: &'a str) -> Self {
+        Self {
+            builder: Builder::new(repo, context),
+            repo,
+            config,
+            context,
+            machine: machine(),
+            sandbox_tier: sandbox_tier(),
+            version,
+        }
+    }
+
+    /// What verdicts say of where they were measured.
+    pub fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings {
+            machine: &self.machine,
+            sandbox_tier: self.sandbox_tier,
+            version: self.version,
+        }
+    }
+
+    /// The section of a workload.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn workload(&self, name: &str) -> Result<&'a WorkloadConfig, GateError> {
+        self.config.workload.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.config.workload.keys().map(String::as_str).collect();
+            GateError::Usage(format!(
+                "there is no workload `{name}` in outpace.toml. Hint: available: {}",
+                known.join(", ")
+            ))
+        })
+    }
+
+    /// Builds a revision as the base, so that what comes next finds it built.
+    ///
+    /// # Errors
+    /// It does not build, or the user asked to stop.
+    pub fn prepare(
+        &mut self,
+        workload: &str,
+        base: &Commit,
+        observer: &mut dyn Observer,
+    ) -> Result<(), GateError> {
+        self.build_base(workload, base, observer).map(|_| ())
+    }
+
+    pub(crate) fn build_base(
+        &mut self,
+        workload: &str,
+        base: &Commit,
+        observer: &mut dyn Observer,
+    ) -> Result<Built, GateError> {
+        let config = self.workload(workload)?;
+        let role = Role::Base;
+        observer.on(&building(workload, role));
+        let built = self
+            .builder
+            .base(workload, config, &base.tree, observer)
+            .map_err(|error| base_failed(&error, base))?;
+        observer.on(&done(workload, role, built.build_s));
+        Ok(built)
+    }
+
+    /// Blocks of a revision against itself.
+    ///
+    /// # Errors
+    /// It does not build or run, or the user asked to stop.
+    pub fn measure_noise(
+        &mut self,
+        workload: &str,
+        base: &Commit,
+        blocks: usize,
+        seed: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<Noise, GateError> {
+        let built = self.build_base(workload, base, observer)?;
+        let config = self.workload(workload)?;
+        let subjects = [&built.run; 2];
+        let mut executor = executor(
+            self.context,
+            config.protocol,
+            config.gpu,
+            subjects,
+            observer,
+        )
+        .map_err(|error| GateError::of_base(workload, &error))?;
+        let settings = Settings {
+            workload: workload.to_owned(),
+            rule: outpace_stats::Rule::default(),
+            pairs: pairs_of(config.protocol, self.config.gate.pairs),
+            min_turn_s: self.config.gate.min_turn_ms * 1e-3,
+            seed,
+        };
+        measure_noise(&mut *executor, &settings, blocks, observer)
+            .map_err(|error| GateError::of_side(workload, &error))
+    }
+
+    /// A revision by itself: `processes` fresh processes. Returns the identity of what was measured
+    /// too.
+    ///
+    /// # Errors
+    /// It does not build or run, or the user asked to stop.
+    pub fn measure_run(
+        &mut self,
+        workload: &str,
+        base: &Commit,
+        processes: usize,
+        seed: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<(Measured, String), GateError> {
+        let built = self.build_base(workload, base, observer)?;
+        let config = self.workload(workload)?;
+        let failed = |error| GateError::of_base(workload, &error);
+        let mut executor = executor(
+            self.context,
+            config.protocol,
+            config.gpu,
+            [&built.run; 2],
+            observer,
+        )
+        .map_err(failed)?;
+        let pairs = pairs_of(config.protocol, self.config.gate.pairs);
+        let min_turn_s = self.config.gate.min_turn_ms * 1e-3;
+        let progress = |n_processes, step_s| {
+            observer.on(&Event::ProcessTimed {
+                workload: workload.to_owned(),
+                n_processes,
+                of: processes,
+                step_s,
+            });
+        };
+        let measured = measure_run(&mut *executor, processes, pairs, min_turn_s, seed, progress);
+        Ok((measured.map_err(failed)?, built.identity.clone()))
+    }
+
+    /// Where a step's time goes, as the workload's own profiler says; nothing where it has none. It
+    /// is help for an agent, and a workload whose profiler fails is still a workload.
+    ///
+    /// # Errors
+    /// The base does not build, or the user asked to stop.
+    pub fn profile(
+        &mut self,
+        workload: &str,
+        base: &Commit,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Profile>, GateError> {
+        let built = self.build_base(workload, base, observer)?;
+        let Some(profiler) = &built.profile else {
+            return Ok(None);
+        };
+        let _machine = lock_machine(self.context, MachineUse::Timing, observer)
+            .map_err(|error| GateError::of_base(workload, &error))?;
+        Ok(profile(self.context, profiler).ok())
+    }
+}
+
+pub(crate) fn building(workload: &str, role: Role) -> Event {
+    Event::BuildStarted {
+        workload: workload.to_owned(),
+        role,
+    }
+}
+
+pub(crate) fn done(workload: &str, role: Role, seconds: f64) -> Event {
+    Event::BuildEnded {
+        workload: workload.to_owned(),
+        role,
+        seconds,
+    }
+}
+
+fn base_failed(error: &BuildError, base: &Commit) -> GateError {
+    if error.is_cancelled() {
+        return GateError::Interrupted(Vec::new());
+    }
+    GateError::Environment(format!(
+        "the base {} does not build: {}",
+        short(&base.id),
+        reason_of(&error.to_string())
+    ))
+}

@@ -1,0 +1,28 @@
+//! One request in, one outcome out: what is asked of a gate is a [`outpace_record::GateRequest`], who
+//! judges it a [`Judge`], what comes back a [`GateOutcome`], and what becomes of a proof a [`Landing`].
+//!
+//! Nothing here prints; progress goes to an observer. Nothing here decides what "faster" means: that
+//! is the rule of proof in `outpace-stats`, with the samples that `outpace-trial` measured.
+
+mod anchor;
+mod artefact;
+mod branch;
+mod build;
+mod commands;
+mod error;
+mod harness;
+mod judge;
+mod land;
+mod merge;
+mod placeholders;
+mod verdict;
+mod verify;
+mod workload;
+
+pub use branch::{current_base, default_branch, sync_default_branch};
+pub use commands::{Commands, compare_commands};
+pub use error::GateError;
+pub use harness::Harness;
+pub use judge::{GateOutcome, Judge, refused_by_policy};
+pub use land::{Landing, Next, land};
+pub use verdict::{Surroundings, reason_of};

@@ -1,0 +1,207 @@
+//! The one builder of verdicts.
+
+use std::time::SystemTime;
+
+use outpace_record::{
+    Document, GateRequest, Kind, Machine, PatchStat, SandboxTier, Seeds, Timestamp, Track, Verdict,
+};
+use outpace_repo::Patch;
+use outpace_stats::Rule;
+use outpace_trial::{CheckOutcome, SideError, Trial, WorkloadError};
+
+use crate::GateError;
+
+/// The most that a reason quotes of a program's log.
+const REASON_CHARS: usize = 4000;
+
+/// Machine, sandbox tier and version of outpace, as verdicts carry them.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The machine.
+    pub machine: &'a Machine,
+    /// How programs are confined on it.
+    pub sandbox_tier: SandboxTier,
+    /// Version of outpace.
+    pub version: &'a str,
+}
+
+/// A verdict that is not settled yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft(Verdict);
+
+impl Draft {
+    pub(crate) fn new(
+        workload: &str,
+        track: Track,
+        rule: &Rule,
+        base: &str,
+        seed: u64,
+        surroundings: Surroundings<'_>,
+    ) -> Self {
+        let now = now();
+        Self(Verdict {
+            schema: Verdict::SCHEMA.into(),
+            verdict: Kind::NotProven,
+            reason: String::new(),
+            speedup: None,
+            at_least: None,
+            at_most: None,
+            log_e: None,
+            threshold: rule.threshold_value(),
+            alpha: rule.alpha,
+            min_speedup: rule.min_speedup,
+            max_blocks: rule.max_blocks,
+            screen: rule.screen,
+            sum_threshold: rule.sum_threshold,
+            blocks: Vec::new(),
+            alone: Vec::new(),
+            n_blocks: 0,
+            workload: workload.to_owned(),
+            track,
+            base: base.to_owned(),
+            candidate: None,
+            candidate_tree: None,
+            patch_sha256: None,
+            patch: None,
+            title: String::new(),
+            agent: None,
+            artefacts: None,
+            machine_class: surroundings.machine.class(),
+            machine: surroundings.machine.clone(),
+            sandbox_tier: surroundings.sandbox_tier,
+            checks: Vec::new(),
+            seeds: Seeds {
+                trial: seed,
+                ..Seeds::default()
+            },
+            steps_per_turn: 0,
+            warmup_turns: 0,
+            overhead: None,
+            outpace_version: surroundings.version.to_owned(),
+            started: now,
+            finished: now,
+            trial_s: None,
+            tokens_per_s: None,
+        })
+    }
+
+    /// Names the patch that is judged.
+    pub(crate) fn of_patch(mut self, request: &GateRequest, tree: &str, patch: &Patch) -> Self {
+        let verdict = &mut self.0;
+        verdict.candidate.clone_from(&request.candidate);
+        verdict.candidate_tree = Some(tree.to_owned());
+        verdict.patch_sha256 = Some(patch.sha256.clone());
+        verdict.patch = Some(PatchStat {
+            files: patch.files.iter().map(|file| file.path.clone()).collect(),
+            added: patch.added,
+            removed: patch.removed,
+        });
+        verdict.title.clone_from(&request.title);
+        verdict.agent.clone_from(&request.agent);
+        self
+    }
+
+    /// Names a command that is judged.
+    pub(crate) fn of_command(mut self, command: &str) -> Self {
+        self.0.candidate = Some(command.to_owned());
+        self.0.title = outpace_text::plain(command, 100);
+        self
+    }
+
+    pub(crate) fn workload(&self) -> &str {
+        &self.0.workload
+    }
+
+    pub(crate) fn set_artefacts(&mut self, base: &str, candidate: &str) {
+        self.0.artefacts = Some([base.to_owned(), candidate.to_owned()]);
+    }
+
+    pub(crate) fn set_checks(&mut self, outcome: &CheckOutcome) {
+        self.0.checks.clone_from(&outcome.checks);
+        self.0.seeds.model.clone_from(&outcome.model_seeds);
+        self.0.seeds.data.clone_from(&outcome.data_seeds);
+    }
+
+    pub(crate) fn settle(self, kind: Kind, reason: &str) -> Verdict {
+        Verdict {
+            verdict: kind,
+            reason: reason.to_owned(),
+            finished: now(),
+            ..self.0
+        }
+    }
+
+    /// The verdict of a trial that ran: what it measured, and what follows.
+    ///
+    /// # Errors
+    /// It was interrupted.
+    pub(crate) fn of_trial(mut self, trial: Trial) -> Result<Verdict, GateError> {
+        let fault = trial.fault().map(|check| check.detail.clone());
+        let decision = trial.decision;
+        self.fill(trial);
+        match (fault, decision) {
+            (Some(fault), _) => Ok(self.settle(Kind::Rejected, &fault)),
+            (None, Some(decision)) => {
+                Ok(self.settle(decision.outcome.into(), decision.reason.as_str()))
+            }
+            (None, None) => {
+                let partial = self.settle(Kind::NotProven, "interrupted");
+                Err(GateError::Interrupted(vec![partial]))
+            }
+        }
+    }
+
+    fn fill(&mut self, trial: Trial) {
+        let summary = trial.evidence.summary();
+        let verdict = &mut self.0;
+        verdict.n_blocks = trial.blocks.len();
+        if verdict.n_blocks > 0 {
+            verdict.speedup = Some(summary.speedup);
+            verdict.log_e = Some(summary.log_e);
+        }
+        verdict.at_least = summary.at_least;
+        verdict.at_most = summary.at_most;
+        verdict.blocks = trial.blocks;
+        verdict.alone = trial.alone;
+        verdict.steps_per_turn = trial.plan.steps_per_turn;
+        verdict.warmup_turns = trial.plan.warmup_turns;
+        verdict.overhead = Some(trial.overhead);
+        verdict.trial_s = Some(trial.trial_s);
+        verdict.tokens_per_s = trial.tokens_per_s;
+        verdict.checks.extend(trial.checks);
+    }
+
+    /// The candidate's failures are verdicts, the base's are not.
+    ///
+    /// # Errors
+    /// The base or the machine failed, or the user asked to stop.
+    pub(crate) fn of_failure(self, error: &SideError) -> Result<Verdict, GateError> {
+        if error.is_cancelled() {
+            return Err(GateError::Interrupted(Vec::new()));
+        }
+        if error.is_candidate() {
+            return Ok(self.settle(Kind::Rejected, &reason_of(&error.to_string())));
+        }
+        let name = self.workload();
+        Err(match error.machine() {
+            Some(WorkloadError::Gpu { message, lost }) => GateError::NoVerdict {
+                message: format!("{name}: {message}"),
+                lost: *lost,
+                verdicts: Vec::new(),
+            },
+            Some(error) => GateError::Environment(format!("{name}: {error}")),
+            None => GateError::Environment(format!(
+                "{name}: {error}\nHint: the base itself must run before it can be compared"
+            )),
+        })
+    }
+}
+
+/// A reason that quotes a log: hostile, and perhaps long.
+pub fn reason_of(text: &str) -> String {
+    outpace_text::lines(text, REASON_CHARS)
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_system(SystemTime::now())
+}

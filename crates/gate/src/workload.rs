@@ -1,0 +1,209 @@
+//! One candidate on one workload: builds, correctness, trial, verdict.
+
+use std::time::Instant;
+
+use outpace_record::{Event, GateRequest, Kind, Observer, Protocol, Role, Verdict, WorkloadConfig};
+use outpace_trial::{
+    CheckOutcome, Executor, Settings, Side, SideError, Trainees, check_same_model, executor,
+    pairs_of, plausible, run_trial,
+};
+
+use crate::anchor::{anchor, stored_baseline};
+use crate::build::Built;
+use crate::harness::{building, done};
+use crate::judge::{Candidate, Spent};
+use crate::verdict::{Draft, reason_of};
+use crate::verify::run_verify;
+use crate::{GateError, Harness};
+
+/// Sets the draws of the correctness check apart from those of the trial.
+const CHECK_SEED: u64 = 0x5EED;
+
+/// What one workload is judged with.
+#[derive(Clone, Copy)]
+struct Builds<'a> {
+    base: &'a Built,
+    candidate: &'a Built,
+    anchor: Option<&'a Built>,
+}
+
+pub(crate) fn judge_workload(
+    harness: &mut Harness<'_>,
+    candidate: &Candidate<'_>,
+    name: &str,
+    spent: &mut Spent,
+    observer: &mut dyn Observer,
+) -> Result<Verdict, GateError> {
+    let config = harness.workload(name)?;
+    let mut draft = harness.draft(candidate, name)?;
+    let aa = candidate.request.aa;
+    if candidate.patch.only_comments() && !aa {
+        return Ok(draft.settle(Kind::Same, "only comments and blanks differ"));
+    }
+    // Before anything is built: a damaged one would end the merge after the whole trial.
+    let class = harness.machine.class();
+    let baseline = stored_baseline(harness.repo, &candidate.base.tree, &class, name)?;
+    let base = harness.build_base(name, &candidate.base, observer)?;
+    let built = match build_candidate(harness, candidate, name, spent, observer)? {
+        Ok(built) => built,
+        Err(reason) => return Ok(draft.settle(Kind::Rejected, &reason)),
+    };
+    draft.set_artefacts(&base.identity, &built.identity);
+    let same = base.identity == built.identity;
+    observer.on(&Event::ArtefactsCompared {
+        workload: name.to_owned(),
+        same,
+    });
+    let judged = if same && !aa {
+        Ok(draft.settle(Kind::Same, equal_artefacts(config)))
+    } else {
+        anchor(harness, &candidate.base, name, baseline.as_ref(), observer).and_then(|anchor| {
+            let builds = Builds {
+                base: &base,
+                candidate: &built,
+                anchor: anchor.as_ref(),
+            };
+            compare(harness, candidate.request, draft, builds, spent, observer)
+        })
+    };
+    built.discard();
+    judged
+}
+
+/// The inner error says why the patch is refused.
+fn build_candidate(
+    harness: &Harness<'_>,
+    candidate: &Candidate<'_>,
+    name: &str,
+    spent: &mut Spent,
+    observer: &mut dyn Observer,
+) -> Result<Result<Built, String>, GateError> {
+    let config = harness.workload(name)?;
+    observer.on(&building(name, Role::Candidate));
+    let builder = &harness.builder;
+    match builder.candidate(name, config, &candidate.tree, observer) {
+        Ok(built) => {
+            spent.build_s += built.build_s;
+            observer.on(&done(name, Role::Candidate, built.build_s));
+            Ok(Ok(built))
+        }
+        Err(error) if error.is_cancelled() => Err(GateError::Interrupted(Vec::new())),
+        Err(error) if error.is_patch() => {
+            observer.on(&done(name, Role::Candidate, 0.0));
+            let reason = reason_of(&error.to_string());
+            Ok(Err(format!("does not build: {reason}")))
+        }
+        Err(error) => Err(GateError::Environment(format!(
+            "the candidate cannot be built: {error}"
+        ))),
+    }
+}
+
+fn equal_artefacts(config: &WorkloadConfig) -> &'static str {
+    if config.build.is_empty() {
+        "the artefacts are equal: the patch changes nothing that `reads` of the workload names"
+    } else {
+        "the artefacts are equal"
+    }
+}
+
+fn compare(
+    harness: &Harness<'_>,
+    request: &GateRequest,
+    mut draft: Draft,
+    builds: Builds<'_>,
+    spent: &mut Spent,
+    observer: &mut dyn Observer,
+) -> Result<Verdict, GateError> {
+    let name = draft.workload().to_owned();
+    let config = harness.workload(&name)?;
+    let subjects = [&builds.base.run, &builds.candidate.run];
+    let (context, protocol) = (harness.context, config.protocol);
+    let mut executor = executor(context, protocol, config.gpu, subjects, observer)
+        .map_err(|error| GateError::of_base(&name, &error))?;
+    let begin = Instant::now();
+    let checked = correctness(harness, request, &name, builds, observer);
+    spent.check_s += begin.elapsed().as_secs_f64();
+    let outcome = match checked {
+        Ok(outcome) => outcome,
+        Err(error) => return draft.of_failure(&error.attributed(&mut *executor)),
+    };
+    draft.set_checks(&outcome);
+    observer.on(&Event::CheckEnded {
+        workload: name.clone(),
+        steps: config.check_steps,
+        checks: outcome.checks.clone(),
+    });
+    if let Some(fault) = outcome.fault() {
+        let reason = fault.detail.clone();
+        if builds.base.identity == builds.candidate.identity {
+            return Err(GateError::Environment(format!(
+                "{name}: the base does not repeat itself at equal seeds: {reason}\n\
+                 Hint: draw everything from `model_seed` and `data_seed`"
+            )));
+        }
+        return Ok(draft.settle(Kind::Rejected, &reason));
+    }
+    spent.timed = true;
+    time(harness, request, draft, &mut *executor, &outcome, observer)
+}
+
+fn time(
+    harness: &Harness<'_>,
+    request: &GateRequest,
+    draft: Draft,
+    executor: &mut dyn Executor,
+    checked: &CheckOutcome,
+    observer: &mut dyn Observer,
+) -> Result<Verdict, GateError> {
+    let name = draft.workload().to_owned();
+    let gate = &harness.config.gate;
+    let settings = Settings {
+        rule: request.rule.for_one_of(request.workloads.len()),
+        pairs: pairs_of(harness.workload(&name)?.protocol, gate.pairs),
+        min_turn_s: gate.min_turn_ms * 1e-3,
+        seed: request.seed,
+        workload: name,
+    };
+    match run_trial(executor, &settings, observer) {
+        Ok(mut trial) => {
+            // What a step costs is what the base says; how long it took was measured.
+            if let (Some(flops), Some(tokens)) = (checked.flops_per_token, trial.tokens_per_s) {
+                let reached = [flops * tokens.base, flops * tokens.candidate];
+                trial.checks.extend(plausible(&harness.machine, reached));
+            }
+            draft.of_trial(trial)
+        }
+        Err(error) => draft.of_failure(&error),
+    }
+}
+
+fn correctness(
+    harness: &Harness<'_>,
+    request: &GateRequest,
+    name: &str,
+    builds: Builds<'_>,
+    observer: &mut dyn Observer,
+) -> Result<CheckOutcome, SideError> {
+    let config = &harness.config.workload[name];
+    let trainees = Trainees {
+        base: &builds.base.run,
+        candidate: &builds.candidate.run,
+        anchor: builds.anchor.map(|anchor| &anchor.run),
+        evaluator: builds.base.evaluate.as_ref(),
+    };
+    let (context, steps) = (harness.context, config.check_steps);
+    // A seed of its own: the timing's draws stay the same whatever the check draws.
+    let seed = request.seed ^ CHECK_SEED;
+    let mut outcome = match config.protocol {
+        Protocol::Steps => check_same_model(context, &trainees, name, steps, seed, observer)?,
+        Protocol::Process => CheckOutcome::default(),
+    };
+    if let Some(verify) = &builds.candidate.verify {
+        let failed = |(side, error): (Side, _)| SideError::Side { side, error };
+        outcome
+            .checks
+            .push(run_verify(context, verify).map_err(failed)?);
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,321 @@
+//! What a person hands to a gate - a patch, a revision, a request - becomes one request, once.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use outpace_gate::{default_branch, sync_default_branch};
+use outpace_record::{Config, Document, GateRequest, RequestRule};
+use outpace_repo::{Commit, Patch, Repo, RepoError};
+use outpace_text::plain;
+
+use crate::commands::gate::Args;
+use crate::exit::usage;
+use crate::setup::{config_of, workloads};
+
+/// Largest patch that is read at all.
+const MOST_BYTES: u64 = 8 << 20;
+/// Longest title.
+const TITLE_CHARS: usize = 100;
+
+/// What was handed in.
+pub(crate) enum Source {
+    /// A revision, by name.
+    Revision(String),
+    /// A patch as text, and what it is called.
+    Patch { text: String, name: String },
+    /// It cannot be a patch; why.
+    Unreadable { fault: String, name: String },
+    /// A request document.
+    Request(Box<GateRequest>),
+}
+
+/// A request, and what it was made from.
+pub(crate) struct Asked {
+    pub(crate) base: Commit,
+    pub(crate) config: Config,
+    pub(crate) request: GateRequest,
+    /// How many files and lines the patch has.
+    pub(crate) size: String,
+    /// Why there is nothing to judge: the patch cannot be read or does not apply.
+    pub(crate) fault: Option<String>,
+}
+
+/// The branch to merge into, if a merge is wanted.
+pub(crate) fn into_branch(repo: &Repo, args: &Args) -> Result<Option<String>> {
+    let into = match (&args.into, args.merge) {
+        (Some(into), _) => into.clone(),
+        (None, true) => default_branch(repo)?,
+        (None, false) => return Ok(None),
+    };
+    repo.check_mergeable(&into)?;
+    Ok(Some(into))
+}
+
+/// Reads what was handed in.
+pub(crate) fn source(args: &Args) -> Result<Source> {
+    if let Some(path) = &args.request {
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| usage(format!("cannot read {}: {e}", path.display())))?;
+        let request = GateRequest::from_json(&text)
+            .map_err(|e| usage(format!("{} is not a request: {e}", path.display())))?;
+        return Ok(Source::Request(Box::new(request)));
+    }
+    let rev = args.rev.as_deref().unwrap_or("HEAD");
+    let (bytes, name) = match &args.patch {
+        Some(path) if path.as_os_str() != "-" => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            (file(path)?, name.into_owned())
+        }
+        None if rev != "-" => return revision(rev),
+        _ => {
+            let bytes = most(std::io::stdin()).context("cannot read standard input")?;
+            (bytes, "patch from standard input".to_owned())
+        }
+    };
+    Ok(patch(bytes, name))
+}
+
+fn revision(rev: &str) -> Result<Source> {
+    match rev.split_once("..") {
+        None => Ok(Source::Revision(rev.to_owned())),
+        Some((from, to)) => {
+            let to = Some(to.trim_start_matches('.')).filter(|to| !to.is_empty());
+            Err(usage(format!(
+                "{rev} is a range, and a gate judges one revision against one base. \
+                 Hint: `outpace gate {} --base {}`",
+                to.unwrap_or("HEAD"),
+                if from.is_empty() { "HEAD" } else { from }
+            )))
+        }
+    }
+}
+
+fn file(path: &Path) -> Result<Vec<u8>> {
+    if path.is_dir() {
+        return Err(usage(format!(
+            "{} is a directory. Hint: `outpace research --agent replay --patches` proposes all \
+             patches of a directory",
+            path.display()
+        )));
+    }
+    let file =
+        File::open(path).map_err(|e| usage(format!("cannot read {}: {e}", path.display())))?;
+    most(file).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn most(from: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn patch(bytes: Vec<u8>, name: String) -> Source {
+    if bytes.len() as u64 > MOST_BYTES {
+        let fault = format!("the patch has more than {} MiB", MOST_BYTES >> 20);
+        return Source::Unreadable { fault, name };
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Source::Patch { text, name },
+        Err(_) => Source::Unreadable {
+            fault: "the patch is not valid UTF-8".into(),
+            name,
+        },
+    }
+}
+
+/// The request for what was handed in. The caller holds the repository's lock: a default branch that
+/// lies behind is moved.
+pub(crate) fn ask(repo: &Repo, args: &Args, source: Source, into: Option<&str>) -> Result<Asked> {
+    match source {
+        Source::Request(request) => of_request(repo, *request),
+        Source::Revision(rev) => of_revision(repo, args, &rev, into),
+        Source::Patch { text, name } => {
+            let base = patch_base(repo, args)?;
+            let base = start_of(repo, args, base, into)?;
+            of_patch(repo, args, base, &text, &name)
+        }
+        Source::Unreadable { fault, name } => {
+            let base = patch_base(repo, args)?;
+            let base = start_of(repo, args, base, into)?;
+            Draft::new(repo, args, base, &name)?.unusable(fault)
+        }
+    }
+}
+
+fn of_request(repo: &Repo, request: GateRequest) -> Result<Asked> {
+    if request.workloads.is_empty() {
+        return Err(usage("the request names no workload"));
+    }
+    let base = repo.resolve(&request.base)?;
+    let config = config_of(repo, &base)?;
+    workloads(&config, &request.workloads)?;
+    Ok(Asked {
+        base,
+        config,
+        request,
+        size: "a request".into(),
+        fault: None,
+    })
+}
+
+fn of_revision(repo: &Repo, args: &Args, rev: &str, into: Option<&str>) -> Result<Asked> {
+    let commit = repo.resolve(rev)?;
+    let base = match (&args.base, commit.parents.first()) {
+        (Some(base), _) => repo.resolve(base)?,
+        (None, Some(parent)) => repo.resolve(parent)?,
+        (None, None) => return Err(no_parent(repo, rev)),
+    };
+    let Some(into) = into else {
+        let patch = repo.patch_between(&base.tree, &commit.tree)?;
+        let mut asked = Draft::new(repo, args, base, &commit.summary)?.of_tree(commit.tree, patch);
+        asked.request.candidate = Some(commit.id);
+        return Ok(asked);
+    };
+    // A revision is merged as the patch that it is: the branch may hold merges that the revision does
+    // not know.
+    let patch = revision_patch(repo, rev, &commit, &base, into)?;
+    let start = start_of(repo, args, base, Some(into))?;
+    if let Some(binary) = patch.files.iter().find(|file| file.binary) {
+        let fault = format!("`{}` is not valid UTF-8", binary.path);
+        return Draft::new(repo, args, start, &commit.summary)?.unusable(fault);
+    }
+    of_patch(repo, args, start, &patch.text, &commit.summary)
+}
+
+fn of_patch(repo: &Repo, args: &Args, base: Commit, text: &str, name: &str) -> Result<Asked> {
+    let draft = Draft::new(repo, args, base, name)?;
+    match repo.apply_onto(&draft.base, text) {
+        Ok(tree) => {
+            let patch = repo.patch_between(&draft.base.tree, &tree)?;
+            Ok(draft.of_tree(tree, patch))
+        }
+        Err(
+            error @ (RepoError::DoesNotApply { .. }
+            | RepoError::NotAPatch { .. }
+            | RepoError::BadPath { .. }),
+        ) => draft.unusable(error.to_string()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A request whose base and rules are known.
+struct Draft {
+    base: Commit,
+    config: Config,
+    request: GateRequest,
+}
+
+impl Draft {
+    fn new(repo: &Repo, args: &Args, base: Commit, name: &str) -> Result<Self> {
+        let config = config_of(repo, &base)?;
+        let gate = &config.gate;
+        let request = GateRequest {
+            schema: GateRequest::SCHEMA.into(),
+            base: base.id.clone(),
+            tree: base.tree.clone(),
+            candidate: None,
+            patch: String::new(),
+            title: plain(args.title.as_deref().unwrap_or(name), TITLE_CHARS),
+            agent: None,
+            workloads: workloads(&config, &args.measuring.workloads)?,
+            rule: RequestRule {
+                min_speedup: gate.min_speedup,
+                alpha: gate.alpha,
+                threshold: None,
+                screen: false,
+                max_blocks: gate.max_blocks,
+            },
+            seed: args.measuring.seed(),
+            policy: true,
+            aa: false,
+        };
+        Ok(Self {
+            base,
+            config,
+            request,
+        })
+    }
+
+    fn of_tree(mut self, tree: String, patch: Patch) -> Asked {
+        let files = crate::setup::counted(patch.files.len(), "file");
+        let size = format!("{files}, +{} -{}", patch.added, patch.removed);
+        self.request.tree = tree;
+        self.request.patch = patch.text;
+        self.asked(size, None)
+    }
+
+    fn unusable(self, fault: String) -> Result<Asked> {
+        Ok(self.asked("no change".into(), Some(fault)))
+    }
+
+    fn asked(self, size: String, fault: Option<String>) -> Asked {
+        Asked {
+            base: self.base,
+            config: self.config,
+            request: self.request,
+            size,
+            fault,
+        }
+    }
+}
+
+/// What a patch is relative to.
+fn patch_base(repo: &Repo, args: &Args) -> Result<Commit> {
+    Ok(repo.resolve(args.base.as_deref().unwrap_or("HEAD"))?)
+}
+
+/// What is measured against: the tip of the branch to merge into, or what the patch was made from.
+fn start_of(repo: &Repo, args: &Args, made_from: Commit, into: Option<&str>) -> Result<Commit> {
+    let Some(into) = into else {
+        return Ok(made_from);
+    };
+    let start = beginning(repo, made_from)?;
+    // Only the default branch catches up; a branch that the user named is moved by proven merges alone.
+    Ok(match &args.into {
+        None => sync_default_branch(repo, into, start)?,
+        Some(_) => outpace_gate::current_base(repo, into, &start.id)?,
+    })
+}
+
+/// Where a new branch begins: where the patch was made, or at HEAD if that is code that the user's
+/// branch does not have: commits on the way to a revision are not proven with it.
+fn beginning(repo: &Repo, base: Commit) -> Result<Commit> {
+    let head = repo.resolve("HEAD")?;
+    Ok(if repo.is_ancestor(&base.id, &head.id)? {
+        base
+    } else {
+        head
+    })
+}
+
+fn no_parent(repo: &Repo, rev: &str) -> anyhow::Error {
+    usage(if repo.is_shallow() {
+        format!(
+            "{rev} has no parent in this shallow clone. Hint: `git fetch --deepen 1`, in GitHub \
+             Actions `fetch-depth: 2`; or name a base with --base"
+        )
+    } else {
+        format!("{rev} has no parent to compare with. Hint: name a base with --base")
+    })
+}
+
+/// What the revision changes, if the branch does not hold it already.
+fn revision_patch(
+    repo: &Repo,
+    rev: &str,
+    commit: &Commit,
+    base: &Commit,
+    into: &str,
+) -> Result<Patch> {
+    if let Some(tip) = repo.branch_tip(into)?
+        && repo.is_ancestor(&commit.id, &tip)?
+    {
+        return Err(usage(format!(
+            "branch {into} holds {rev} already. Hint: `outpace gate` without --merge judges it \
+             where it stands"
+        )));
+    }
+    Ok(repo.patch_between(&base.tree, &commit.tree)?)
+}

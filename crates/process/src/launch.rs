@@ -1,0 +1,421 @@
+//! The one way to start a program: clean environment, own session, limits, fresh scratch, whole tree ended.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+
+use crate::log_tail::{log_tail, open_written};
+use crate::supervise::{CANNOT_START, descendants};
+
+/// Largest file that a started program may write, in MiB, if nothing else is said: this or a share of
+/// the free disk, whichever is more. The four checkpoints of a check fit, a flood does not.
+const FILE_MIB: u64 = 4096;
+const SHARE_OF_FREE: u64 = 4;
+/// How long the supervisor may take to end its tree: longer than its own patience.
+const END_PATIENCE: Duration = Duration::from_secs(8);
+/// How often a wait looks whether it was cancelled.
+const POLL: Duration = Duration::from_millis(20);
+
+/// What a started program may use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Address space in MiB.
+    pub memory_mib: Option<u64>,
+    /// Largest file in MiB.
+    pub file_mib: Option<u64>,
+}
+
+/// A program to be started.
+#[derive(Debug, Clone)]
+pub struct LaunchSpec {
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Its working folder.
+    pub cwd: PathBuf,
+    /// Its scratch: HOME and TMPDIR lie in it, and its `stdout` and `stderr` files.
+    pub scratch: PathBuf,
+    /// Variables on top of the clean environment.
+    pub env: BTreeMap<String, OsString>,
+    /// Keep the environment of outpace: for commands of the base that fetch, and commands that the user typed.
+    pub inherit_env: bool,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// Why a program did not run to a good end.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The machine failed us: the scratch cannot be written, no process can be made.
+    #[error("cannot start `{program}`: {source}")]
+    System {
+        /// The program.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no such program.
+    #[error("cannot start `{program}`: {message}")]
+    Start {
+        /// The program.
+        program: String,
+        /// Why.
+        message: String,
+    },
+    /// It took too long and was ended.
+    #[error("`{program}` was ended after {seconds:.0} s\n{log}")]
+    Timeout {
+        /// The program.
+        program: String,
+        /// The limit.
+        seconds: f64,
+        /// The last lines of its log.
+        log: String,
+    },
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Cancelled,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// Exit code; 128 + n if signal n ended it.
+    pub code: i32,
+    /// Wall seconds.
+    pub seconds: f64,
+    /// Where its standard output is.
+    pub stdout: PathBuf,
+    /// Where its standard error is.
+    pub stderr: PathBuf,
+}
+
+impl Finished {
+    /// The last lines of both logs, made safe to show.
+    pub fn log_tail(&self) -> String {
+        log_tail(&[&self.stdout, &self.stderr])
+    }
+
+    /// Its standard output, at most 1 MiB.
+    pub fn stdout_text(&self) -> String {
+        let mut text = Vec::new();
+        if let Some(file) = open_written(&self.stdout) {
+            // A short read leaves a short text, which the reader of it will complain about.
+            let _ = file.take(1 << 20).read_to_end(&mut text);
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+/// Starts programs through the supervisor.
+#[derive(Debug, Clone)]
+pub struct Launcher {
+    supervisor: Vec<OsString>,
+    /// The largest file, of what was free when the first program was started: what they write
+    /// meanwhile makes it no smaller for the next.
+    file_mib: Arc<OnceLock<u64>>,
+    cancel: Arc<AtomicBool>,
+}
+
+impl Launcher {
+    /// `supervisor` is the command that runs [`crate::supervise::main`]; `cancel` becomes true when
+    /// everything shall end.
+    pub fn new(supervisor: Vec<OsString>, cancel: Arc<AtomicBool>) -> Self {
+        Self {
+            supervisor,
+            file_mib: Arc::default(),
+            cancel,
+        }
+    }
+
+    /// Whether the user asked to stop.
+    pub fn cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+
+    /// Starts a program and returns at once.
+    ///
+    /// # Errors
+    /// Its scratch cannot be written or the supervisor cannot be started. A missing program shows as
+    /// exit code 127.
+    pub fn spawn(&self, spec: &LaunchSpec) -> Result<Running, LaunchError> {
+        let program = spec.command.first().cloned().unwrap_or_default();
+        let fail = |source: std::io::Error| LaunchError::System {
+            program: program.clone(),
+            source,
+        };
+        let (home, temp) = (spec.scratch.join("home"), spec.scratch.join("tmp"));
+        std::fs::create_dir_all(&home).map_err(fail)?;
+        std::fs::create_dir_all(&temp).map_err(fail)?;
+        let (stdout, stderr) = (spec.scratch.join("stdout"), spec.scratch.join("stderr"));
+        let mut command = Command::new(&self.supervisor[0]);
+        command
+            .args(&self.supervisor[1..])
+            .args(self.limit_arguments(spec))
+            .arg("--")
+            .args(&spec.command);
+        if !spec.inherit_env {
+            command.env_clear().envs(clean_environment(&home, &temp));
+        }
+        // GPUs have the numbers that the driver and `nvidia-smi` give them, unless CUDA's own order
+        // is wanted.
+        if std::env::var_os("CUDA_DEVICE_ORDER").is_none() {
+            command.env("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
+        }
+        command
+            .envs(&spec.env)
+            .current_dir(&spec.cwd)
+            .stdin(Stdio::piped())
+            .stdout(File::create(&stdout).map_err(fail)?)
+            .stderr(File::create(&stderr).map_err(fail)?);
+        let started = Instant::now();
+        let child = command.spawn().map_err(fail)?;
+        let pid = Pid::from_child(&child);
+        Ok(Running {
+            program,
+            cancel: Arc::clone(&self.cancel),
+            ended: pidfd_open(pid, PidfdFlags::empty()).ok(),
+            child,
+            started,
+            cwd: spec.cwd.clone(),
+            stdout,
+            stderr,
+        })
+    }
+
+    fn limit_arguments(&self, spec: &LaunchSpec) -> Vec<String> {
+        let default = || {
+            *self
+                .file_mib
+                .get_or_init(|| largest_file_mib(&spec.scratch))
+        };
+        let file_mib = spec.limits.file_mib.unwrap_or_else(default);
+        let mut args = vec!["--file-mib".to_owned(), file_mib.to_string()];
+        if let Some(mib) = spec.limits.memory_mib {
+            args.extend(["--memory-mib".to_owned(), mib.to_string()]);
+        }
+        args
+    }
+
+    /// Starts a program and waits for its end.
+    ///
+    /// # Errors
+    /// It cannot be started, takes longer than `timeout`, or the user asked to stop.
+    pub fn run(&self, spec: &LaunchSpec, timeout: Duration) -> Result<Finished, LaunchError> {
+        let mut running = self.spawn(spec)?;
+        loop {
+            if let Some(finished) = running.poll() {
+                // Ctrl-C may have ended it too: then it is nobody's fault.
+                if finished.code != 0 && self.cancelled() {
+                    return Err(LaunchError::Cancelled);
+                }
+                return running.check_started(finished);
+            }
+            if self.cancelled() {
+                running.end();
+                return Err(LaunchError::Cancelled);
+            }
+            if running.started.elapsed() > timeout {
+                running.end();
+                let log = log_tail(&[&running.stdout, &running.stderr]);
+                return Err(LaunchError::Timeout {
+                    program: running.program.clone(),
+                    seconds: timeout.as_secs_f64(),
+                    log,
+                });
+            }
+            running.pause();
+        }
+    }
+}
+
+/// A started program. Dropping it ends its whole tree.
+#[derive(Debug)]
+pub struct Running {
+    program: String,
+    cancel: Arc<AtomicBool>,
+    child: Child,
+    /// Readable from the moment of the supervisor's end.
+    ended: Option<OwnedFd>,
+    started: Instant,
+    cwd: PathBuf,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Running {
+    /// The process id of its supervisor, under which the whole tree hangs.
+    pub fn supervisor_pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Seconds since it was started.
+    pub fn age_s(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// How it ended, if it did.
+    pub fn poll(&mut self) -> Option<Finished> {
+        let status = self.child.try_wait().ok()??;
+        Some(self.finished(status.code().unwrap_or(-1)))
+    }
+
+    /// Sleeps until its end, at most a moment.
+    fn pause(&self) {
+        let Some(ended) = &self.ended else {
+            // Kernels before 5.3 cannot tell.
+            return std::thread::sleep(Duration::from_millis(1));
+        };
+        let moment = Timespec {
+            tv_sec: 0,
+            tv_nsec: POLL.subsec_nanos().into(),
+        };
+        // An interrupted wait is only a shorter one.
+        let _ = poll(&mut [PollFd::new(ended, PollFlags::IN)], Some(&moment));
+    }
+
+    /// Waits up to `patience` for its end, or until the user asks to stop, then ends it.
+    pub fn wait(&mut self, patience: Duration) -> Option<Finished> {
+        let begin = Instant::now();
+        while begin.elapsed() < patience && !self.cancel.load(Ordering::Relaxed) {
+            if let Some(finished) = self.poll() {
+                return Some(finished);
+            }
+            self.pause();
+        }
+        self.end();
+        None
+    }
+
+    /// Ends the whole tree and waits until it is gone.
+    pub fn end(&mut self) {
+        drop(self.child.stdin.take());
+        let begin = Instant::now();
+        // The supervisor exits when its tree is gone, at the latest after its own patience.
+        while begin.elapsed() < END_PATIENCE {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            // The program may have stopped it; a process that runs does not notice this.
+            signal(self.child.id(), Signal::CONT);
+            self.pause();
+        }
+        // A program that stops its supervisor again and again is ended from outside.
+        for pid in self.processes() {
+            signal(pid, Signal::KILL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// The last lines of its logs.
+    pub fn log_tail(&self) -> String {
+        log_tail(&[&self.stdout, &self.stderr])
+    }
+
+    /// The processes of its tree, without the supervisor.
+    pub fn processes(&self) -> Vec<u32> {
+        descendants(self.child.id())
+    }
+
+    fn finished(&self, code: i32) -> Finished {
+        Finished {
+            code,
+            seconds: self.age_s(),
+            stdout: self.stdout.clone(),
+            stderr: self.stderr.clone(),
+        }
+    }
+
+    fn check_started(&self, finished: Finished) -> Result<Finished, LaunchError> {
+        if finished.code == i32::from(CANNOT_START) {
+            let message = log_tail(&[&self.stderr]);
+            // What the supervisor says there, the program itself could say.
+            if message.contains("outpace: cannot start") && is_missing(&self.program, &self.cwd) {
+                return Err(LaunchError::Start {
+                    program: self.program.clone(),
+                    message,
+                });
+            }
+        }
+        Ok(finished)
+    }
+}
+
+fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // It may have ended meanwhile.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Whether there is no such program, as an absolute or relative path, or in PATH.
+fn is_missing(program: &str, cwd: &Path) -> bool {
+    if program.contains('/') {
+        return !cwd.join(program).is_file();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    !std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+fn largest_file_mib(folder: &Path) -> u64 {
+    let free_mib = rustix::fs::statvfs(folder)
+        .map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >> 20);
+    FILE_MIB.max(free_mib / SHARE_OF_FREE)
+}
+
+/// What every program sees: enough to find compilers and interpreters, nothing of the user's secrets.
+fn clean_environment(home: &Path, temp: &Path) -> BTreeMap<&'static str, OsString> {
+    let mut env = BTreeMap::new();
+    env.insert("HOME", home.into());
+    env.insert("TMPDIR", temp.into());
+    env.insert("LANG", "C.UTF-8".into());
+    for name in [
+        "PATH",
+        "CUDA_HOME",
+        "CUDA_PATH",
+        "LD_LIBRARY_PATH",
+        "VIRTUAL_ENV",
+        "RUSTUP_TOOLCHAIN",
+        // Which GPUs are ours says who runs this machine, not the workload.
+        "CUDA_VISIBLE_DEVICES",
+        "CUDA_DEVICE_ORDER",
+        "CUDA_MPS_PIPE_DIRECTORY",
+    ] {
+        if let Some(value) = std::env::var_os(name) {
+            env.insert(name, value);
+        }
+    }
+    // Compilers that live in the user's home are found although HOME is a scratch folder.
+    let user_home = std::env::var_os("HOME")
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    for (name, folder) in [
+        ("CARGO_HOME", ".cargo"),
+        ("RUSTUP_HOME", ".rustup"),
+        ("PYENV_ROOT", ".pyenv"),
+    ] {
+        let default = Some(user_home.join(folder))
+            .filter(|path| path.is_dir())
+            .map(Into::into);
+        if let Some(value) = std::env::var_os(name).or(default) {
+            env.insert(name, value);
+        }
+    }
+    env
+}

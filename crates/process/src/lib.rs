@@ -1,0 +1,28 @@
+//! Child processes: how they are started, supervised, measured and ended, the directories that they
+//! run in, and the locks that keep two of us apart.
+//!
+//! Every child process goes through [`Launcher`]. Nothing here knows what a program is for: no
+//! protocol, no git, no record, no terminal.
+
+mod context;
+mod launch;
+mod lock;
+mod log_tail;
+mod pristine;
+mod subject;
+pub mod supervise;
+mod sweep;
+mod tree;
+mod usage;
+
+pub use context::{Context, Scratch};
+pub use launch::{Finished, LaunchError, LaunchSpec, Launcher, Limits, Running};
+pub use lock::{Holder, MachineLock, MachineUse, RepositoryLock, Waiting};
+pub use log_tail::open_written;
+pub use pristine::{InUse, PristineDir};
+pub use subject::Subject;
+pub use sweep::sweep_leftovers;
+pub use tree::{
+    copy_dependencies, copy_file, copy_tree, files_below, remove_file, remove_tree, touch_all,
+};
+pub use usage::ProcessTree;

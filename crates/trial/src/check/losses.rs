@@ -1,0 +1,141 @@
+//! Losses step by step: against the base's, and against those of the anchor.
+
+use outpace_record::{ANCHOR_CHECK, Check};
+
+use super::{ENVELOPE, LARGEST_RELATIVE, ROUNDING, WITHOUT_ENVELOPE};
+
+/// Over all merges together the candidate may be twice as far from the anchor, so that tolerances are not eaten up one by one.
+const BUDGET: f64 = 2.0;
+/// A base that is this many budgets away from the anchor did not get there through the gate.
+const BY_HAND: f64 = 10.0;
+
+/// The cumulative budget. Where the base itself is another model than the anchor, somebody changed the training by hand, and
+/// the budget begins anew: a check without an allowance, which makes this base the anchor of the next baseline.
+pub(super) fn compare_with_anchor(
+    anchor: Option<&[f64]>,
+    base: &[f64],
+    candidate: &[f64],
+    allowed: &[f64],
+) -> Check {
+    let times = |factor: f64| allowed.iter().map(|a| factor * a).collect::<Vec<_>>();
+    let anew = |why: &str| Check {
+        name: ANCHOR_CHECK.into(),
+        passed: true,
+        value: None,
+        allowed: None,
+        detail: format!("{why}: the budget counts from the base"),
+    };
+    match anchor {
+        None => anew("the anchor does not run any more"),
+        Some(anchor)
+            if !compare_losses(ANCHOR_CHECK, anchor, base, &times(BY_HAND * BUDGET)).passed =>
+        {
+            anew("the base trains another model than the anchor")
+        }
+        Some(anchor) => {
+            // Where the base stands already, a candidate may stand too.
+            let stands = anchor.iter().zip(base).map(|(a, b)| (a - b).abs());
+            let limit: Vec<f64> = times(BUDGET)
+                .into_iter()
+                .zip(stands)
+                .map(|(l, s)| l.max(s))
+                .collect();
+            compare_losses(ANCHOR_CHECK, anchor, candidate, &limit)
+        }
+    }
+}
+
+/// How far each step's loss may be from the base's.
+pub(super) fn allowed_divergence(base: &[f64], perturbed: Option<&[f64]>) -> Vec<f64> {
+    let mut envelope = 0.0_f64;
+    let allowed = base.iter().enumerate().map(|(step, loss)| {
+        let measured = match perturbed {
+            Some(moved) => {
+                // What diverged once may stay diverged: the envelope never shrinks.
+                envelope = envelope.max((moved[step] - loss).abs());
+                (ENVELOPE * envelope).max(ROUNDING * loss.abs())
+            }
+            None => WITHOUT_ENVELOPE * loss.abs(),
+        };
+        measured.min(LARGEST_RELATIVE * loss.abs())
+    });
+    allowed.collect()
+}
+
+/// Compares step by step; reports the step that is furthest from what is allowed.
+pub(super) fn compare_losses(
+    name: &str,
+    reference: &[f64],
+    candidate: &[f64],
+    allowed: &[f64],
+) -> Check {
+    let (mut worst, mut worst_share) = ((0, 0.0, 0.0), -1.0);
+    for (step, ((r, c), allowed)) in reference.iter().zip(candidate).zip(allowed).enumerate() {
+        let difference = (r - c).abs();
+        let share = difference / allowed;
+        let fails = difference.is_nan() || difference > *allowed;
+        if fails || share > worst_share {
+            (worst, worst_share) = ((step + 1, difference, *allowed), share);
+        }
+        if fails {
+            break;
+        }
+    }
+    let (step, difference, allowed) = worst;
+    let from = if name == ANCHOR_CHECK {
+        " from the anchor's"
+    } else {
+        ""
+    };
+    Check {
+        name: name.into(),
+        passed: difference <= allowed,
+        value: difference.is_finite().then_some(difference),
+        allowed: Some(allowed),
+        detail: format!(
+            "loss differs{from} by {difference:.1e} at step {step} of {} (allowed {allowed:.1e})",
+            reference.len()
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_held_against_the_envelope() {
+        let base = [5.0, 4.0, 3.0];
+        let moved = [5.0, 4.00001, 3.0];
+        let allowed = allowed_divergence(&base, Some(&moved));
+        let check = |candidate: [f64; 3], passes: bool| {
+            let check = compare_losses("losses", &base, &candidate, &allowed);
+            assert_eq!(check.passed, passes, "{candidate:?}: {}", check.detail);
+        };
+        check(base, true);
+        check([5.000001, 4.00003, 3.00003], true);
+        check([5.00001, 4.0, 3.0], false);
+        check([5.0, 4.0, 3.0001], false);
+        check([5.0, f64::NAN, 3.0], false);
+        check([5.0, 4.0, f64::INFINITY], false);
+        assert_eq!(
+            allowed_divergence(&base, Some(&[9.0, 9.0, 9.0])),
+            [0.05, 0.04, 0.03],
+            "1 % is the most"
+        );
+        assert_eq!(allowed_divergence(&[5.0], None), [5e-4]);
+    }
+
+    #[test]
+    fn the_budget_counts_from_the_anchor_until_the_base_is_changed_by_hand() {
+        let (base, allowed) = ([5.0, 4.0], [1e-4, 1e-4]);
+        let check = |anchor: Option<&[f64]>, candidate: [f64; 2]| {
+            let check = compare_with_anchor(anchor, &base, &candidate, &allowed);
+            (check.passed, check.allowed.is_some())
+        };
+        assert_eq!(check(Some(&[5.0001, 4.0001]), [4.9999, 4.0]), (true, true));
+        assert_eq!(check(Some(&[5.00015, 4.0]), [4.9999, 4.0]), (false, true));
+        assert_eq!(check(Some(&[5.1, 4.0]), [5.0, 4.0]), (true, false));
+        assert_eq!(check(None, [5.0, 4.0]), (true, false));
+    }
+}

@@ -1,0 +1,93 @@
+//! `protocol = "process"`: the whole command is one turn. Every pair is then a pair of fresh
+//! processes, so a block is one pair.
+
+use outpace_process::{Context, Subject};
+
+use super::{Setup, placed, renewed};
+use crate::client::acquired;
+use crate::executor::rounded;
+use crate::{Clock, Closed, Executor, Gpus, Side, Turn, WorkloadError, WorkloadProcess};
+
+/// Runs whole commands.
+#[derive(Debug)]
+pub(super) struct CommandExecutor<'a>(pub(super) Setup<'a>);
+
+impl Executor for CommandExecutor<'_> {
+    fn open(
+        &mut self,
+        side: Side,
+        _model_seed: u64,
+        _data_seed: u64,
+    ) -> Result<Box<dyn WorkloadProcess>, WorkloadError> {
+        let subject = self.0.subjects[side.index()];
+        Ok(Box::new(Command {
+            context: self.0.context.clone(),
+            subject: placed(subject, side, self.0.gpus.as_ref()),
+        }))
+    }
+
+    fn whole_commands(&self) -> bool {
+        true
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &self.0.clock
+    }
+
+    fn gpus(&mut self) -> Option<&mut Gpus> {
+        self.0.gpus.as_mut()
+    }
+}
+
+struct Command {
+    context: Context,
+    subject: Subject,
+}
+
+impl WorkloadProcess for Command {
+    fn ready_s(&self) -> f64 {
+        0.0
+    }
+
+    fn tokens_per_step(&self) -> Option<u64> {
+        None
+    }
+
+    fn turn(&mut self, steps: u32) -> Result<Turn, WorkloadError> {
+        let mut seconds = 0.0;
+        for _ in 0..steps {
+            let scratch = self
+                .context
+                .fresh_scratch()
+                .map_err(|source| WorkloadError::System {
+                    what: "cannot make a scratch folder",
+                    source,
+                })?;
+            renewed(&self.subject)?;
+            let _in_use = acquired(&self.subject)?;
+            let spec = self.context.spec(&self.subject, &[], &[], scratch.path());
+            let finished = self.context.launcher.run(&spec, self.subject.timeout)?;
+            if !self.subject.ok_exit_codes.contains(&finished.code) {
+                let log = finished.log_tail();
+                return Err(WorkloadError::Exited {
+                    when: "instead of succeeding".into(),
+                    code: finished.code,
+                    log,
+                });
+            }
+            seconds += finished.seconds;
+        }
+        Ok(Turn {
+            seconds: rounded(seconds),
+            losses: Vec::new(),
+        })
+    }
+
+    fn cpu_s(&mut self) -> Option<f64> {
+        None
+    }
+
+    fn close(self: Box<Self>) -> Result<Closed, WorkloadError> {
+        Ok(Closed::default())
+    }
+}

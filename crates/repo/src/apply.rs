@@ -179,7 +179,7 @@ fn check_kind(file: &FilePatch<'_>, old_mode: Option<u32>) -> Result<(), RepoErr
     Ok(())
 }
 
-/// A deletion states the content that it takes away, or, with `git diff -D`, its id alone.
+/// A deletion states the content that it deletes, or its id alone (`git diff -D`).
 fn check_deletion(
     overlay: &Overlay<'_>,
     file: &FilePatch<'_>,
@@ -204,7 +204,7 @@ fn check_deletion(
     }
     Err(overlay.refused(
         file.action.path(),
-        "what it deletes is not what the file holds",
+        "the file has other content than the patch deletes",
     ))
 }
 

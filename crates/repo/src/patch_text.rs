@@ -45,7 +45,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<FilePatch<'_>>, RepoError> {
         if Header::starts_at(&lines) {
             files.push(file_patch(&mut lines)?);
         } else if line.starts_with("@@ -") {
-            return Err(lines.fault("the hunk belongs to no file: its `---` and `+++` lines lack"));
+            return Err(lines.fault("a hunk without `---` and `+++` lines above it"));
         } else if line.starts_with("diff --cc ") || line.starts_with("diff --combined ") {
             return Err(lines.fault("it is the combined diff of a merge commit"));
         } else {
@@ -73,7 +73,7 @@ fn file_patch<'a>(lines: &mut Lines<'a>) -> Result<FilePatch<'a>, RepoError> {
     };
     let modifies = matches!(file.action, Action::Modify(_));
     if modifies && file.hunks.is_empty() && file.mode.is_none() && !file.is_binary {
-        return Err(lines.fault_at(start, "it names a file and holds no change of it"));
+        return Err(lines.fault_at(start, "it names a file and no change of it"));
     }
     Ok(file)
 }

@@ -1,4 +1,4 @@
-//! A user's repository: finding it, where outpace keeps its own state in it, what is changed in it.
+//! A user's repository: finding it, the directory for outpace's own state, and what has changed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,17 +8,18 @@ use git2::{ErrorCode, Repository, Status, StatusOptions};
 use crate::error::Doing;
 use crate::{RepoError, paths};
 
-/// An open repository with a work tree. It can be moved to another thread; for work on several at once, open one each.
+/// An open repository with a work tree. It can be moved to another thread. To work on several
+/// threads at once, open one on each.
 pub struct Repo {
     pub(crate) git: Repository,
     root: PathBuf,
 }
 
 impl Repo {
-    /// Finds the repository that `path` is in: its work tree, a folder below it, or a linked worktree.
+    /// Finds the repository of `path`: its work tree, a directory below it, or a linked worktree.
     ///
     /// # Errors
-    /// There is none, it belongs to somebody else, it is bare, or it has no commits yet.
+    /// There is none, it belongs to another user, it is bare, or it has no commits yet.
     pub fn discover(path: &Path) -> Result<Self, RepoError> {
         let git = Repository::discover(path).map_err(|error| not_opened(&error, path))?;
         let Some(root) = git.workdir().map(Path::to_owned) else {
@@ -40,9 +41,10 @@ impl Repo {
         &self.root
     }
 
-    /// Where outpace keeps its own files: inside the git folder that all worktrees share, so that no `git status` shows it.
+    /// The directory of outpace's own files. It is inside the git directory that all worktrees
+    /// share, so that no `git status` shows it.
     ///
-    /// It is created if it can be; where it cannot, the first write into it says why.
+    /// It is created if possible; if not, the first write into it says why.
     pub fn state_dir(&self) -> PathBuf {
         let dir = self.git.commondir().join("outpace");
         fs::create_dir_all(&dir).ok();
@@ -94,7 +96,7 @@ impl Repo {
     }
 }
 
-/// The hint of git's needs the whole path.
+/// The hint of `safe.directory` needs the whole path.
 fn not_opened(error: &git2::Error, path: &Path) -> RepoError {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match error.code() {

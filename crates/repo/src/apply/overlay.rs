@@ -1,5 +1,5 @@
-//! The files of a tree while a patch changes them: each file of the patch sees what those above it
-//! did, so that several commits can stand in one patch.
+//! The files of a tree while a patch changes them. Each part of the patch sees the changes of those
+//! above it, so that one patch can have several commits.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use git2::{ErrorCode, ObjectType, Tree};
+use outpace_text::short;
 
 use super::splice::Mismatch;
 use crate::error::Doing;
@@ -23,7 +24,7 @@ pub(super) struct File {
 pub(super) struct Overlay<'a> {
     repo: &'a Repo,
     base: &'a Tree<'a>,
-    /// What the patch made of files; `None` where it took them away.
+    /// The files that the patch changed; `None` where it deleted one.
     changed: BTreeMap<Vec<u8>, Option<File>>,
 }
 
@@ -127,7 +128,7 @@ impl<'a> Overlay<'a> {
         Ok(Some(File { content, mode }))
     }
 
-    /// Why a file may be missing: settings of git leave a part of its path out, or put one in.
+    /// A missing file: settings of git can leave a part of its path out, or add one.
     fn missing(&self, path: &[u8]) -> Result<RepoError, RepoError> {
         let below = [b"/", path].concat();
         let slash = path.iter().position(|byte| *byte == b'/');
@@ -166,7 +167,10 @@ impl<'a> Overlay<'a> {
     }
 
     fn made_against(&self) -> String {
-        format!("make it against the base, tree {}", self.base.id())
+        format!(
+            "make it against the base, tree {}",
+            short(&self.base.id().to_string())
+        )
     }
 }
 

@@ -9,9 +9,9 @@ use crate::trees::{MODE_EXECUTABLE, MODE_FILE, MODE_GITLINK, MODE_LINK};
 pub(super) struct Header<'a> {
     /// Both names of the `diff --git` line; a plain unified diff has none.
     pub(super) git: Option<&'a str>,
-    /// The name behind `---`.
+    /// The name after `---`.
     pub(super) old: Option<&'a str>,
-    /// The name behind `+++`.
+    /// The name after `+++`.
     pub(super) new: Option<&'a str>,
     pub(super) rename: [Option<&'a str>; 2],
     pub(super) copy: [Option<&'a str>; 2],
@@ -98,7 +98,8 @@ impl<'a> Header<'a> {
     }
 }
 
-/// A name without what stands behind a tab: git puts one behind names with spaces, diff a time.
+/// A name without a tab and what follows it: git ends names with spaces with a tab, diff puts a
+/// time there.
 fn name(value: &str) -> &str {
     value.split_once('\t').map_or(value, |(name, _)| name)
 }

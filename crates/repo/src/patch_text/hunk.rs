@@ -1,4 +1,4 @@
-//! Hunks: the lines that a patch takes away, adds, and expects around them.
+//! Hunks: the lines that a patch removes and adds, and those that it expects around them.
 
 use super::lines::Lines;
 use crate::RepoError;
@@ -27,8 +27,8 @@ pub(super) fn read_all<'a>(lines: &mut Lines<'a>) -> Result<Vec<Hunk<'a>>, RepoE
     while lines.peek().is_some_and(|line| line.starts_with("@@ ")) {
         hunks.push(read(lines)?);
     }
-    // Text behind a patch is skipped, but not lines that a wrong header leaves out. `-- ` begins the
-    // signature of a mail, `--- ` the next file.
+    // Text after a patch is skipped, but not the lines that a wrong header leaves out. `-- ` begins
+    // the signature of a mail, `--- ` the next file.
     let left_over = lines.peek().is_some_and(|line| {
         line.starts_with(['+', ' ']) || (line.starts_with('-') && !line.starts_with("--"))
     });
@@ -86,13 +86,13 @@ fn sign(line: &str) -> Option<(Sign, &str)> {
         b'-' => Some((Sign::Remove, &line[1..])),
         b'+' => Some((Sign::Add, &line[1..])),
         b' ' => Some((Sign::Keep, &line[1..])),
-        // Editors take away the space of an empty line.
+        // Editors remove the space of an empty line.
         b'\n' | b'\r' => Some((Sign::Keep, line)),
         _ => None,
     }
 }
 
-/// `\ No newline at end of file` speaks of the line above.
+/// `\ No newline at end of file` is about the line above.
 fn end_without_line_break(changes: &mut [(Sign, &str)]) {
     if let Some((_, text)) = changes.last_mut() {
         *text = text.strip_suffix('\n').unwrap_or(text);

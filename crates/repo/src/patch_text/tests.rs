@@ -67,7 +67,7 @@ fn what_is_wrong_is_said_with_its_line() {
         (String::new(), "it names no file"),
         (
             "@@ -1 +1 @@\n-x\n+y\n".into(),
-            "line 1: the hunk belongs to no file",
+            "line 1: a hunk without `---`",
         ),
         (
             "diff --cc k\n".into(),
@@ -75,7 +75,7 @@ fn what_is_wrong_is_said_with_its_line() {
         ),
         (
             "diff --git a/k b/k\n".into(),
-            "line 1: it names a file and holds no change of it",
+            "line 1: it names a file and no change of it",
         ),
         (
             "diff --git a/k b/l\n".into(),

@@ -198,7 +198,10 @@ fn what_cannot_be_read_names_the_way_out() {
         (binary, "`src/data.bin` is refused: it is binary"),
         (bytes, "`src/data.bin` is refused: it is binary"),
         (submodule, "`m` is refused: it is a submodule"),
-        (other_id, "what it deletes is not what the file holds"),
+        (
+            other_id,
+            "the file has other content than the patch deletes",
+        ),
         (add("src/k.rs/x"), "`src/k.rs` is a file, not a directory"),
         (add("src/sub"), "`src/sub`: it is a directory there"),
         (add("src/open.txt"), "the file to add is already there"),

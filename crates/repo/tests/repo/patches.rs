@@ -129,7 +129,7 @@ fn what_does_not_apply_is_said_with_file_and_hunk() {
     for (text, expect) in [
         (
             delete.to_owned(),
-            "what it deletes is not what the file holds",
+            "the file has other content than the patch deletes",
         ),
         (format!("{new}{new}"), "the patch adds this file twice"),
         (
@@ -150,6 +150,10 @@ fn what_does_not_apply_is_said_with_file_and_hunk() {
             "`/etc/passwd` is refused: it is absolute",
         ),
         (hunk("src\\k.rs", "x"), "has a backslash"),
+        (
+            hunk("src/\u{202e}k\u{ad}.rs", "x"),
+            "does not apply to `src/\\u{202e}k\\u{ad}.rs`",
+        ),
         (add.to_owned(), "already there"),
         ("hello\n".to_owned(), "not a patch"),
         (

@@ -152,6 +152,7 @@ fn a_revision_becomes_a_patch_that_gives_its_tree_again() {
 fn what_cannot_be_read_names_the_way_out() {
     let lab = start();
     lab.write("src/crlf.rs", "a\r\nb\r\n");
+    symlink("/etc", lab.at("src/link")).unwrap();
     lab.commit("crlf");
     let base = lab.git(&["rev-parse", "HEAD^{tree}"]);
     lab.write("src/k.rs", "fn k() {}\n");
@@ -203,6 +204,7 @@ fn what_cannot_be_read_names_the_way_out() {
             "the file has other content than the patch deletes",
         ),
         (add("src/k.rs/x"), "`src/k.rs` is a file, not a directory"),
+        (add("src/link/x"), "`src/link` is a file, not a directory"),
         (add("src/sub"), "`src/sub`: it is a directory there"),
         (add("src/open.txt"), "the file to add is already there"),
     ] {

@@ -10,7 +10,7 @@ use crate::error::Doing;
 use crate::patch_text::{self, Action, FilePatch};
 use crate::trees::{MODE_FILE, MODE_GITLINK};
 use crate::{Commit, Repo, RepoError, paths};
-use overlay::{File, Overlay, line_endings};
+use overlay::{File, Overlay, Refusal, line_endings};
 use splice::splice;
 
 /// Longest text that is read as a patch. The policy's own limit is far below; this one bounds the
@@ -30,7 +30,9 @@ impl Repo {
     /// and hunk.
     pub fn apply(&self, base_tree: &str, patch_text: &str) -> Result<String, RepoError> {
         let text = prepared(patch_text)?;
-        self.apply_files(&self.tree(base_tree)?, &files_of(&text)?)
+        let (base, files) = (self.tree(base_tree)?, files_of(&text)?);
+        self.apply_files(&base, &files)
+            .or_else(|refusal| self.explained(&base, refusal))
     }
 
     /// Applies a patch to a commit. One that was made against an earlier commit of its history is
@@ -42,12 +44,24 @@ impl Repo {
     pub fn apply_onto(&self, base: &Commit, patch_text: &str) -> Result<String, RepoError> {
         let text = prepared(patch_text)?;
         let files = files_of(&text)?;
-        match self.apply_files(&self.tree(&base.tree)?, &files) {
-            Err(refused @ RepoError::DoesNotApply { .. }) => {
-                self.merged_since(base, &files)?.ok_or(refused)
-            }
-            other => other,
+        let tree = self.tree(&base.tree)?;
+        let refusal = match self.apply_files(&tree, &files) {
+            Ok(patched) => return Ok(patched),
+            Err(refusal) => refusal,
+        };
+        if refusal.may_be_for_an_earlier_commit()
+            && let Some(merged) = self.merged_since(base, &files)?
+        {
+            return Ok(merged);
         }
+        self.explained(&tree, refusal)
+    }
+
+    fn explained(&self, base: &Tree<'_>, refusal: Refusal) -> Result<String, RepoError> {
+        Err(match refusal {
+            Refusal::Missing(path) => Overlay::new(self, base).missing(&path)?,
+            Refusal::Other(error) => error,
+        })
     }
 
     fn merged_since(
@@ -82,13 +96,13 @@ impl Repo {
         Ok(None)
     }
 
-    fn apply_files(&self, base: &Tree<'_>, files: &[FilePatch<'_>]) -> Result<String, RepoError> {
+    fn apply_files(&self, base: &Tree<'_>, files: &[FilePatch<'_>]) -> Result<String, Refusal> {
         let mut overlay = Overlay::new(self, base);
         for file in files {
             check_paths(&file.action)?;
             apply_file(&mut overlay, file)?;
         }
-        overlay.write()
+        Ok(overlay.write()?)
     }
 }
 
@@ -128,7 +142,7 @@ fn check_paths(action: &Action) -> Result<(), RepoError> {
     Ok(())
 }
 
-fn apply_file(overlay: &mut Overlay<'_>, file: &FilePatch<'_>) -> Result<(), RepoError> {
+fn apply_file(overlay: &mut Overlay<'_>, file: &FilePatch<'_>) -> Result<(), Refusal> {
     let path = file.action.path();
     let before = match file.action.source() {
         Some(source) => Some(overlay.existing(source)?),

@@ -21,6 +21,30 @@ pub(super) struct File {
     pub(super) mode: u32,
 }
 
+/// Why a patch does not apply.
+pub(super) enum Refusal {
+    /// There is no such file. Which one was meant takes a look at all files, so the caller asks for
+    /// it only if no earlier commit fits either.
+    Missing(Vec<u8>),
+    /// Anything else, with its message.
+    Other(RepoError),
+}
+
+impl Refusal {
+    pub(super) fn may_be_for_an_earlier_commit(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing(_) | Self::Other(RepoError::DoesNotApply { .. })
+        )
+    }
+}
+
+impl From<RepoError> for Refusal {
+    fn from(error: RepoError) -> Self {
+        Self::Other(error)
+    }
+}
+
 pub(super) struct Overlay<'a> {
     repo: &'a Repo,
     base: &'a Tree<'a>,
@@ -38,15 +62,12 @@ impl<'a> Overlay<'a> {
     }
 
     /// A file as it is now.
-    pub(super) fn existing(&self, path: &[u8]) -> Result<File, RepoError> {
+    pub(super) fn existing(&self, path: &[u8]) -> Result<File, Refusal> {
         let file = match self.changed.get(path) {
             Some(now) => now.clone(),
             None => self.in_base(path)?,
         };
-        match file {
-            Some(file) => Ok(file),
-            None => Err(self.missing(path)?),
-        }
+        file.ok_or_else(|| Refusal::Missing(path.to_vec()))
     }
 
     /// That no file is there yet.
@@ -129,7 +150,7 @@ impl<'a> Overlay<'a> {
     }
 
     /// A missing file: settings of git can leave a part of its path out, or add one.
-    fn missing(&self, path: &[u8]) -> Result<RepoError, RepoError> {
+    pub(super) fn missing(&self, path: &[u8]) -> Result<RepoError, RepoError> {
         let below = [b"/", path].concat();
         let slash = path.iter().position(|byte| *byte == b'/');
         let shorter = slash.map(|slash| &path[slash + 1..]);

@@ -3,7 +3,7 @@ use outpace_repo::Repo;
 use crate::support::{Lab, git};
 
 #[test]
-fn what_is_no_repository_is_named_with_a_hint() {
+fn what_is_not_a_repository_is_named_with_a_hint() {
     let dir = tempfile::tempdir().unwrap();
     let error = |path| Repo::discover(path).err().unwrap().to_string();
     assert!(error(dir.path()).contains("is not in a git repository. Hint: "));

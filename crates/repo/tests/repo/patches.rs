@@ -109,6 +109,29 @@ fn a_patch_against_an_earlier_commit_is_merged_with_what_came_since() {
 }
 
 #[test]
+fn a_patch_of_a_file_that_was_renamed_since_follows_it() {
+    let lab = Lab::new();
+    let repo = lab.repo();
+    let lines = |last: &str| (0..30).map(|n| format!("line {n}\n")).collect::<String>() + last;
+    lab.write("src/old.rs", lines("a\n"));
+    let start = repo.resolve(&lab.commit("old name")).unwrap();
+    let changed = lab.tree(&[("src/old.rs", Some(&lines("b\n")))]);
+    let patch = repo.patch_between(&start.tree, &changed).unwrap();
+    lab.git(&["mv", "src/old.rs", "src/moved.rs"]);
+    let moved = repo.resolve(&lab.commit("new name")).unwrap();
+    let merged = lab.tree(&[("src/moved.rs", Some(&lines("b\n")))]);
+    assert_eq!(repo.apply_onto(&moved, &patch.text).unwrap(), merged);
+    let other = patch.text.replace("src/old.rs", "old.rs");
+    for error in [
+        repo.apply(&start.tree, &other).unwrap_err(),
+        repo.apply_onto(&start, &other).unwrap_err(),
+    ] {
+        let error = error.to_string();
+        assert!(error.contains("Hint: if it is `src/old.rs`"), "{error}");
+    }
+}
+
+#[test]
 fn what_does_not_apply_is_said_with_file_and_hunk() {
     let lab = Lab::new();
     let repo = lab.repo();

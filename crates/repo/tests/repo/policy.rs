@@ -87,7 +87,7 @@ fn each_path_that_is_not_editable_is_named() {
 }
 
 #[test]
-fn each_kind_of_change_that_is_no_text_is_refused() {
+fn each_kind_of_change_that_is_not_text_is_refused() {
     let executable =
         |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     type Edit<'a> = &'a dyn Fn(&Path);

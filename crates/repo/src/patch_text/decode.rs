@@ -63,8 +63,8 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, RepoError> {
     let units: Vec<u16> = pairs.iter().copied().map(unit).collect();
     let text =
         String::from_utf16(&units).map_err(|_| RepoError::not_a_patch("it is not valid UTF-16"))?;
-    // git writes bytes. A program that makes UTF-16 of them splits the text into lines and ends each
-    // in its own way, so these line breaks say nothing about the file.
+    // git writes bytes. A program that makes UTF-16 of them splits the text into lines and ends
+    // each in its own way, so these line breaks say nothing about the file.
     let every_line = text.matches('\n').count() == text.matches("\r\n").count();
     Ok(if every_line {
         text.replace("\r\n", "\n")

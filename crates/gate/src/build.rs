@@ -17,7 +17,7 @@ use std::sync::Arc;
 use outpace_process::{
     Context, LaunchError, LaunchSpec, Limits, MachineLock, MachineUse, PristineDir, Subject,
     Waiting, copy_dependencies, copy_file, copy_tree, files_below, remove_file, remove_tree,
-    touch_all,
+    touch_all, write_whole,
 };
 use outpace_record::{Observer, WorkloadConfig};
 use outpace_repo::{ExportOptions, Repo, RepoError};
@@ -484,10 +484,7 @@ impl BuildDirs {
         }
         remove_tree(&self.cache).map_err(disk(&self.cache))?;
         fs::rename(&self.target, &self.cache).map_err(disk(&self.cache))?;
-        let next = self.cached.with_extension("next");
-        fs::write(&next, tree)
-            .and_then(|()| fs::rename(&next, &self.cached))
-            .map_err(disk(&self.cached))
+        write_whole(&self.cached, tree.as_bytes()).map_err(disk(&self.cached))
     }
 }
 

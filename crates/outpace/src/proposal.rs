@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use outpace_gate::{default_branch, sync_default_branch};
 use outpace_record::{Config, Document, GateRequest, RequestRule};
-use outpace_repo::{Commit, Patch, Repo, RepoError};
+use outpace_repo::{Commit, Patch, Repo, RepoError, decode_patch};
 use outpace_text::plain;
 
 use crate::exit::usage;
@@ -74,6 +74,8 @@ pub(crate) struct Asked {
     pub(crate) size: String,
     /// Why there is nothing to judge: the patch cannot be read or does not apply.
     pub(crate) fault: Option<String>,
+    /// Files that the patch may lack: `git diff` leaves out what is not tracked.
+    pub(crate) untracked: Vec<String>,
 }
 
 /// The branch to merge into, if a merge is wanted.
@@ -150,10 +152,10 @@ fn patch(bytes: Vec<u8>, name: String) -> Source {
         let fault = format!("the patch has more than {} MiB", MOST_BYTES >> 20);
         return Source::Unreadable { fault, name };
     }
-    match String::from_utf8(bytes) {
+    match decode_patch(&bytes) {
         Ok(text) => Source::Patch { text, name },
-        Err(_) => Source::Unreadable {
-            fault: "the patch is not valid UTF-8".into(),
+        Err(error) => Source::Unreadable {
+            fault: error.to_string(),
             name,
         },
     }
@@ -168,7 +170,10 @@ pub(crate) fn ask(repo: &Repo, input: &Input, source: Source, into: Option<&str>
         Source::Patch { text, name } => {
             let base = patch_base(repo, input)?;
             let base = start_of(repo, input, base, into)?;
-            of_patch(repo, input, base, &text, &name)
+            let mut asked = of_patch(repo, input, base, &text, &name)?;
+            asked.untracked = repo.untracked(&asked.config.policy.editable)?;
+            asked.untracked.retain(|path| !text.contains(path));
+            Ok(asked)
         }
         Source::Unreadable { fault, name } => {
             let base = patch_base(repo, input)?;
@@ -191,6 +196,7 @@ fn of_request(repo: &Repo, request: GateRequest) -> Result<Asked> {
         request,
         size: "a request".into(),
         fault: None,
+        untracked: Vec::new(),
     })
 }
 
@@ -291,6 +297,7 @@ impl Draft {
             request: self.request,
             size,
             fault,
+            untracked: Vec::new(),
         }
     }
 }

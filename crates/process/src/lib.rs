@@ -24,5 +24,6 @@ pub use subject::Subject;
 pub use sweep::sweep_leftovers;
 pub use tree::{
     copy_dependencies, copy_file, copy_tree, files_below, remove_file, remove_tree, touch_all,
+    write_whole,
 };
 pub use usage::ProcessTree;

@@ -2,7 +2,7 @@
 //! believes it.
 
 use std::fs::{self, File, FileTimes};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Copies a folder with permissions and modification times; links are copied as links.
@@ -80,6 +80,20 @@ fn copy_level(from: &Path, to: &Path, depth: usize, cargos: bool) -> io::Result<
         }
     }
     copy_time(from, to)
+}
+
+/// Writes a file whole or not at all: the new content is on the disk before it takes the old one's
+/// name, so that a kill or a power cut leaves one or the other.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    let mut next = tempfile::NamedTempFile::new_in(parent)?;
+    next.write_all(content)?;
+    next.as_file().sync_all()?;
+    next.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// Deletes a file; one that is not there is no error.
@@ -191,6 +205,18 @@ mod tests {
         for (file, copied) in files {
             assert_eq!(to.join(file).exists(), copied, "{file}");
         }
+    }
+
+    #[test]
+    fn a_file_is_written_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        write_whole(&path, b"old").unwrap();
+        write_whole(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        let left = fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(left, 1, "nothing lies beside it");
+        assert!(write_whole(&dir.path().join("no/such/dir"), b"x").is_err());
     }
 
     #[test]

@@ -1,66 +1,74 @@
-//! Patches as text, applied to a tree: no work tree, no index file, and the path and hunk named where one does not fit.
+//! Patches as text, applied to a tree. No work tree and no index file is touched, and where a patch
+//! does not fit, file, hunk and line are named.
 
-use std::cell::RefCell;
-use std::collections::HashSet;
+mod overlay;
+mod splice;
 
-use git2::{ApplyOptions, Delta, Diff, DiffDelta, DiffFile, Oid, Patch, Tree};
+use git2::{ObjectType, Oid, Tree};
 
 use crate::error::Doing;
-use crate::patch::path_of;
+use crate::patch_text::{self, Action, FilePatch};
+use crate::trees::{MODE_FILE, MODE_GITLINK};
 use crate::{Commit, Repo, RepoError, paths};
+use overlay::{File, Overlay, Refusal, line_endings};
+use splice::splice;
 
-/// Longest text that is parsed as a patch. The policy's own limit is far below; this one guards the parser.
+/// Longest text that is read as a patch. The policy's own limit is far below; this one bounds the
+/// work of the parser.
 const MAX_TEXT_BYTES: usize = 8 << 20;
 /// How far back a patch may have been made.
 const EARLIER_COMMITS: usize = 200;
+/// Digits of an id that stand for it. git abbreviates to 7 or more.
+const ENOUGH_DIGITS: usize = 7;
 
 impl Repo {
-    /// Applies a patch to a tree and says which tree results. Text without any change gives the same tree back.
+    /// Applies a patch to a tree and says which tree results. Text without any change gives the
+    /// same tree back.
     ///
     /// # Errors
-    /// It is no patch, names a forbidden path, or does not apply; the message says which file and hunk.
+    /// It is not a patch, names a forbidden path, or does not apply; the message says which file
+    /// and hunk.
     pub fn apply(&self, base_tree: &str, patch_text: &str) -> Result<String, RepoError> {
-        let base = self.tree(base_tree)?;
-        if patch_text.trim().is_empty() {
-            return Ok(base.id().to_string());
-        }
-        let diff = parse(patch_text)?;
-        let mut added = HashSet::new();
-        for (index, delta) in diff.deltas().enumerate() {
-            self.refuse_path(&delta, &base)?;
-            let refused = |reason: &str| RepoError::DoesNotApply {
-                path: shown_path(&delta),
-                hunk: String::new(),
-                reason: reason.to_owned(),
-                base: base.id().to_string(),
-            };
-            if delta.status() == Delta::Added && !added.insert(path_of(&delta).to_vec()) {
-                return Err(refused("the patch adds this file twice"));
-            }
-            if delta.status() == Delta::Deleted && !self.deletes_what_is_there(&diff, index, &base)
-            {
-                return Err(refused("what it deletes is not what the file holds"));
-            }
-        }
-        self.apply_diff(&base, &diff)
+        let text = prepared(patch_text)?;
+        let (base, files) = (self.tree(base_tree)?, files_of(&text)?);
+        self.apply_files(&base, &files)
+            .or_else(|refusal| self.explained(&base, refusal))
     }
 
-    /// Applies a patch to a commit; one that was made against an earlier commit of its history is merged with what came since, as
-    /// `git apply --3way` does.
+    /// Applies a patch to a commit. One that was made against an earlier commit of its history is
+    /// merged with what came since, as `git apply --3way` does.
     ///
     /// # Errors
-    /// Those of [`Repo::apply`], for the commit itself: nothing earlier fits either, or its lines were changed since.
+    /// Those of [`Repo::apply`], for the commit itself: nothing earlier fits either, or its lines
+    /// were changed since.
     pub fn apply_onto(&self, base: &Commit, patch_text: &str) -> Result<String, RepoError> {
-        match self.apply(&base.tree, patch_text) {
-            Err(refused @ RepoError::DoesNotApply { .. }) => {
-                let merged = self.merged_since(base, patch_text)?;
-                merged.ok_or(refused)
-            }
-            other => other,
+        let text = prepared(patch_text)?;
+        let files = files_of(&text)?;
+        let tree = self.tree(&base.tree)?;
+        let refusal = match self.apply_files(&tree, &files) {
+            Ok(patched) => return Ok(patched),
+            Err(refusal) => refusal,
+        };
+        if refusal.may_be_for_an_earlier_commit()
+            && let Some(merged) = self.merged_since(base, &files)?
+        {
+            return Ok(merged);
         }
+        self.explained(&tree, refusal)
     }
 
-    fn merged_since(&self, base: &Commit, patch_text: &str) -> Result<Option<String>, RepoError> {
+    fn explained(&self, base: &Tree<'_>, refusal: Refusal) -> Result<String, RepoError> {
+        Err(match refusal {
+            Refusal::Missing(path) => Overlay::new(self, base).missing(&path)?,
+            Refusal::Other(error) => error,
+        })
+    }
+
+    fn merged_since(
+        &self,
+        base: &Commit,
+        files: &[FilePatch<'_>],
+    ) -> Result<Option<String>, RepoError> {
         let walking = || format!("reading the history of {}", base.id);
         let mut walk = self.git.revwalk().doing(walking)?;
         walk.simplify_first_parent().doing(walking)?;
@@ -72,7 +80,7 @@ impl Repo {
             let Ok(then) = self.git.find_commit(id).and_then(|commit| commit.tree()) else {
                 break;
             };
-            let Ok(patched) = self.apply(&then.id().to_string(), patch_text) else {
+            let Ok(patched) = self.apply_files(&then, files) else {
                 continue;
             };
             let (ours, theirs) = (self.tree(&base.tree)?, self.tree(&patched)?);
@@ -88,111 +96,135 @@ impl Repo {
         Ok(None)
     }
 
-    fn apply_diff(&self, base: &Tree<'_>, diff: &Diff<'_>) -> Result<String, RepoError> {
-        let (path, hunk) = (RefCell::new(String::new()), RefCell::new(String::new()));
-        let mut options = ApplyOptions::new();
-        options.delta_callback(|delta| {
-            *path.borrow_mut() = delta.as_ref().map(shown_path).unwrap_or_default();
-            hunk.borrow_mut().clear();
-            true
-        });
-        options.hunk_callback(|at| {
-            *hunk.borrow_mut() = at
-                .map(|h| paths::shown(h.header()).trim().to_owned())
-                .unwrap_or_default();
-            true
-        });
-        let applied = self.git.apply_to_tree(base, diff, Some(&mut options));
-        drop(options);
-        let mut index = applied.map_err(|error| RepoError::DoesNotApply {
-            path: path.take(),
-            hunk: hunk.take().replace("\\n", ""),
-            reason: error.message().to_owned(),
-            base: base.id().to_string(),
-        })?;
-        let tree = index
-            .write_tree_to(&self.git)
-            .doing(|| "writing the patched tree".into())?;
-        Ok(tree.to_string())
-    }
-
-    /// git's library deletes a file whatever the patch says that it held.
-    fn deletes_what_is_there(&self, diff: &Diff<'_>, index: usize, base: &Tree<'_>) -> bool {
-        let Ok(Some(patch)) = Patch::from_diff(diff, index) else {
-            return false;
-        };
-        let mut held = Vec::new();
-        for hunk in 0..patch.num_hunks() {
-            for line in 0..patch.num_lines_in_hunk(hunk).unwrap_or(0) {
-                let Ok(line) = patch.line_in_hunk(hunk, line) else {
-                    return false;
-                };
-                if line.origin() == '-' {
-                    held.extend_from_slice(line.content());
-                }
-            }
+    fn apply_files(&self, base: &Tree<'_>, files: &[FilePatch<'_>]) -> Result<String, Refusal> {
+        let mut overlay = Overlay::new(self, base);
+        for file in files {
+            check_paths(&file.action)?;
+            apply_file(&mut overlay, file)?;
         }
-        let delta = patch.delta();
-        let there = delta
-            .old_file()
-            .path()
-            .and_then(|path| base.get_path(path).ok());
-        let blob = there.and_then(|entry| self.git.find_blob(entry.id()).ok());
-        // A file without an end of its last line, and one that is no text, which the policy refuses.
-        blob.is_none_or(|blob| {
-            blob.is_binary() || blob.content().trim_ascii_end() == held.trim_ascii_end()
-        })
-    }
-
-    fn refuse_path(&self, delta: &DiffDelta<'_>, base: &Tree<'_>) -> Result<(), RepoError> {
-        for path in [delta.old_file(), delta.new_file()]
-            .iter()
-            .filter_map(DiffFile::path_bytes)
-        {
-            let backslash = path.contains(&b'\\').then_some("it has a backslash");
-            if let Some(why) = paths::unsafe_path(path).or(backslash) {
-                return Err(RepoError::BadPath {
-                    path: paths::shown(path),
-                    why: why.into(),
-                });
-            }
-        }
-        let exists = || {
-            delta
-                .new_file()
-                .path()
-                .is_some_and(|path| base.get_path(path).is_ok())
-        };
-        if delta.status() == Delta::Added && exists() {
-            return Err(RepoError::DoesNotApply {
-                path: shown_path(delta),
-                hunk: String::new(),
-                reason: "the file to add is already there".into(),
-                base: base.id().to_string(),
-            });
-        }
-        Ok(())
+        Ok(overlay.write()?)
     }
 }
 
-fn parse(text: &str) -> Result<Diff<'static>, RepoError> {
-    let not_a_patch = |reason: &str| RepoError::NotAPatch {
-        reason: reason.to_owned(),
-    };
-    if text.len() > MAX_TEXT_BYTES {
-        return Err(not_a_patch("it has more than 8 MiB"));
+/// The text with its last line ended and without the colours of a terminal.
+fn prepared(patch_text: &str) -> Result<String, RepoError> {
+    if patch_text.len() > MAX_TEXT_BYTES {
+        let limit = MAX_TEXT_BYTES >> 20;
+        return Err(RepoError::not_a_patch(format!(
+            "it has more than {limit} MiB"
+        )));
     }
-    let mut text = text.to_owned();
+    let mut text = if patch_text::is_coloured(patch_text) {
+        patch_text::without_colours(patch_text).into_owned()
+    } else {
+        patch_text.to_owned()
+    };
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    let diff = Diff::from_buffer(text.as_bytes()).map_err(|error| not_a_patch(error.message()))?;
-    match diff.deltas().len() {
-        0 => Err(not_a_patch("it names no file")),
-        _ => Ok(diff),
-    }
+    Ok(text)
 }
 
-fn shown_path(delta: &DiffDelta<'_>) -> String {
-    paths::shown(path_of(delta))
+fn files_of(text: &str) -> Result<Vec<FilePatch<'_>>, RepoError> {
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    patch_text::parse(text)
+}
+
+fn check_paths(action: &Action) -> Result<(), RepoError> {
+    for path in action.source().into_iter().chain([action.path()]) {
+        let backslash = path.contains(&b'\\').then_some("it has a backslash");
+        if let Some(why) = paths::unsafe_path(path).or(backslash) {
+            return Err(bad_path(path, why));
+        }
+    }
+    Ok(())
+}
+
+fn apply_file(overlay: &mut Overlay<'_>, file: &FilePatch<'_>) -> Result<(), Refusal> {
+    let path = file.action.path();
+    let before = match file.action.source() {
+        Some(source) => Some(overlay.existing(source)?),
+        None => None,
+    };
+    let old_mode = before.as_ref().map(|before| before.mode);
+    let content = before.map(|before| before.content).unwrap_or_default();
+    check_kind(file, old_mode)?;
+    if let Action::Delete(_) = file.action {
+        check_deletion(overlay, file, &content)?;
+        overlay.remove(path);
+        return Ok(());
+    }
+    let spliced = splice(&content, &file.hunks);
+    let content = spliced.map_err(|mismatch| overlay.mismatch(path, &mismatch))?;
+    let mode = file.mode.or(old_mode).unwrap_or(MODE_FILE);
+    if !matches!(file.action, Action::Modify(_)) {
+        overlay.free(path)?;
+    }
+    if let Action::Rename { from, .. } = &file.action {
+        overlay.remove(from);
+    }
+    overlay.put(path, File { content, mode });
+    Ok(())
+}
+
+/// Refuses what is not the text of a file.
+fn check_kind(file: &FilePatch<'_>, old_mode: Option<u32>) -> Result<(), RepoError> {
+    let path = file.action.path();
+    if file.is_binary {
+        return Err(bad_path(path, "it is binary: a patch is UTF-8 text only"));
+    }
+    if [old_mode, file.mode].contains(&Some(MODE_GITLINK)) {
+        return Err(bad_path(
+            path,
+            "it is a submodule: a patch changes files only",
+        ));
+    }
+    // Nothing shows which line endings a new file had before the patch was converted.
+    if old_mode.is_none() && file.has_crlf_header {
+        return Err(line_endings(
+            path,
+            "",
+            "a header with LF as git writes it",
+            "CRLF",
+        ));
+    }
+    Ok(())
+}
+
+/// A deletion states the content that it deletes, or its id alone (`git diff -D`).
+fn check_deletion(
+    overlay: &Overlay<'_>,
+    file: &FilePatch<'_>,
+    content: &[u8],
+) -> Result<(), RepoError> {
+    let left = match splice(content, &file.hunks) {
+        Err(mismatch) if mismatch.endings.is_some() => {
+            return Err(overlay.mismatch(file.action.path(), &mismatch));
+        }
+        left => left.ok(),
+    };
+    let is_named = || {
+        let Ok(id) = Oid::hash_object(ObjectType::Blob, content) else {
+            return false;
+        };
+        let named =
+            |digits: &str| digits.len() >= ENOUGH_DIGITS && id.to_string().starts_with(digits);
+        file.hunks.is_empty() && file.old_id.is_some_and(named)
+    };
+    if left.is_some_and(|left| left.is_empty()) || is_named() {
+        return Ok(());
+    }
+    Err(overlay.refused(
+        file.action.path(),
+        "the file has other content than the patch deletes",
+    ))
+}
+
+fn bad_path(path: &[u8], why: &str) -> RepoError {
+    RepoError::BadPath {
+        path: paths::shown(path),
+        why: why.to_owned(),
+    }
 }

@@ -1,17 +1,24 @@
-//! The audit: every merge in a history proves itself again, from its raw samples, in any clone.
+//! The audit: every merge in a history is proven again from its raw samples, in any clone.
 //!
-//! Nothing a commit says is believed. The proof has to hash to its name, speak of this base and this patch, give the same
-//! verdict when it is judged again, and obey the gate that stood in its base. Commits that touch baselines without a verdict
-//! are findings, and so are proofs that were changed after the fact.
+//! Nothing that a commit says is believed. The proof must hash to its name, be about this base and
+//! this patch, give the same verdict when it is judged again, and obey the gate of its base.
+//! Commits that change baselines without a verdict are findings, and so are proofs that were
+//! changed later.
 
 mod figures;
 mod files;
 mod proof;
 
+use outpace_text::{plain, short};
+
 use crate::message::{Trailers, parse_trailers};
 use crate::{Commit, Repo, RepoError};
 
-/// What the audit says of one commit.
+/// Longest finding and summary: both quote untrusted text.
+const FINDING_CHARS: usize = 500;
+const SUMMARY_CHARS: usize = 100;
+
+/// What the audit says about one commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audited {
     /// The commit.
@@ -20,24 +27,17 @@ pub struct Audited {
     pub summary: String,
     /// The verdicts that it claims.
     pub verdict_ids: Vec<String>,
-    /// What does not hold; empty for a commit that proves itself.
+    /// What is wrong; empty for a commit that is verified.
     pub findings: Vec<String>,
 }
 
-/// Why the audit could not be done. What does not hold is a finding, never an error.
-#[derive(Debug, thiserror::Error)]
-pub enum AuditError {
-    /// The history cannot be read.
-    #[error("audit: {0}")]
-    Repo(#[from] RepoError),
-}
-
-/// Audits the commits of a range `A..B` (default: the history of HEAD), oldest first, side branches included: a proof that
-/// came in by a merge is checked where it was made. Commits that neither claim a verdict nor break a rule are left out.
+/// Audits the commits of a range `A..B` (default: the history of HEAD), oldest first, side branches
+/// included: a proof that came in by a merge is checked where it was made. Commits that neither
+/// claim a verdict nor break a rule are left out. What is wrong is a finding, never an error.
 ///
 /// # Errors
 /// The range is unknown or git cannot read it.
-pub fn audit(repo: &Repo, range: Option<&str>) -> Result<Vec<Audited>, AuditError> {
+pub fn audit(repo: &Repo, range: Option<&str>) -> Result<Vec<Audited>, RepoError> {
     let mut audited = Vec::new();
     for commit in repo.all_commits(range.unwrap_or("HEAD"))? {
         let trailers = parse_trailers(&repo.message(&commit.id)?);
@@ -55,13 +55,13 @@ pub fn audit(repo: &Repo, range: Option<&str>) -> Result<Vec<Audited>, AuditErro
 }
 
 fn report(commit: Commit, trailers: Trailers, findings: Vec<String>) -> Audited {
-    let short = &commit.id[..12];
+    let id = short(&commit.id);
     Audited {
         findings: findings
             .iter()
-            .map(|finding| outpace_record::plain(&format!("commit {short}: {finding}"), 500))
+            .map(|finding| plain(&format!("commit {id}: {finding}"), FINDING_CHARS))
             .collect(),
-        summary: outpace_record::plain(&commit.summary, 100),
+        summary: plain(&commit.summary, SUMMARY_CHARS),
         verdict_ids: trailers.verdicts,
         commit: commit.id,
     }

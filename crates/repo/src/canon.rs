@@ -1,8 +1,10 @@
-//! The canonical form of a patch: what it changes, whatever its line numbers, context, comments and spacing.
+//! The canonical form of a patch: what it changes, without line numbers, context, comments and
+//! spacing.
 //!
-//! Both versions of a file are stripped of comments and spacing as a whole (a hunk alone does not show where a comment or a
-//! string began), then compared; the removed and added lines that remain are hashed. Two patches with the same hash are
-//! copies of each other, and a patch with nothing left changes no code.
+//! Comments and spacing are taken out of both versions of a file as a whole, because a hunk alone
+//! does not show where a comment or a string began. Then the versions are compared, and the removed
+//! and added lines are hashed. Two patches with the same hash are copies of each other, and a patch
+//! with no lines left changes no code.
 
 mod lexer;
 mod lines;
@@ -68,7 +70,8 @@ fn changed_lines(change: &Change, language: Language) -> Result<Vec<u8>, git2::E
     options.context_lines(0).interhunk_lines(0).force_text(true);
     let patch = git2::Patch::from_buffers(&old, None, &new, None, Some(&mut options))?;
     for hunk in 0..patch.num_hunks() {
-        // Where a hunk stands does not count, but what is removed here and added there is no replacement.
+        // The place of a hunk does not count, but a line removed here and one added there are not a
+        // replacement.
         lines.extend_from_slice(b"@\n");
         for line in 0..patch.num_lines_in_hunk(hunk)? {
             let line = patch.line_in_hunk(hunk, line)?;
@@ -77,6 +80,15 @@ fn changed_lines(change: &Change, language: Language) -> Result<Vec<u8>, git2::E
                 lines.extend_from_slice(line.content());
             }
         }
+    }
+    // A file without code matters too: an empty `__init__.py` makes a package.
+    if lines.is_empty() && change.old.is_some() != change.new.is_some() {
+        let what = if change.new.is_some() {
+            "added\n"
+        } else {
+            "deleted\n"
+        };
+        lines.extend_from_slice(what.as_bytes());
     }
     Ok(lines)
 }

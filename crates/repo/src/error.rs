@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why git work could not be done. Every message names the path, revision or patch that it is about.
+/// Why work with git could not be done. Every message names its path, revision or patch.
 #[derive(Debug, thiserror::Error)]
 pub enum RepoError {
     /// There is no repository here.
@@ -12,19 +12,19 @@ pub enum RepoError {
         /// Where it was looked for.
         path: PathBuf,
     },
-    /// A repository without files.
+    /// A repository without a work tree.
     #[error("{} is a bare repository: there are no files to work with. Hint: run in a clone or a worktree of it", path.display())]
     Bare {
         /// The repository.
         path: PathBuf,
     },
-    /// A repository that belongs to somebody else.
+    /// A repository of another user.
     #[error("{} belongs to another user. Hint: `git config --global --add safe.directory {}`", path.display(), path.display())]
     OtherOwner {
         /// The repository.
         path: PathBuf,
     },
-    /// A repository in which nothing was ever committed.
+    /// A repository without commits.
     #[error("{} has no commits yet. Hint: commit your files first: `git add -A && git commit`", path.display())]
     NoCommits {
         /// The repository.
@@ -36,8 +36,8 @@ pub enum RepoError {
         /// What was asked for.
         rev: String,
     },
-    /// A tree or commit id that the repository does not hold.
-    #[error("there is no tree `{id}` in this repository")]
+    /// A tree or commit id that is not in the repository.
+    #[error("no tree `{id}` in this repository")]
     NoTree {
         /// What was asked for.
         id: String,
@@ -70,7 +70,7 @@ pub enum RepoError {
         /// The most that is taken.
         limit: u64,
     },
-    /// Text that is no patch.
+    /// Text that is not a patch.
     #[error(
         "not a patch: {reason}. Hint: outpace reads what `git diff` and `git format-patch` write, headers included"
     )]
@@ -79,7 +79,7 @@ pub enum RepoError {
         reason: String,
     },
     /// A patch for another tree.
-    #[error("the patch does not apply to `{path}`{}: {reason}. Hint: make it against the base, tree {base}", if hunk.is_empty() { String::new() } else { format!(", hunk {hunk}") })]
+    #[error("the patch does not apply to `{path}`{}: {reason}. Hint: {hint}", if hunk.is_empty() { String::new() } else { format!(", hunk {hunk}") })]
     DoesNotApply {
         /// The file.
         path: String,
@@ -87,29 +87,35 @@ pub enum RepoError {
         hunk: String,
         /// Why not.
         reason: String,
-        /// Tree that it was applied to.
-        base: String,
+        /// What to do about it.
+        hint: String,
     },
-    /// The file system said no.
-    #[error("{}: {source}", path.display())]
+    /// I/O error. The message has the cause, so the cause is not a `source` as well.
+    #[error("I/O error at {}: {cause}", path.display())]
     Io {
-        /// The file or folder.
+        /// The file or directory.
         path: PathBuf,
-        /// What it said.
-        source: io::Error,
+        /// What the operating system says.
+        cause: io::Error,
     },
-    /// git said no.
-    #[error("git: {doing}: {message}")]
+    /// libgit2 error.
+    #[error("libgit2 error while {doing}: {message}")]
     Git {
         /// What was being done.
         doing: String,
-        /// What it said.
+        /// What libgit2 says.
         message: String,
     },
 }
 
 impl RepoError {
-    /// Whether the disk or git itself failed, and not what was asked for.
+    pub(crate) fn not_a_patch(reason: impl Into<String>) -> Self {
+        Self::NotAPatch {
+            reason: reason.into(),
+        }
+    }
+
+    /// Whether I/O or libgit2 failed, so that the request itself may be right.
     pub fn is_environment(&self) -> bool {
         matches!(self, Self::Io { .. } | Self::Git { .. })
     }
@@ -129,16 +135,16 @@ impl<T> Doing<T> for Result<T, git2::Error> {
     }
 }
 
-/// Turns an I/O error into ours with the path that it happened at.
+/// Turns an I/O error into ours with its path.
 pub(crate) trait AtPath<T> {
     fn at(self, path: &Path) -> Result<T, RepoError>;
 }
 
 impl<T> AtPath<T> for io::Result<T> {
     fn at(self, path: &Path) -> Result<T, RepoError> {
-        self.map_err(|source| RepoError::Io {
+        self.map_err(|cause| RepoError::Io {
             path: path.to_owned(),
-            source,
+            cause,
         })
     }
 }

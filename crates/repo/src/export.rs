@@ -1,8 +1,9 @@
-//! A tree as plain files: the blobs as they are stored, without filters, hooks, attributes or submodules.
+//! A tree as plain files: the blobs as they are stored, without filters, hooks, attributes or
+//! submodules.
 //!
-//! Modification times are part of the contract. With the base's build folder restored beside them, files that equal the
-//! base carry one fixed old time and files that differ carry the current time, so that cargo rebuilds exactly what a patch
-//! changed.
+//! Modification times are part of the contract. Files that equal the base have one fixed old time,
+//! files that differ have the current time. With the base's build directory beside them cargo then
+//! rebuilds exactly what a patch changed.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
@@ -15,13 +16,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use globset::GlobSet;
 
-use crate::disk::{holds, make_parents, place_link, remove_any};
 use crate::error::{AtPath, Doing};
+use crate::safe_write::{has_content, make_parents, place_link, remove_any};
 use crate::trees::{MODE_EXECUTABLE, MODE_GITLINK, MODE_LINK, TreeFile, index_entry};
 use crate::{Repo, RepoError, paths};
 
-/// 2020-01-01T00:00:00Z: the modification time of files that equal the base. Any moment before the first build would do.
+/// 2020-01-01T00:00:00Z: the modification time of files that equal the base. Any time before the
+/// first build would do.
 const PRISTINE_TIME_S: u64 = 1_577_836_800;
+
+/// Longest title of the commit in a scratch worktree.
+const TITLE_CHARS: usize = 72;
 
 /// What to export, and beside what.
 #[derive(Debug, Clone)]
@@ -30,7 +35,7 @@ pub struct ExportOptions {
     pub only: Vec<String>,
     /// Tree that modification times are relative to: the base. Default: the exported tree itself.
     pub pristine: Option<String>,
-    /// Names at the top of the folder that are left alone, such as `target` or `.git`.
+    /// Names at the top of the directory that are left alone, such as `target` or `.git`.
     pub keep: Vec<String>,
 }
 
@@ -47,10 +52,11 @@ impl Default for ExportOptions {
 type Files = BTreeMap<PathBuf, TreeFile>;
 
 impl Repo {
-    /// Makes `dir` hold exactly the files of a tree: creates and overwrites where needed, deletes what does not belong.
+    /// Makes the files in `dir` exactly those of a tree: creates and overwrites where needed,
+    /// deletes the rest.
     ///
     /// # Errors
-    /// A path or link of the tree leads out of `dir`, a glob is bad, or the disk says no.
+    /// A path or link of the tree leads out of `dir`, a glob is bad, or there is an I/O error.
     pub fn export(&self, tree: &str, dir: &Path, options: &ExportOptions) -> Result<(), RepoError> {
         let globs = paths::globs(&options.only)?;
         let wanted = self.selected(tree, &globs)?;
@@ -73,7 +79,8 @@ impl Repo {
         date_folders(dir, &folders, &wanted, &pristine, now)
     }
 
-    /// Exports a tree to `dir` and makes that a repository of its own with a single commit: no remotes, no history.
+    /// Exports a tree to `dir` and makes that a repository of its own with a single commit, without
+    /// remotes or history.
     ///
     /// # Errors
     /// As [`Repo::export`], or git cannot create the repository.
@@ -83,7 +90,7 @@ impl Repo {
             .selected(tree, &paths::globs(&["**".into()])?)?
             .into_values()
             .collect();
-        self.init_scratch(dir, &files, &outpace_record::plain(title, 72))
+        self.init_scratch(dir, &files, &outpace_text::plain(title, TITLE_CHARS))
             .doing(|| format!("making a repository in {}", dir.display()))
     }
 
@@ -95,7 +102,7 @@ impl Repo {
             .no_reinit(true);
         let scratch = git2::Repository::init_opts(dir, &options)?;
         let mut config = scratch.config()?;
-        // So that the agent may commit, and finds its files unchanged whatever the user's settings say.
+        // So that the agent may commit, and finds its files unchanged under any user settings.
         for (key, value) in [
             ("user.name", "agent"),
             ("user.email", "agent@localhost"),
@@ -146,7 +153,7 @@ impl Repo {
         if file.mode == MODE_LINK {
             return place_link(&at, path, OsStr::from_bytes(&content));
         }
-        if !holds(&at, &content) {
+        if !has_content(&at, &content) {
             remove_any(&at)?;
             let mut out = OpenOptions::new()
                 .write(true)
@@ -181,7 +188,7 @@ fn folders_of(files: &Files) -> HashSet<PathBuf> {
         .collect()
 }
 
-/// Deletes everything in a folder that is not wanted there, without following links.
+/// Deletes everything in a directory that is not wanted there, without following links.
 fn prune(
     dir: &Path,
     folder: &Path,
@@ -208,7 +215,8 @@ fn prune(
     Ok(())
 }
 
-/// Build scripts may watch whole folders, so their times follow the same rule: now where a file of the base is gone.
+/// Build scripts may watch whole directories, so their times follow the same rule: the current time
+/// if a file of the base is gone.
 fn date_folders(
     dir: &Path,
     folders: &HashSet<PathBuf>,

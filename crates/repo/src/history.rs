@@ -1,7 +1,8 @@
 //! The history: every run, verdict and attempt as an immutable file under `refs/outpace/history`.
 //!
-//! A record is named by the hash of its bytes and stands in a folder of its kind and day, so writers never touch each
-//! other's files: whoever finds the reference moved reads it again and adds to that. Nothing is ever rewritten or dropped.
+//! A record is named by the hash of its bytes, in a directory of its kind and day, so that writers
+//! never change each other's files. A writer that finds the reference moved reads it again and adds
+//! to that. Nothing is ever rewritten or dropped.
 
 mod error;
 mod layout;
@@ -12,16 +13,17 @@ use std::collections::{BTreeMap, HashMap};
 use git2::build::TreeUpdateBuilder;
 use git2::{ErrorCode, FileMode, ObjectType, Oid, Tree};
 use outpace_record::{ended_at, record_id};
+use outpace_text::short;
 
 use crate::error::Doing;
 use crate::merge::lost_race;
 use crate::{Repo, paths};
 pub use error::HistoryError;
-use layout::{entry_of, file_path, pause};
+pub use layout::Entry;
+use layout::{REFERENCE, entry_of, file_path, pause};
 
-const REFERENCE: &str = "refs/outpace/history";
-
-/// How often a writer tries again when others were faster. With 8 writers at once the worst case seen is below 40.
+/// How often a writer tries again when others were faster. With 8 writers at once the worst case
+/// seen is below 40.
 const TRIES: u32 = 500;
 const TRIES_OF_CHECK: u32 = 40;
 
@@ -30,18 +32,7 @@ pub struct History<'a> {
     repo: &'a Repo,
 }
 
-/// A record in the history.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
-    /// Day, `2026-05-19`.
-    pub date: String,
-    /// `run`, `verdict`, `attempt`, ...
-    pub kind: String,
-    /// Its record id.
-    pub id: String,
-}
-
-/// The records of one day: where they stand.
+/// The records of one day, not yet read.
 #[derive(Debug, Clone, Default)]
 pub struct Day(Vec<(String, Oid)>);
 
@@ -53,16 +44,21 @@ impl Repo {
 }
 
 impl History<'_> {
-    /// Adds records (kind, date, JSON) in one commit and returns their ids. What is there already stays as it is.
+    /// Adds records (kind, date, JSON) in one commit and returns their ids. Records that are there
+    /// already stay as they are.
     ///
     /// # Errors
-    /// A kind or date is impossible, others keep writing all the time, or git says no.
+    /// A kind or date is not valid, other writers were always faster, or libgit2 error.
     pub fn append(&self, records: &[(&str, &str, &str)]) -> Result<Vec<String>, HistoryError> {
         let mut files = Vec::with_capacity(records.len());
         let mut ids = Vec::with_capacity(records.len());
         for (kind, date, json) in records {
             let id = record_id(json.as_bytes());
-            files.push((file_path(kind, date, &id)?, self.store(json.as_bytes())?));
+            let path = file_path(kind, date, &id).ok_or_else(|| HistoryError::BadRecord {
+                kind: (*kind).to_owned(),
+                date: (*date).to_owned(),
+            })?;
+            files.push((path, self.store(json.as_bytes())?));
             ids.push(id);
         }
         if records.is_empty() {
@@ -74,10 +70,10 @@ impl History<'_> {
         Ok(ids)
     }
 
-    /// Whether records can be added: better known before hours of measuring than after.
+    /// Whether records can be added. Ask this before hours of measuring.
     ///
     /// # Errors
-    /// The reference is damaged, or somebody holds its lock.
+    /// The reference is damaged, or another process has its lock.
     pub fn check(&self) -> Result<(), HistoryError> {
         self.tree_of(self.tip_id()?)?;
         for attempt in 0..TRIES_OF_CHECK {
@@ -100,7 +96,7 @@ impl History<'_> {
     /// All records, oldest day first.
     ///
     /// # Errors
-    /// git says no.
+    /// libgit2 error.
     pub fn list(&self) -> Result<Vec<Entry>, HistoryError> {
         let Some(tip) = self.tip()? else {
             return Ok(Vec::new());
@@ -117,7 +113,7 @@ impl History<'_> {
     /// Records of a kind, or of all, day by day, oldest first; not yet read.
     ///
     /// # Errors
-    /// git says no.
+    /// libgit2 error.
     pub fn days(&self, kind: Option<&str>) -> Result<Vec<Day>, HistoryError> {
         let Some(tip) = self.tip()? else {
             return Ok(Vec::new());
@@ -152,7 +148,7 @@ impl History<'_> {
             .collect())
     }
 
-    /// The JSON of the record whose id begins so.
+    /// The JSON of the record whose id has this prefix.
     ///
     /// # Errors
     /// There is none, there are several, or its content does not match its name.
@@ -177,7 +173,7 @@ impl History<'_> {
                 candidates: several
                     .iter()
                     .take(5)
-                    .map(|(id, ..)| id[..16].to_owned())
+                    .map(|(id, ..)| short(id).to_owned())
                     .collect(),
             }),
         }
@@ -186,12 +182,12 @@ impl History<'_> {
     /// The commit that the history is at, if anything was ever written.
     ///
     /// # Errors
-    /// git says no.
+    /// libgit2 error.
     pub fn tip(&self) -> Result<Option<String>, HistoryError> {
         Ok(self.tip_id()?.map(|tip| tip.to_string()))
     }
 
-    /// Builds on the tip and swaps the reference, again and again until nobody got in between.
+    /// Builds on the tip and swaps the reference, until no other writer was in between.
     fn update(
         &self,
         message: &str,
@@ -245,7 +241,8 @@ impl History<'_> {
         self.repo.try_swap(REFERENCE, tip, commit, message)
     }
 
-    /// A tree with more files; only the folders on their paths are written anew. A file that is there already is not touched.
+    /// A tree with more files. Only the directories on their paths are written again, and a file
+    /// that is there already is not changed.
     fn plus(&self, tree: &Tree<'_>, files: &[(String, Oid)]) -> Result<Oid, HistoryError> {
         let mut update = TreeUpdateBuilder::new();
         let mut fresh = false;
@@ -296,7 +293,7 @@ impl History<'_> {
         let files = self.repo.files_of(&self.repo.tree(&commit)?)?;
         Ok(files
             .into_iter()
-            .map(|file| (paths::shown(&file.path), file.id))
+            .map(|file| (paths::name(&file.path), file.id))
             .collect())
     }
 
@@ -317,7 +314,8 @@ impl History<'_> {
         if record_id(blob.content()) != entry.id {
             return Err(damaged("its content has another hash"));
         }
-        let text = std::str::from_utf8(blob.content()).map_err(|_| damaged("it is not UTF-8"))?;
+        let text =
+            std::str::from_utf8(blob.content()).map_err(|_| damaged("it is not valid UTF-8"))?;
         Ok(text.to_owned())
     }
 }

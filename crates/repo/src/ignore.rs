@@ -1,4 +1,4 @@
-//! The ignore rules of a tree, apart from what any work tree or user setting says.
+//! The ignore rules of a tree, independent of any work tree and of the user's settings.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -7,10 +7,10 @@ use std::path::Path;
 use git2::Repository;
 use tempfile::TempDir;
 
-use crate::error::Doing;
+use crate::error::{AtPath, Doing};
 use crate::{ExportOptions, Repo, RepoError};
 
-/// A repository of its own that holds nothing but the `.gitignore` files of a tree. Gone when dropped.
+/// A temporary repository with nothing but the `.gitignore` files of a tree. Deleted on drop.
 pub(crate) struct IgnoreRules {
     git: Repository,
     _dir: TempDir,
@@ -19,7 +19,7 @@ pub(crate) struct IgnoreRules {
 impl IgnoreRules {
     pub(crate) fn of_tree(repo: &Repo, tree: &str) -> Result<Self, RepoError> {
         let temp = std::env::temp_dir();
-        let dir = tempfile::tempdir().map_err(|source| RepoError::Io { path: temp, source })?;
+        let dir = tempfile::tempdir().at(&temp)?;
         let only = vec!["**/.gitignore".to_owned()];
         repo.export(
             tree,

@@ -1,13 +1,15 @@
-//! Merging: a commit on a branch, by compare-and-swap, without a look at the user's index or files.
+//! Merges: a commit on a branch by compare-and-swap. The user's index and files are not touched.
 
 use std::path::PathBuf;
 
 use git2::{ErrorCode, Oid, Reference, Signature};
+use outpace_text::short;
 
 use crate::error::Doing;
 use crate::{Repo, RepoError};
 
-/// How often a reference that another process holds locked is tried again; its lock lasts for microseconds.
+/// How often a reference that another process has locked is tried again. Such a lock lasts for
+/// microseconds.
 const LOCK_TRIES: u32 = 50;
 
 /// A merge to make.
@@ -15,7 +17,8 @@ const LOCK_TRIES: u32 = 50;
 pub struct MergeRequest {
     /// Name of the branch.
     pub into: String,
-    /// Commit that the branch must point to: the base. `None`: the branch must not exist yet and is created.
+    /// Commit that the branch must point to: the base. `None`: the branch must not exist yet and is
+    /// created.
     pub expected_tip: Option<String>,
     /// Commit that was measured against, the parent of the merge.
     pub base: String,
@@ -31,15 +34,15 @@ pub struct MergeRequest {
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
     /// The branch is not where it was when the patch was measured.
-    #[error("branch {branch} moved to {} meanwhile. Hint: measure the patch again on the new tip", now.as_deref().unwrap_or("nothing (it was deleted)"))]
+    #[error("branch {branch} moved to {} meanwhile. Hint: measure the patch again on the new tip", now.as_deref().map_or("nothing (it was deleted)", short))]
     Moved {
         /// The branch.
         branch: String,
         /// Where it is now.
         now: Option<String>,
     },
-    /// The branch is somebody's checked-out files.
-    #[error("branch {branch} is checked out in {}: its files would look changed. Hint: merge into another branch, for example outpace/{branch}, and take it over with `git merge --ff-only outpace/{branch}`", path.display())]
+    /// The branch is checked out in a worktree.
+    #[error("branch {branch} is checked out in {}: its files would look changed. Hint: merge into another branch, for example outpace/{branch}, then update it with `git merge --ff-only outpace/{branch}`", path.display())]
     CheckedOut {
         /// The branch.
         branch: String,
@@ -47,12 +50,12 @@ pub enum MergeError {
         path: PathBuf,
     },
     /// A name that git does not allow.
-    #[error("`{branch}` is no name for a branch")]
+    #[error("`{branch}` is not a valid branch name")]
     BadBranch {
         /// The name.
         branch: String,
     },
-    /// git keeps `a` as a file and `a/b` in a folder of that name: there cannot be both.
+    /// git keeps `a` as a file and `a/b` in a directory of that name, so there cannot be both.
     #[error(
         "branch {branch} cannot be made beside branch {other}. Hint: name another branch with --into"
     )]
@@ -64,7 +67,9 @@ pub enum MergeError {
     },
     /// The tip and the measured base are not the same commit.
     #[error(
-        "branch {branch} is at {tip}, but the patch was measured against {base}. Hint: measure it again on the tip"
+        "branch {branch} is at {}, but the patch was measured against {}. Hint: measure it again on the tip",
+        short(tip),
+        short(base)
     )]
     NotTheBase {
         /// The branch.
@@ -76,7 +81,9 @@ pub enum MergeError {
     },
     /// A move that would lose commits.
     #[error(
-        "branch {branch} cannot be fast-forwarded from {from} to {to}: that would lose commits"
+        "branch {branch} cannot be fast-forwarded from {} to {}: that would lose commits",
+        short(from),
+        short(to)
     )]
     NotFastForward {
         /// The branch.
@@ -86,16 +93,17 @@ pub enum MergeError {
         /// Where it should go.
         to: String,
     },
-    /// git or the disk said no.
+    /// libgit2 error or I/O error.
     #[error(transparent)]
     Repo(#[from] RepoError),
 }
 
 impl Repo {
-    /// Whether a branch may be moved at all. To be asked before anything is measured.
+    /// Whether a branch may be moved at all. Ask this before anything is measured.
     ///
     /// # Errors
-    /// The name is impossible beside the branches that there are, or the branch is checked out in a worktree.
+    /// The name is not valid or not possible beside the existing branches, or the branch is checked
+    /// out in a worktree.
     pub fn check_mergeable(&self, into: &str) -> Result<(), MergeError> {
         let branch = into.to_owned();
         if !git2::Branch::name_is_valid(into).unwrap_or(false)
@@ -129,10 +137,12 @@ impl Repo {
         Ok(Some(name))
     }
 
-    /// Commits the candidate with its proof and moves the branch to that commit, if the branch is still where it was.
+    /// Commits the candidate with its proof and moves the branch to that commit, if the branch is
+    /// still where it was.
     ///
     /// # Errors
-    /// The branch moved, is checked out or is not at the base; a path is refused; git says no. Nothing moved then.
+    /// The branch moved, is checked out or is not at the base; a path is refused; libgit2 error.
+    /// The branch has not moved then.
     pub fn merge(&self, request: &MergeRequest) -> Result<String, MergeError> {
         self.check_mergeable(&request.into)?;
         let base = self.commit_id(&request.base)?;
@@ -164,7 +174,8 @@ impl Repo {
         Ok(commit.to_string())
     }
 
-    /// Moves a branch forward to a commit, if it is still where it was expected (`None`: it must not exist yet).
+    /// Moves a branch forward to a commit, if it is still at `expected` (`None`: it must not exist
+    /// yet).
     ///
     /// # Errors
     /// As [`Repo::merge`]; or the commit does not follow the branch.
@@ -246,7 +257,7 @@ impl Repo {
                 }
             }
         }
-        let message = "another process holds its lock file".to_owned();
+        let message = "another process has its lock file".to_owned();
         Err(RepoError::Git {
             doing: format!("moving branch {branch}"),
             message,
@@ -262,7 +273,8 @@ impl Repo {
         to: Oid,
         log: &str,
     ) -> Result<(), git2::Error> {
-        // The zero id means "must not exist" and is compared under the reference's lock; a plain creation would look before it locks.
+        // The zero id means "must not exist" and is compared under the reference's lock. A plain
+        // creation would check before it locks.
         let expected = expected.unwrap_or(Oid::ZERO_SHA1);
         self.git
             .reference_matching(name, to, true, expected, &log.replace('\0', " "))
@@ -270,7 +282,7 @@ impl Repo {
     }
 }
 
-/// Whether a swap failed because somebody else was faster.
+/// Whether a swap failed because another writer was faster.
 pub(crate) fn lost_race(error: &git2::Error) -> bool {
     matches!(
         error.code(),

@@ -1,8 +1,10 @@
-//! Commit messages of merges, and the trailers in them. What agents wrote goes into the body and can never become a trailer.
+//! Commit messages of merges, and the trailers in them. Text from agents goes into the body and can
+//! never become a trailer.
 
 use std::borrow::Borrow;
 
-use outpace_record::{Verdict, plain};
+use outpace_record::Verdict;
+use outpace_text::plain;
 
 /// Longest subject line.
 const SUBJECT_CHARS: usize = 72;
@@ -23,7 +25,7 @@ pub struct Trailers {
     pub agents: Vec<String>,
 }
 
-/// What `Outpace-Proven` says of a verdict: `gpt-nano +3.1% (at least +2.2%)`.
+/// The `Outpace-Proven` text of a verdict: `gpt-nano +3.1% (at least +2.2%)`.
 pub fn proven_text(verdict: &Verdict) -> String {
     let percent = |gain: Option<f64>| {
         gain.map_or("unknown".to_owned(), |gain| {
@@ -38,7 +40,8 @@ pub fn proven_text(verdict: &Verdict) -> String {
     )
 }
 
-/// The message of a merge that these verdicts (each with its record id) prove. Title, body and agent may be hostile text.
+/// The message of a merge that these verdicts (each with its record id) prove. Title, body and
+/// agent may be hostile text.
 pub fn merge_message<V: Borrow<Verdict>>(
     title: &str,
     body: &str,
@@ -84,7 +87,7 @@ pub fn parse_trailers(message: &str) -> Trailers {
             continue;
         };
         let value = value.trim().to_owned();
-        // git shows them whatever their case.
+        // git ignores the case of trailers.
         match key.trim_end().to_ascii_lowercase().as_str() {
             "outpace-verdict" => trailers.verdicts.push(value),
             "outpace-proven" => trailers.proven.push(value),
@@ -96,7 +99,8 @@ pub fn parse_trailers(message: &str) -> Trailers {
     trailers
 }
 
-/// A body of plain lines; those that look like a trailer are quoted, for readers that are less strict than we are.
+/// A body of plain lines. Those that look like a trailer are quoted, for tools that read trailers
+/// less strictly than this crate.
 fn tame(body: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in body.lines().take(BODY_LINES) {

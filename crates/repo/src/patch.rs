@@ -1,4 +1,4 @@
-//! The difference between two trees as git sees it, and patches as text applied to a tree.
+//! The difference between two trees, as git sees it.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,8 @@ pub struct Patch {
     pub text: String,
     /// The files it touches, in path order.
     pub files: Vec<FileChange>,
-    /// Canonical hash: equal for patches that differ only in line numbers, context, comments and spacing.
+    /// Canonical hash: equal for patches that differ only in line numbers, context, comments and
+    /// spacing.
     pub sha256: String,
     /// Lines added.
     pub added: usize,
@@ -35,7 +36,7 @@ pub struct FileChange {
     pub old_path: Option<String>,
     /// Git's file mode before; 0 where there was no file.
     pub old_mode: u32,
-    /// Git's file mode after; 0 where there is no file any more.
+    /// Git's file mode after; 0 where the file is deleted.
     pub new_mode: u32,
     /// What happens to it.
     pub status: FileStatus,
@@ -52,11 +53,11 @@ pub struct FileChange {
 pub enum FileStatus {
     /// It is new.
     Added,
-    /// It goes away.
+    /// It is deleted.
     Deleted,
     /// Its content or mode changes.
     Modified,
-    /// It gets another path.
+    /// It has another path.
     Renamed,
 }
 
@@ -66,7 +67,8 @@ impl Patch {
         self.files.is_empty()
     }
 
-    /// Whether it changes comments and spacing only, all of it in languages whose comments are known.
+    /// Whether it changes comments and spacing only, all of it in languages whose comments are
+    /// known. False if a file is added, deleted, renamed or changes its mode.
     pub fn only_comments(&self) -> bool {
         self.only_comments
     }
@@ -107,7 +109,7 @@ impl Repo {
 
     fn diff(&self, old: &Tree<'_>, new: &Tree<'_>, text: bool) -> Result<Diff<'_>, git2::Error> {
         let mut options = DiffOptions::new();
-        // Everything that a user's settings could change is set, so that a patch reads the same on every machine.
+        // All that a user's settings could change is set here: a patch reads the same everywhere.
         options
             .context_lines(3)
             .interhunk_lines(0)
@@ -157,9 +159,9 @@ impl Repo {
                 None => (0, 0, 0),
             };
             files.push(FileChange {
-                path: paths::shown(path_of(&delta)),
+                path: paths::name(path_of(&delta)),
                 old_path: (delta.status() == Delta::Renamed)
-                    .then(|| paths::shown(delta.old_file().path_bytes().unwrap_or_default())),
+                    .then(|| paths::name(delta.old_file().path_bytes().unwrap_or_default())),
                 old_mode: u32::from(delta.old_file().mode()),
                 new_mode: u32::from(delta.new_file().mode()),
                 status: status_of(delta.status()),
@@ -180,7 +182,8 @@ impl Repo {
             .is_ok_and(|blob| !is_text(blob.content()))
     }
 
-    /// Two paths of the candidate that are one file where case does not count, if the patch brings in either.
+    /// Two paths of the candidate that are one file where case does not count, if the patch adds
+    /// one of them.
     fn case_clash(
         &self,
         files: &[FileChange],
@@ -197,7 +200,7 @@ impl Repo {
         let all = self
             .files_of(candidate)?
             .into_iter()
-            .map(|file| paths::shown(&file.path));
+            .map(|file| paths::name(&file.path));
         let clash = |path: String| {
             let known = fresh
                 .get(&path.to_lowercase())

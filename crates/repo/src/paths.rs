@@ -1,4 +1,4 @@
-//! Paths and globs: which paths may be written at all, and which look like a trick.
+//! Paths and globs: which paths may be written at all, and which are suspicious.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -7,7 +7,7 @@ use crate::RepoError;
 /// Whether `patterns` are globs.
 ///
 /// # Errors
-/// Names the first that is none.
+/// The first that is not one, with the reason.
 pub fn check_globs(patterns: &[String]) -> Result<(), RepoError> {
     globs(patterns).map(drop)
 }
@@ -30,10 +30,10 @@ pub(crate) fn globs(patterns: &[String]) -> Result<GlobSet, RepoError> {
         .map_err(|error| bad(&patterns.join(", "), &error))
 }
 
-/// Why a path of a tree must never be written to a disk, if so.
+/// Why a path of a tree must never be written to disk, if so.
 pub(crate) fn unsafe_path(path: &[u8]) -> Option<&'static str> {
     if path.is_empty() || path.contains(&0) {
-        return Some("it is no file name");
+        return Some("it is not a file name");
     }
     if path.starts_with(b"/") {
         return Some("it is absolute");
@@ -52,7 +52,8 @@ fn unsafe_component(name: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Why a path in a patch is refused as a trick, if so. Stricter than [`unsafe_path`]: nobody needs such names for kernels.
+/// Why a path in a patch is refused as a trick, if so. Stricter than [`unsafe_path`]: no kernel
+/// needs such a name.
 pub(crate) fn suspicious_path(path: &str) -> Option<&'static str> {
     if let Some(why) = unsafe_path(path.as_bytes()) {
         return Some(why);
@@ -63,7 +64,7 @@ pub(crate) fn suspicious_path(path: &str) -> Option<&'static str> {
     if path.contains('\\') {
         return Some("it has a backslash");
     }
-    if path.chars().any(|c| c.is_control() || is_invisible(c)) {
+    if path.chars().any(is_hidden) {
         return Some("it has control, direction or invisible characters");
     }
     path.split('/').find_map(|name| {
@@ -76,22 +77,31 @@ pub(crate) fn suspicious_path(path: &str) -> Option<&'static str> {
     })
 }
 
-/// Characters that change how a name is shown without being seen.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}')
+/// Whether a character is not shown, or changes how others are shown. Variation selectors count as
+/// visible in other text, where emoji need them; two names must not differ by one.
+fn is_hidden(c: char) -> bool {
+    let selector = matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
+    selector
+        || c.is_control()
+        || outpace_text::plain(c.encode_utf8(&mut [0; 4]), 1).is_empty() && !c.is_whitespace()
 }
 
-/// A path from git as text that is safe to show: not UTF-8 becomes U+FFFD, control characters are escaped.
+/// A path from git as text: bytes that are not UTF-8 become U+FFFD, control characters are escaped.
+/// To compare and to look up; [`shown`] is for messages.
+pub(crate) fn name(path: &[u8]) -> String {
+    escaped(path, char::is_control)
+}
+
+/// A path from git for a message: nothing in it is invisible or changes how the message reads.
 pub(crate) fn shown(path: &[u8]) -> String {
+    escaped(path, is_hidden)
+}
+
+fn escaped(path: &[u8], is_odd: fn(char) -> bool) -> String {
     let text = String::from_utf8_lossy(path);
-    text.chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
+    let escape = |c: char| match is_odd(c) {
+        true => c.escape_default().collect(),
+        false => String::from(c),
+    };
+    text.chars().map(escape).collect()
 }

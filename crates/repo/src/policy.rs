@@ -1,27 +1,12 @@
-//! What a patch may touch: the one hard static rule. It looks at the diff as git sees it and never at what code means.
+//! What a patch may touch: the one static rule. It reads the diff as git sees it and never what
+//! code means.
 
 use outpace_record::PolicyConfig;
 
+use crate::forbidden::forbidding_rule;
 use crate::patch::{FileChange, FileStatus, Patch};
 use crate::trees::{MODE_EXECUTABLE, MODE_GITLINK, MODE_LINK};
 use crate::{RepoError, paths};
-
-/// Never editable, whatever `policy.editable` says: they steer the judge, the build or git itself. Compared in lower case.
-const FORBIDDEN: [&str; 13] = [
-    "outpace.toml",
-    "**/cargo.lock",
-    "**/cargo.toml",
-    "**/build.rs",
-    "**/.cargo/**",
-    "**/rust-toolchain*",
-    "**/rust-toolchain*/**",
-    "**/.gitattributes",
-    "**/.gitmodules",
-    ".github/**",
-    ".ci/**",
-    "baselines/**",
-    "reports/**",
-];
 
 /// Why a patch is refused before anything is built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +22,7 @@ pub enum Violation {
         /// What is odd about it.
         why: &'static str,
     },
-    /// Two names that are one file on some systems.
+    /// Two names that are one file on some file systems.
     #[error("`{path}` and `{other}` are the same file where case does not count")]
     SameButForCase {
         /// The path that the patch brings in.
@@ -163,16 +148,8 @@ fn plain_path(path: &str) -> Result<(), Violation> {
     }
 }
 
-/// Whether no patch may ever touch it.
-pub(crate) fn is_forbidden(path: &str) -> bool {
-    not_forbidden(path).is_err()
-}
-
 fn not_forbidden(path: &str) -> Result<(), Violation> {
-    let lower = path.to_lowercase();
-    let hit =
-        |rule: &&str| paths::globs(&[(*rule).to_owned()]).is_ok_and(|glob| glob.is_match(&lower));
-    match FORBIDDEN.into_iter().find(hit) {
+    match forbidding_rule(path) {
         Some(rule) => Err(Violation::Forbidden {
             path: path.to_owned(),
             rule,

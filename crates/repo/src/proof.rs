@@ -1,4 +1,4 @@
-//! Proofs and baselines: where they stand in the tree, and how a baseline follows from a verdict.
+//! Proofs and baselines: where they are in the tree, and how a baseline follows from a verdict.
 
 use outpace_record::{Anchor, Baseline, Document, Kind, Verdict};
 
@@ -7,15 +7,17 @@ pub(crate) const BASELINES: &str = "baselines";
 /// Folder of the proofs in it.
 pub(crate) const PROOFS: &str = "baselines/proofs/";
 
-/// Where the proof of a merge stands in the tree: `baselines/proofs/<first 16 digits of its record id>.json`.
+/// Where the proof of a merge is in the tree: `baselines/proofs/<16 digits of its record id>.json`.
 pub fn proof_path(verdict_id: &str) -> String {
     let short: String = verdict_id.chars().take(16).collect();
     format!("{PROOFS}{short}.json")
 }
 
-/// The baseline after a merge. It follows from the one before and the verdict alone, so that an audit can compute it again.
+/// The baseline after a merge. It follows from the one before and the verdict alone, so that an
+/// audit can compute it again.
 ///
-/// Without an old one, or where its anchor is of no use any more, the base of the verdict becomes the anchor. Throughput is 0 where the workload does not state it.
+/// Without an old one, or if the verdict cannot be compared with its anchor, the base of the
+/// verdict becomes the anchor. Throughput is 0 if the workload does not state it.
 pub fn next_baseline(old: Option<Baseline>, verdict: &Verdict, verdict_id: &str) -> Baseline {
     let tokens = |pick: fn(&outpace_record::TokensPerS) -> f64| {
         verdict.tokens_per_s.as_ref().map_or(0.0, pick)
@@ -32,7 +34,7 @@ pub fn next_baseline(old: Option<Baseline>, verdict: &Verdict, verdict_id: &str)
             0.0,
         ),
     };
-    // A workload that a merge did not make faster gets its anchor by it, and no gain.
+    // A workload that the merge did not make faster gets an anchor, and no gain.
     let proven = verdict.verdict == Kind::Faster;
     let compound = |so_far: f64, gain: Option<f64>| {
         let gain = gain.filter(|_| proven).unwrap_or(0.0);

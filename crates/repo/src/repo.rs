@@ -1,24 +1,25 @@
-//! A user's repository: finding it, where outpace keeps its own state in it, what is changed in it.
+//! A user's repository: finding it, the directory for outpace's own state, and what has changed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use git2::{ErrorCode, Repository, StatusOptions};
+use git2::{ErrorCode, Repository, Status, StatusOptions};
 
-use crate::RepoError;
 use crate::error::Doing;
+use crate::{RepoError, paths};
 
-/// An open repository with a work tree. It can be moved to another thread; for work on several at once, open one each.
+/// An open repository with a work tree. It can be moved to another thread. To work on several
+/// threads at once, open one on each.
 pub struct Repo {
     pub(crate) git: Repository,
     root: PathBuf,
 }
 
 impl Repo {
-    /// Finds the repository that `path` is in: its work tree, a folder below it, or a linked worktree.
+    /// Finds the repository of `path`: its work tree, a directory below it, or a linked worktree.
     ///
     /// # Errors
-    /// There is none, it belongs to somebody else, it is bare, or it has no commits yet.
+    /// There is none, it belongs to another user, it is bare, or it has no commits yet.
     pub fn discover(path: &Path) -> Result<Self, RepoError> {
         let git = Repository::discover(path).map_err(|error| not_opened(&error, path))?;
         let Some(root) = git.workdir().map(Path::to_owned) else {
@@ -40,9 +41,10 @@ impl Repo {
         &self.root
     }
 
-    /// Where outpace keeps its own files: inside the git folder that all worktrees share, so that no `git status` shows it.
+    /// The directory of outpace's own files. It is inside the git directory that all worktrees
+    /// share, so that no `git status` shows it.
     ///
-    /// It is created if it can be; where it cannot, the first write into it says why.
+    /// It is created if possible; if not, the first write into it says why.
     pub fn state_dir(&self) -> PathBuf {
         let dir = self.git.commondir().join("outpace");
         fs::create_dir_all(&dir).ok();
@@ -59,6 +61,24 @@ impl Repo {
     /// # Errors
     /// git cannot read the work tree or the index.
     pub fn dirty(&self) -> Result<Vec<String>, RepoError> {
+        Ok(self.status()?.into_iter().map(|(path, _)| path).collect())
+    }
+
+    /// Untracked files that are not ignored and match one of the globs, sorted. `git diff` leaves
+    /// them out, so that a patch may lack a new file; after `git add -N` it has them.
+    ///
+    /// # Errors
+    /// A glob is bad, or git cannot read the work tree or the index.
+    pub fn untracked(&self, globs: &[String]) -> Result<Vec<String>, RepoError> {
+        let globs = paths::globs(globs)?;
+        let untracked = self.status()?.into_iter();
+        let untracked =
+            untracked.filter(|(path, status)| status.is_wt_new() && globs.is_match(path));
+        Ok(untracked.map(|(path, _)| path).collect())
+    }
+
+    /// The files that differ from HEAD or the index, and the untracked ones, sorted by path.
+    fn status(&self) -> Result<Vec<(String, Status)>, RepoError> {
         let mut options = StatusOptions::new();
         options
             .include_untracked(true)
@@ -66,16 +86,17 @@ impl Repo {
             .update_index(false);
         let doing = || format!("reading the status of {}", self.root.display());
         let statuses = self.git.statuses(Some(&mut options)).doing(doing)?;
-        let mut paths: Vec<String> = statuses
+        let path = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut files: Vec<(String, Status)> = statuses
             .iter()
-            .map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned())
+            .map(|entry| (path(entry.path_bytes()), entry.status()))
             .collect();
-        paths.sort();
-        Ok(paths)
+        files.sort();
+        Ok(files)
     }
 }
 
-/// The hint of git's needs the whole path.
+/// The hint of `safe.directory` needs the whole path.
 fn not_opened(error: &git2::Error, path: &Path) -> RepoError {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match error.code() {

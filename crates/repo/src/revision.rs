@@ -5,7 +5,7 @@ use git2::{BranchType, ErrorCode, Oid, Sort};
 use crate::error::Doing;
 use crate::{Repo, RepoError};
 
-/// A commit, as far as outpace needs it. The texts are untrusted.
+/// What outpace reads of a commit. The texts are untrusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
     /// Its id in hex.
@@ -35,8 +35,8 @@ impl Repo {
         Ok(describe(&object.peel_to_commit().map_err(unknown)?))
     }
 
-    /// The commits of `A..B` (first parents of B that A does not reach), or the whole first-parent history of a single
-    /// revision; oldest first.
+    /// The commits of `A..B` (first parents of B that A does not reach), or the whole first-parent
+    /// history of a single revision, oldest first.
     ///
     /// # Errors
     /// A revision is unknown, or the history cannot be read.
@@ -100,7 +100,7 @@ impl Repo {
         }
     }
 
-    /// The branch that is checked out here; nothing when HEAD is detached.
+    /// The branch that is checked out here; `None` if HEAD is detached.
     pub fn current_branch(&self) -> Option<String> {
         let head = self.git.head().ok()?;
         if !head.is_branch() {

@@ -6,7 +6,7 @@ use git2::build::TreeUpdateBuilder;
 use git2::{ErrorCode, FileMode, Index, IndexEntry, IndexTime, ObjectType, Oid, Tree};
 
 use crate::error::Doing;
-use crate::policy::is_forbidden;
+use crate::forbidden::is_forbidden;
 use crate::{Repo, RepoError, paths};
 
 /// A symbolic link, as git's file mode.
@@ -49,13 +49,14 @@ impl Repo {
         let names = self
             .files_of(&self.tree(tree)?)?
             .into_iter()
-            .map(|file| paths::shown(&file.path));
+            .map(|file| paths::name(&file.path));
         let mut names: Vec<String> = names.filter(|path| globs.is_match(path)).collect();
         names.sort();
         Ok(names)
     }
 
-    /// The tree in which one file has this content; a new file is a plain one, an existing one keeps its mode.
+    /// The tree in which one file has this content. A new file is a plain one, an existing one
+    /// keeps its mode.
     ///
     /// # Errors
     /// There is no such tree, or the path is refused.
@@ -69,8 +70,9 @@ impl Repo {
         Ok(self.with_files(tree, &[file])?.to_string())
     }
 
-    /// `base` with the files of `candidate` that match the globs, and without those of its own that match and `candidate` lacks: of what a
-    /// commit changes, the part that an agent could have proposed. Files that no patch may touch stay those of `base`.
+    /// `base` with the files that match the globs as `candidate` has them, or without them where
+    /// `candidate` has none: the part of a commit that an agent could have proposed. Files that no
+    /// patch may touch stay those of `base`.
     ///
     /// # Errors
     /// There is no such tree, or a glob cannot be read.
@@ -82,7 +84,7 @@ impl Repo {
     ) -> Result<String, RepoError> {
         let globs = paths::globs(globs)?;
         let matches = |file: &TreeFile| {
-            let path = paths::shown(&file.path);
+            let path = paths::name(&file.path);
             globs.is_match(&*path) && !is_forbidden(&path)
         };
         let mut files = self.files_of(&self.tree(base)?)?;

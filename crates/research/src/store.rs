@@ -1,12 +1,12 @@
 //! Campaigns on disk: one folder each, one file an attempt, every file written whole or not at all.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use outpace_record::{Attempt, Campaign, CampaignState, Document};
 
 use outpace_gate::GateError;
+use outpace_process::write_whole;
 
 /// The folder of all campaigns of a repository.
 #[derive(Debug, Clone)]
@@ -155,13 +155,6 @@ fn read<T: Document>(path: &Path) -> Result<T, GateError> {
     })
 }
 
-/// The new content is on the disk before it takes the old one's name: a kill or a power cut leaves
-/// one or the other.
 fn write(path: &Path, text: &str) -> Result<(), GateError> {
-    let next = path.with_extension("next");
-    let mut file = File::create(&next).map_err(GateError::disk(&next))?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(GateError::disk(&next))?;
-    fs::rename(&next, path).map_err(GateError::disk(path))
+    write_whole(path, text.as_bytes()).map_err(GateError::disk(path))
 }

@@ -1,16 +1,16 @@
-//! `outpace baseline`.
+//! `outpace baseline`: the baselines that proven merges have written.
 
 use anyhow::Result;
-use outpace_record::{Baselines, Document, plain};
+use outpace_record::{Baseline, Baselines, Document};
 use outpace_report::format::{count, gain};
+use outpace_text::{plain, short};
+use outpace_trial::machine;
 
 use crate::exit::OK;
 use crate::options::Options;
 use crate::report_data;
 use crate::setup::open_repo;
 use crate::ui::Terminal;
-use outpace_text::short;
-use outpace_trial::machine;
 
 /// Show the stored baselines.
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,7 @@ enum Verb {
     /// Show the baselines of a revision, this machine's first.
     #[command(after_help = "Example:\n  outpace baseline show --rev outpace/main")]
     Show {
-        /// Revision that holds them.
+        /// Revision to read them from.
         #[arg(long, default_value = "HEAD")]
         rev: String,
         /// Print them as JSON.
@@ -60,31 +60,39 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     }
     let mut ui = Terminal::new(options);
     if baselines.is_empty() {
-        ui.say(
-            "baseline",
-            &format!(
-                "none in {}. Hint: the first proven merge writes one",
-                short(&commit.id)
-            ),
-        );
+        let id = short(&commit.id);
+        let none = format!("none in {id}. Hint: the first proven merge writes one");
+        ui.say("baseline", &none);
     }
-    for b in &baselines {
-        let here = if b.machine_class == class {
-            "  (this machine)"
-        } else {
-            ""
-        };
-        ui.result(&format!(
-            "{}  {}{here}",
-            plain(&b.workload, 60),
-            plain(&b.machine_class, 80)
-        ));
-        let (merges, since) = (b.merges, short(&b.anchor.commit));
-        let from = count(b.anchor.tokens_per_s);
-        ui.result(&format!(
-            "    {} tokens/s   {} since {since} ({from} tokens/s), proven at least {}, {merges} merged   {}   proof {}",
-            count(b.tokens_per_s), gain(b.speedup), gain(b.at_least), b.updated.date(), short(&b.verdict)
-        ));
+    for baseline in &baselines {
+        ui.result(&heading(baseline, &class));
+        ui.result(&figures(baseline));
     }
     Ok(OK)
+}
+
+fn heading(baseline: &Baseline, class: &str) -> String {
+    let here = if baseline.machine_class == class {
+        "  (this machine)"
+    } else {
+        ""
+    };
+    let workload = plain(&baseline.workload, 60);
+    let class = plain(&baseline.machine_class, 80);
+    format!("{workload}  {class}{here}")
+}
+
+fn figures(baseline: &Baseline) -> String {
+    let anchor = &baseline.anchor;
+    format!(
+        "    {} tokens/s   {} since {} ({} tokens/s), proven at least {}, {} merged   {}   proof {}",
+        count(baseline.tokens_per_s),
+        gain(baseline.speedup),
+        short(&anchor.commit),
+        count(anchor.tokens_per_s),
+        gain(baseline.at_least),
+        baseline.merges,
+        baseline.updated.date(),
+        short(&baseline.verdict)
+    )
 }

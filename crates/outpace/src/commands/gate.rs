@@ -44,6 +44,11 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let _lock = lock(&repo, &context, &mut ui)?;
     let asked = ask(&repo, input, source, into.as_deref())?;
     ui.revision("base", &asked.base);
+    for path in &asked.untracked {
+        ui.warn(&format!(
+            "{path} is untracked and not in this patch. Hint: `git add -N {path}`, if it belongs to it"
+        ));
+    }
     let request = asked.request;
     ui.say("candidate", &format!("{}   {}", request.title, asked.size));
     let mut harness = Harness::new(&repo, &asked.config, &context, VERSION);

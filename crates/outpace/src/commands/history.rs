@@ -3,11 +3,15 @@
 use anyhow::Result;
 use outpace_record::{Document, HistoryEntry};
 use outpace_repo::{Entry, History};
+use outpace_text::{plain, short};
 
 use crate::exit::OK;
 use crate::options::Options;
 use crate::setup::open_repo;
 use crate::ui::Terminal;
+
+/// Most characters of a record's description in a list.
+const WHAT_CHARS: usize = 100;
 
 /// List, show and export the records under refs/outpace/history.
 #[derive(Debug, clap::Args)]
@@ -34,7 +38,7 @@ enum Verb {
     /// Print one record.
     #[command(after_help = "Example:\n  outpace history show 4d2e7aa")]
     Show {
-        /// Its id, or the beginning of it.
+        /// Its id, or the first digits of it.
         id: String,
     },
     /// Print all records as JSON lines.
@@ -112,8 +116,8 @@ fn line(entry: &Entry, json: &str) -> Result<String> {
     Ok(format!(
         "{}  {}  {:<8} {}",
         entry.date,
-        &entry.id[..entry.id.len().min(12)],
+        short(&entry.id),
         entry.kind,
-        outpace_text::plain(&what, 100)
+        plain(&what, WHAT_CHARS)
     ))
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand};
 
 /// Who may depend on which of our own crates. An arrow that is not used is taken away.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
+    ("outpace-features", &[]),
     ("outpace-text", &[]),
     ("outpace-stats", &[]),
     ("outpace-step", &[]),
@@ -55,6 +56,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     (
         "outpace",
         &[
+            "outpace-features",
             "outpace-gate",
             "outpace-process",
             "outpace-record",
@@ -67,7 +69,10 @@ const ARROWS: [(&str, &[&str]); 14] = [
         ],
     ),
     ("outpace-kernels", &[]),
-    ("outpace-gpt", &["outpace-kernels", "outpace-step"]),
+    (
+        "outpace-gpt",
+        &["outpace-features", "outpace-kernels", "outpace-step"],
+    ),
     (
         "outpace-benches",
         &[

@@ -19,7 +19,7 @@ fn tune_finds_merges_and_reports_what_is_proven() {
     assert!(best.contains("spin = 200"), "{best}");
     play.outpace(&["audit", "outpace/main"])
         .expect(0)
-        .says(&["holds"]);
+        .says(&["verified"]);
     let page = outcome
         .stdout
         .lines()

@@ -66,13 +66,15 @@ fn what_was_measured_is_shown_where_it_cannot_be_kept() {
     let play = Playground::with_config(SETTINGS, |config| {
         let refs = "../../../../refs/outpace/history";
         let script = format!("mkdir -p {refs}; touch {refs}/x; cat settings.toml");
-        config.replace(
-            "run = [\"{toy}\", \"train\", \"settings.toml\"]\nevaluate",
-            &format!(
-                "run = [\"sh\", \"-c\", '{script}']\nprotocol = \"process\"\n\
-                 reads = [\"settings.toml\"]\nverify"
-            ),
-        )
+        let evaluate = "evaluate = [\"{toy}\", \"evaluate\", \"settings.toml\"]\n";
+        let process = "protocol = \"process\"\nreads = [\"settings.toml\"]\n";
+        config
+            .replace(
+                "run = [\"{toy}\", \"train\", \"settings.toml\"]",
+                "run = [\"sh\", \"-c\", 'SCRIPT']",
+            )
+            .replace("SCRIPT", &script)
+            .replace(evaluate, process)
     });
     play.write("settings.toml", &faster());
     play.commit("faster");
@@ -373,4 +375,63 @@ fn whole_commands_are_started_from_fresh_copies() {
         lines.windows(2).all(|pair| pair[0] != pair[1]),
         "every process runs a file of its own: {text}"
     );
+}
+
+#[test]
+fn a_patch_comes_as_people_make_it() {
+    let play = Playground::new(SETTINGS);
+    let plain = play.patch("p.patch", "settings.toml", &commented());
+    let text = std::fs::read_to_string(&plain).unwrap();
+    let utf16: Vec<u8> = std::iter::once(0xfeff)
+        .chain(text.encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let check = |name: &str, bytes: &[u8]| {
+        let path = play.path().join(".git").join(name);
+        std::fs::write(&path, bytes).unwrap();
+        // Only a comment differs: the patch was taken, and nothing is measured.
+        play.outpace(&["gate", "--patch", path.to_str().unwrap()])
+            .expect(1)
+            .says(&["only comments and blanks differ"]);
+    };
+    check("bom", format!("\u{feff}{text}").as_bytes());
+    check("utf16", &utf16);
+    check(
+        "noprefix",
+        text.replace("a/", "").replace("b/", "").as_bytes(),
+    );
+    let colored = text.replace("\n+", "\n\u{1b}[32m+\u{1b}[m");
+    check("colored", colored.as_bytes());
+}
+
+#[test]
+fn a_new_file_that_was_not_added_is_named() {
+    let play = Playground::with_config(SETTINGS, |config| {
+        config.replace(
+            "[\"settings.toml\"]\n[gate]",
+            "[\"settings.toml\", \"src/**\"]\n[gate]",
+        )
+    });
+    let patch = play.patch("p.patch", "settings.toml", &commented());
+    play.write("src/fast.py", "import fast\n");
+    play.outpace(&["gate", "--patch", patch.to_str().unwrap()])
+        .expect(1)
+        .says(&["src/fast.py is untracked", "git add -N src/fast.py"]);
+}
+
+#[test]
+fn a_file_that_goes_is_built_and_checked() {
+    let play = Playground::with_config(SETTINGS, |config| {
+        config.replace(
+            "[\"settings.toml\"]\n[gate]",
+            "[\"settings.toml\", \"src/**\"]\n[gate]",
+        )
+    });
+    play.write("src/empty.py", "");
+    play.commit("a package");
+    play.git(&["rm", "-q", "src/empty.py"]);
+    play.commit("it goes");
+    let outcome = play.outpace(&["gate", "--json"]).expect(1);
+    let reason = outcome.json()["reason"].as_str().unwrap().to_owned();
+    assert!(reason.starts_with("the artefacts are equal"), "{reason}");
 }

@@ -62,7 +62,7 @@ fn a_faster_patch_is_merged_with_proof_and_the_audit_holds() {
     );
     play.outpace(&["audit", "outpace/main"])
         .expect(0)
-        .says(&["holds", "1 merge"]);
+        .says(&["verified", "1 merge"]);
     play.outpace(&["baseline", "show", "--rev", "outpace/main"])
         .expect(0)
         .says(&["toy", "tokens/s", "1 merged"]);
@@ -84,7 +84,7 @@ fn a_forged_proof_does_not_pass_the_audit() {
     let text = std::fs::read_to_string(play.path().join(&proof)).unwrap();
     play.write(&proof, &text.replacen("0.00", "0.01", 1));
     play.git(&["commit", "-q", "-a", "--amend", "--no-edit"]);
-    play.outpace(&["audit"]).expect(4).says(&["does not hold"]);
+    play.outpace(&["audit"]).expect(4).says(&["FAILED"]);
 }
 
 #[test]

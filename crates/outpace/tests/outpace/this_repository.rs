@@ -197,7 +197,7 @@ fn the_gate_on_this_repository() {
     clone
         .outpace(&["audit", "outpace/main"])
         .expect(0)
-        .says(&["holds"]);
+        .says(&["verified"]);
     clone
         .outpace(&["baseline", "show", "--rev", "outpace/main"])
         .expect(0)

@@ -6,7 +6,7 @@ use outpace_stats::Outcome;
 /// Largest difference between a recorded figure and the recomputed one, relative above 1.
 const TOLERANCE: f64 = 1e-9;
 
-/// What does not hold in the figures of a verdict.
+/// What is wrong in the figures of a verdict.
 pub(super) fn findings(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
     let mut findings = stricter_than(verdict, gate);
     for check in verdict.checks.iter().filter(|check| !check.passed) {
@@ -17,7 +17,7 @@ pub(super) fn findings(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
     }
     if verdict.n_blocks != verdict.blocks.len() {
         findings.push(format!(
-            "it counts {} blocks and holds {}",
+            "it counts {} blocks and has {}",
             verdict.n_blocks,
             verdict.blocks.len()
         ));
@@ -35,7 +35,7 @@ pub(super) fn findings(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
     findings
 }
 
-/// A gain on a GPU has to be one with one process after the other too.
+/// A gain on a GPU must also be one when the processes run one after the other.
 fn judged_alone(verdict: &Verdict) -> Option<String> {
     match outpace_stats::judge(&verdict.alone, &verdict.rule().alone()) {
         Ok(alone) if alone.outcome == Outcome::Faster => None,
@@ -47,22 +47,22 @@ fn judged_alone(verdict: &Verdict) -> Option<String> {
     }
 }
 
-/// The rule that was used must not be laxer than the one that the base demands.
+/// The rule of the verdict must not be weaker than the one that the base demands.
 fn stricter_than(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
     let mut findings = Vec::new();
     if !at_most(verdict.alpha, gate.alpha) {
         findings.push(format!(
-            "its alpha {} is laxer than gate.alpha {}",
+            "its alpha {} is weaker than gate.alpha {}",
             verdict.alpha, gate.alpha
         ));
     }
     if !at_most(gate.min_speedup, verdict.min_speedup) {
         findings.push(format!(
-            "its min_speedup {} is laxer than gate.min_speedup {}",
+            "its min_speedup {} is weaker than gate.min_speedup {}",
             verdict.min_speedup, gate.min_speedup
         ));
     }
-    // Verdicts of before the rule have none.
+    // Verdicts from before this rule have none.
     let sums = verdict.rule().of_programs().sum_threshold;
     if let (Some(used), Some(needed)) = (verdict.sum_threshold, sums)
         && !at_most(needed, used)
@@ -84,7 +84,7 @@ fn at_most(a: f64, b: f64) -> bool {
     a <= b
 }
 
-/// `same` without samples stands on equal artefacts.
+/// `same` without samples needs equal artefacts.
 fn untimed(verdict: &Verdict) -> Option<String> {
     let equal = verdict
         .artefacts

@@ -1,4 +1,5 @@
-//! Who may write below baselines/: a merge its own proofs and baselines, nobody else anything, and a proof stays as it is.
+//! What commits may change below baselines/: a merge adds its own proofs and baselines, other
+//! commits change no record, and a proof stays as it is.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +12,8 @@ use crate::{Commit, Repo, RepoError, paths, proof_path};
 
 type Files = BTreeMap<String, Oid>;
 
-/// What a commit does below baselines/ that it may not. Which baselines a verdict may write is the proof's matter.
+/// What a commit may not do below baselines/, and does. `audit::proof` checks which baselines a
+/// verdict may write.
 pub(super) fn findings(
     repo: &Repo,
     commit: &Commit,
@@ -65,9 +67,10 @@ fn of_plain_commit(here: &Files, before: &Files, trailers: &Trailers) -> Vec<Str
     let removed = before.keys().filter(|path| !here.contains_key(*path));
     for path in written.chain(removed) {
         if !is_record(path) {
-            // People may keep notes there; a merge, whose patch and tree are judged without this folder, may not.
+            // People may keep notes there. A merge may not: its patch and tree are judged without
+            // this directory.
             if !own.is_empty() {
-                findings.push(format!("it writes {path}, which is no record"));
+                findings.push(format!("it writes {path}, which is not a record"));
             }
             continue;
         }
@@ -83,7 +86,7 @@ fn of_plain_commit(here: &Files, before: &Files, trailers: &Trailers) -> Vec<Str
     findings
 }
 
-/// A merge of branches makes nothing up: each file is that of a parent, and no parent's proof is lost.
+/// In a merge of branches each file is that of a parent, and no proof of a parent is lost.
 fn of_merge(here: &Files, parents: &[Files]) -> Vec<String> {
     let mut findings = Vec::new();
     for (path, id) in here.iter().filter(|(path, _)| is_record(path)) {
@@ -121,6 +124,6 @@ fn record_files(repo: &Repo, commit: &str) -> Result<Files, RepoError> {
         return Ok(Files::new());
     };
     let files = repo.files_of(&folder)?.into_iter();
-    let named = files.map(|file| (format!("{BASELINES}/{}", paths::shown(&file.path)), file.id));
+    let named = files.map(|file| (format!("{BASELINES}/{}", paths::name(&file.path)), file.id));
     Ok(named.collect())
 }

@@ -1,10 +1,11 @@
-//! What a merge claims against what its tree holds: proof, base, patch, baseline, trailers.
+//! What a merge claims, compared with its tree: proof, base, patch, baseline, trailers.
 
 use std::collections::BTreeSet;
 use std::str::from_utf8;
 
 use git2::Oid;
 use outpace_record::{Baseline, Config, Document, Kind, Verdict, parse_config, record_id};
+use outpace_text::short;
 
 use super::{figures, files};
 use crate::error::Doing;
@@ -24,7 +25,7 @@ struct Merge<'a> {
     patch: Patch,
 }
 
-/// What does not hold in a commit that claims verdicts.
+/// What is wrong in a commit that claims verdicts.
 pub(super) fn findings(
     repo: &Repo,
     commit: &Commit,
@@ -57,7 +58,7 @@ pub(super) fn findings(
         }
     }
     for (id, verdict) in &verdicts {
-        let about = |finding: String| format!("verdict {}: {finding}", &id[..16]);
+        let about = |finding: String| format!("verdict {}: {finding}", short(id));
         findings.extend(merge.one(id, verdict)?.into_iter().map(about));
     }
     findings.extend(merge.all(&verdicts)?);
@@ -65,7 +66,7 @@ pub(super) fn findings(
 }
 
 impl Merge<'_> {
-    /// What the trailers and the patch say before any proof is read.
+    /// What is wrong in the trailers and the patch, before any proof is read.
     fn claims(&self) -> Vec<String> {
         let mut findings = Vec::new();
         if self.trailers.bases != [self.parent] {
@@ -95,7 +96,9 @@ impl Merge<'_> {
     /// The proof that a trailer names, or why there is none.
     fn verdict(&self, id: &str) -> Result<Result<Verdict, String>, RepoError> {
         if id.len() != 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Ok(Err(format!("its Outpace-Verdict `{id}` is no record id")));
+            return Ok(Err(format!(
+                "its Outpace-Verdict `{id}` is not a record id"
+            )));
         }
         let path = proof_path(id);
         let Some(bytes) = self.repo.read(&self.commit.id, &path)? else {
@@ -123,7 +126,7 @@ impl Merge<'_> {
         if verdict.patch_sha256.as_deref() != Some(self.patch.sha256.as_str()) {
             let claimed = verdict.patch_sha256.as_deref().unwrap_or("none");
             findings.push(format!(
-                "it is about patch {claimed}, the commit holds patch {}",
+                "it is about patch {claimed}, the commit has patch {}",
                 self.patch.sha256
             ));
         }
@@ -133,7 +136,7 @@ impl Merge<'_> {
             .filter(|tree| **tree != self.measured)
         {
             findings.push(format!(
-                "it measured tree {tree}, the commit holds {}",
+                "it measured tree {tree}, the commit has {}",
                 self.measured
             ));
         }
@@ -151,7 +154,8 @@ impl Merge<'_> {
         Ok(findings)
     }
 
-    /// The verdicts together: one is faster, and nothing below baselines/ or in the trailers is about something else.
+    /// The verdicts together: one is faster, and nothing below baselines/ or in the trailers is
+    /// about anything else.
     fn all(&self, verdicts: &[(&str, Verdict)]) -> Result<Vec<String>, RepoError> {
         let mut findings = Vec::new();
         if !verdicts
@@ -180,7 +184,7 @@ impl Merge<'_> {
         Ok(findings)
     }
 
-    /// The baseline is exactly what follows from the one before and the verdict.
+    /// The baseline must be exactly what follows from the one before and the verdict.
     fn baseline(&self, id: &str, verdict: &Verdict) -> Result<Option<String>, RepoError> {
         let path = Baseline::path(&verdict.machine_class, &verdict.workload);
         let before = self.repo.read(self.parent, &path)?;

@@ -1,5 +1,5 @@
-//! A small lexer that tells code from comments and string literals, for the languages that kernels and their settings are
-//! written in. It errs on the side of code: what it does not understand is kept.
+//! A small lexer that tells code from comments and string literals, for the languages of kernels
+//! and their settings. In doubt text is code and is kept.
 
 use super::lines::{Lines, Spacing};
 
@@ -39,9 +39,10 @@ impl Language {
     }
 }
 
-/// The code of a file: no comments, no blank lines, spacing normalised, string literals as they are.
+/// The code of a file: no comments, no blank lines, spacing normalised, string literals as they
+/// are.
 pub(crate) fn strip(text: &str, language: Language) -> String {
-    // The quotes of a here-document are no quotes, and `#` is no comment there.
+    // In a here-document quotes and `#` are plain text.
     let here_document = language == Language::Shell && text.contains("<<");
     let language = if here_document {
         Language::Unknown
@@ -78,7 +79,8 @@ struct Scan {
 }
 
 impl Scan {
-    /// Where the comment that begins here ends, if one does. A line comment ends before its line break.
+    /// Where the comment that begins here ends, if one begins. A line comment ends before its line
+    /// break.
     fn comment(&self, at: usize) -> Option<usize> {
         match self.language {
             Language::Rust | Language::C if self.has(at, "//") => Some(self.line_end(at)),
@@ -91,7 +93,7 @@ impl Scan {
         }
     }
 
-    /// Where the literal that begins here ends, if one does.
+    /// Where the literal that begins here ends, if one begins.
     fn literal(&self, at: usize) -> Option<usize> {
         match (self.language, self.text[at]) {
             (Language::Rust, '"') => Some(self.closed(at + 1, "\"", true, true)),
@@ -124,7 +126,7 @@ impl Scan {
         at.checked_sub(1).map(|i| self.text[i])
     }
 
-    /// In C a line comment goes on behind a backslash at the end of its line: code can vanish that way.
+    /// In C a backslash at the end of a line comment continues it: code can vanish that way.
     fn line_end(&self, from: usize) -> usize {
         let mut at = from;
         while at < self.text.len() {
@@ -170,7 +172,8 @@ impl Scan {
         }
     }
 
-    /// Where a literal whose content begins at `at` ends: behind `close`, or before the line break that cuts it off.
+    /// Where a literal whose content begins at `at` ends: after `close`, or before the line break
+    /// that cuts it off.
     fn closed(&self, mut at: usize, close: &str, escapes: bool, lines: bool) -> usize {
         while at < self.text.len() {
             if escapes && self.text[at] == '\\' {
@@ -195,7 +198,7 @@ impl Scan {
         self.closed(at + 1, &quote.to_string(), escapes, false)
     }
 
-    /// `r"..."`, `r#"..."#`, also behind `b` or `c`; not the end of a name.
+    /// `r"..."`, `r#"..."#`, also after `b` or `c`; not the end of a name.
     fn rust_raw(&self, at: usize) -> Option<usize> {
         let part_of_name = |c: char| (c.is_alphanumeric() || c == '_') && !matches!(c, 'b' | 'c');
         if self.before(at).is_some_and(part_of_name) {

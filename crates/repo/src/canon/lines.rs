@@ -1,6 +1,8 @@
-//! Collects the code of a file line by line: spacing normalised, blank lines dropped, string literals untouched.
+//! Collects the code of a file line by line: spacing normalised, blank lines dropped, string
+//! literals untouched.
 
-/// Stands for a line break inside a string literal, so that the literal stays one line and none of its blank lines is lost.
+/// Stands for a line break inside a string literal: the literal stays one line, and its blank lines
+/// are not lost.
 const BREAK_IN_LITERAL: char = '\u{2424}';
 
 /// How spacing is treated.
@@ -39,7 +41,7 @@ impl Lines {
         }
     }
 
-    /// A character of a string literal behind its opening quote.
+    /// A character of a string literal after its opening quote.
     pub(crate) fn literal(&mut self, c: char) {
         self.line.push(if c == '\n' { BREAK_IN_LITERAL } else { c });
     }
@@ -64,7 +66,8 @@ impl Lines {
         self.line.push(c);
     }
 
-    /// A space keeps two words, or two operators, apart; in a preprocessor line it tells a macro with arguments from one without.
+    /// A space keeps two words, or two operators, apart. In a preprocessor line it tells a macro
+    /// with arguments from one without.
     fn keeps_space(&self, last: char, next: char) -> bool {
         let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '"' | '\'');
         !self.spacing.tight || self.line.starts_with('#') || word(last) == word(next)

@@ -1,13 +1,15 @@
 //! What can be wrong with the history or a record in it.
 
-use super::REFERENCE;
+use super::layout::REFERENCE;
 use crate::RepoError;
 
 /// Why the history could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     /// No record of that id.
-    #[error("no record in the history begins with `{id}`. Hint: `outpace history list`")]
+    #[error(
+        "no record in the history has an id that begins with `{id}`. Hint: `outpace history list`"
+    )]
     Unknown {
         /// What was asked for.
         id: String,
@@ -40,13 +42,13 @@ pub enum HistoryError {
     },
     /// Others kept moving the reference.
     #[error(
-        "the history is too busy: {tries} tries in vain. Hint: is {REFERENCE}.lock left over in the git folder?"
+        "the history is busy: {tries} tries failed. Hint: delete {REFERENCE}.lock in the git directory if no other outpace or git runs"
     )]
     Busy {
         /// How often it was tried.
         tries: u32,
     },
-    /// git said no.
+    /// libgit2 error or I/O error.
     #[error(transparent)]
     Repo(#[from] RepoError),
 }

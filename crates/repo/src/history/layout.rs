@@ -1,23 +1,33 @@
-//! Where a record stands: `<kind>/<yyyy>/<mm>/<dd>/<record id>.json`; and the pause of writers who met there.
+//! Where a record is: `<kind>/<yyyy>/<mm>/<dd>/<record id>.json`; and the pause after a lost race.
 
 use std::hash::{BuildHasher, RandomState};
 use std::thread;
 use std::time::Duration;
 
-use super::{Entry, HistoryError};
+/// The reference that all records are under.
+pub(super) const REFERENCE: &str = "refs/outpace/history";
 
-/// Longest pause between two tries; drawn at random below it, so that writers do not stay in step.
+/// Longest pause between two tries. Pauses are random below it, so that writers do not stay in
+/// step.
 const MAX_PAUSE_MS: u64 = 20;
 
-pub(super) fn file_path(kind: &str, date: &str, id: &str) -> Result<String, HistoryError> {
+/// A record in the history.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// Day, `2026-05-19`.
+    pub date: String,
+    /// `run`, `verdict`, `attempt`, ...
+    pub kind: String,
+    /// Its record id.
+    pub id: String,
+}
+
+/// The path of a record, if kind and date are valid.
+pub(super) fn file_path(kind: &str, date: &str, id: &str) -> Option<String> {
     let path = format!("{kind}/{}/{id}.json", date.replace('-', "/"));
-    match entry_of(&path) {
-        Some(entry) if entry.date == date => Ok(path),
-        _ => Err(HistoryError::BadRecord {
-            kind: kind.to_owned(),
-            date: date.to_owned(),
-        }),
-    }
+    entry_of(&path)
+        .is_some_and(|entry| entry.date == date)
+        .then_some(path)
 }
 
 pub(super) fn entry_of(path: &str) -> Option<Entry> {
@@ -40,7 +50,8 @@ pub(super) fn entry_of(path: &str) -> Option<Entry> {
     })
 }
 
-/// Waits for a random moment that grows with the number of vain tries. Randomness from the hasher: no dependency for jitter.
+/// Waits for a random time that grows with the number of lost races. The randomness is that of the
+/// standard hasher: jitter is not worth a dependency.
 pub(super) fn pause(attempt: u32) {
     let most_us = (200_u64 << attempt.min(10)).min(MAX_PAUSE_MS * 1000);
     thread::sleep(Duration::from_micros(

@@ -1,4 +1,4 @@
-//! Two histories become one: the union of their files, checked before anything is taken over.
+//! Two histories become one: the union of their files, checked before anything is added.
 
 use std::collections::HashMap;
 
@@ -7,10 +7,12 @@ use git2::Oid;
 use super::{History, HistoryError};
 
 impl History<'_> {
-    /// Takes over all records of another history (a fetched commit); afterwards that commit is part of this one.
+    /// Adds all records of another history (a fetched commit). That commit becomes a parent of this
+    /// history's tip.
     ///
     /// # Errors
-    /// The other one holds a file that is no record or does not match its name; nothing is taken over then.
+    /// The other history has a file that is not a record or does not match its name. Nothing is
+    /// added then.
     pub fn merge_union(&self, other_commit: &str) -> Result<(), HistoryError> {
         let other = self.repo.commit_id(other_commit)?;
         let theirs = self.files(other.to_string())?;

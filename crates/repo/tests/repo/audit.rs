@@ -1,11 +1,11 @@
 use outpace_record::{Baseline, Document, Verdict, record_id};
-use outpace_repo::{MergeRequest, audit, merge_message, proof_path};
+use outpace_repo::{ExportOptions, MergeRequest, audit, merge_message, proof_path};
 
 use crate::support::{CONFIG, Lab, request, verdict};
 
 pub(crate) const SOURCE: &str = "fn k() {\n    let n = 8;\n}\n";
 
-/// A repository in whose branch `main` two patches were merged and taken over.
+/// A repository with two patches merged into its branch `main`.
 fn merged() -> Lab {
     let lab = Lab::new();
     for text in [SOURCE, "fn k() {\n    let n = 16;\n}\n"] {
@@ -14,7 +14,8 @@ fn merged() -> Lab {
     lab
 }
 
-/// Merges a source text and takes it over; the verdict and then the merge may be tampered with first.
+/// Merges a source text and fast-forwards `main` to it. The verdict and then the merge may be
+/// tampered with first.
 pub(crate) fn merge(
     lab: &Lab,
     text: &str,
@@ -159,4 +160,32 @@ fn a_copied_trailer_proves_nothing() {
     lab.write("src/k.rs", "fn k() { slow() }\n");
     lab.commit(&merge_message("free ride", "", &[(&proof, id)], "me"));
     assert_found("free ride", &lab, "it was measured against");
+}
+
+/// The message with those of its causes, as the command prints it.
+fn printed(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
+}
+
+#[test]
+fn errors_say_what_is_wrong_once() {
+    let lab = Lab::new();
+    let repo = lab.repo();
+    let nope = "unknown revision `nope`. Hint: see `git log --oneline` and `git branch -a`";
+    for range in ["main..nope", "nope..main", "nope"] {
+        assert_eq!(printed(&audit(&repo, Some(range)).unwrap_err()), nope);
+    }
+    let file = lab.at("src/k.rs");
+    let error = repo
+        .export("HEAD", &file, &ExportOptions::default())
+        .map_err(|error| printed(&error));
+    assert_eq!(error, Err("no tree `HEAD` in this repository".to_owned()));
+    let head = lab.git(&["rev-parse", "HEAD"]);
+    let error = repo
+        .export(&head, &file, &ExportOptions::default())
+        .map_err(|error| printed(&error));
+    let expect = format!("I/O error at {}: File exists (os error 17)", file.display());
+    assert_eq!(error, Err(expect));
 }

@@ -3,7 +3,7 @@ use outpace_repo::Repo;
 use crate::support::{Lab, git};
 
 #[test]
-fn what_is_no_repository_is_named_with_a_hint() {
+fn what_is_not_a_repository_is_named_with_a_hint() {
     let dir = tempfile::tempdir().unwrap();
     let error = |path| Repo::discover(path).err().unwrap().to_string();
     assert!(error(dir.path()).contains("is not in a git repository. Hint: "));
@@ -85,6 +85,27 @@ fn dirty_lists_changed_and_untracked_files() {
     lab.write("noise.log", "x");
     repo.state_dir();
     assert_eq!(repo.dirty().unwrap(), ["new/a b.txt", "src/k.rs"]);
+}
+
+#[test]
+fn untracked_files_are_those_that_git_diff_leaves_out() {
+    let lab = Lab::new();
+    for path in ["src/fast.py", "src/sub/a b.py", "notes.md", "src/noise.log"] {
+        lab.write(path, "x\n");
+    }
+    lab.write("src/k.rs", "changed\n");
+    let repo = lab.repo();
+    let untracked = |glob: &str| repo.untracked(&[glob.to_owned()]).unwrap();
+    assert_eq!(untracked("src/**"), ["src/fast.py", "src/sub/a b.py"]);
+    assert_eq!(untracked("src/*"), ["src/fast.py"]);
+    assert_eq!(
+        untracked("**"),
+        ["notes.md", "src/fast.py", "src/sub/a b.py"]
+    );
+    lab.git(&["add", "-N", "src/fast.py"]);
+    lab.git(&["add", "notes.md"]);
+    assert_eq!(untracked("**"), ["src/sub/a b.py"]);
+    assert!(repo.untracked(&["[".into()]).is_err());
 }
 
 #[test]

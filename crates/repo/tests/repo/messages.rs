@@ -60,7 +60,7 @@ fn only_the_last_paragraph_counts() {
     }
     assert!(
         parse_trailers(none[0]).verdicts.is_empty(),
-        "a subject is no trailer"
+        "a subject is not a trailer"
     );
     let mixed =
         parse_trailers("s\n\nOutpace-Verdict: x\nSigned-off-by: y <z>\nOutpace-Agent:  w \n");

@@ -87,11 +87,11 @@ fn each_path_that_is_not_editable_is_named() {
 }
 
 #[test]
-fn each_kind_of_change_that_is_no_text_is_refused() {
+fn each_kind_of_change_that_is_not_text_is_refused() {
     let executable =
         |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     type Edit<'a> = &'a dyn Fn(&Path);
-    let edits: [(&str, Edit<'_>); 11] = [
+    let edits: [(&str, Edit<'_>); 14] = [
         ("changes nothing", &|_| {}),
         ("is binary", &|dir| write(dir, "src/k.rs", b"a\0b")),
         ("is binary", &|dir| write(dir, "src/k.rs", b"caf\xe9\n")),
@@ -104,6 +104,17 @@ fn each_kind_of_change_that_is_no_text_is_refused() {
         }),
         ("symbolic link", &|dir| {
             fs::remove_file(dir.join("src/link")).unwrap();
+        }),
+        ("symbolic link", &|dir| {
+            fs::remove_file(dir.join("src/link")).unwrap();
+            symlink("../../outside", dir.join("src/link")).unwrap();
+        }),
+        ("`src/new.rs` and `src/New.rs` are the same file", &|dir| {
+            write(dir, "src/new.rs", "x\n");
+            write(dir, "src/New.rs", "y\n");
+        }),
+        ("`src/K.rs` and `src/k.rs` are the same file", &|dir| {
+            fs::rename(dir.join("src/k.rs"), dir.join("src/K.rs")).unwrap();
         }),
         ("changes its mode from 100644 to 100755", &|dir| {
             executable(&dir.join("src/k.rs"));
@@ -156,4 +167,60 @@ fn a_submodule_and_a_bad_glob_are_named() {
         matches!(&bad, Violation::BadGlob { glob, .. } if glob == "src/["),
         "{bad}"
     );
+}
+
+/// A tree with one entry more in `src`, under a name that git itself would refuse.
+fn with_entry(lab: &Lab, base: &str, name: &str) -> String {
+    let git = git2::Repository::open(lab.path()).unwrap();
+    let object = git.revparse_single(base).unwrap();
+    let root = object.peel_to_tree().unwrap();
+    let blob = git.blob(b"x\n").unwrap();
+    let entry = |mode: &str, name: &[u8], id: git2::Oid| {
+        [mode.as_bytes(), b" ", name, b"\0", id.as_bytes()].concat()
+    };
+    let file = entry("100644", name.as_bytes(), blob);
+    let odb = git.odb().unwrap();
+    let src = odb.write(git2::ObjectType::Tree, &file).unwrap();
+    let mut bytes = Vec::new();
+    for old in &root {
+        let id = if old.name_bytes() == b"src" {
+            src
+        } else {
+            old.id()
+        };
+        let mode = format!("{:o}", old.filemode());
+        bytes.extend(entry(&mode, old.name_bytes(), id));
+    }
+    odb.write(git2::ObjectType::Tree, &bytes)
+        .unwrap()
+        .to_string()
+}
+
+#[test]
+fn a_revision_cannot_carry_names_that_lead_elsewhere() {
+    let policy = PolicyConfig {
+        editable: vec!["**".into()],
+        max_patch_kib: 4,
+    };
+    for (name, expect) in [
+        ("..", "`.` or `..` component"),
+        (".", "`.` or `..` component"),
+        ("../outpace.toml", "`.` or `..` component"),
+        (".git", "into a .git folder"),
+        (".GiT", "into a .git folder"),
+        ("git~1", "into a .git folder"),
+        ("..\\k.rs", "backslash"),
+    ] {
+        let lab = Lab::new();
+        let (repo, base) = (lab.repo(), lab.git(&["rev-parse", "HEAD"]));
+        let tree = with_entry(&lab, &base, name);
+        let patch = repo.patch_between(&base, &tree).unwrap();
+        let error = check_policy(&patch, &policy).unwrap_err().to_string();
+        assert!(error.contains(expect), "{name}: {error}");
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("below");
+        let exported = repo.export(&tree, &at, &ExportOptions::default());
+        assert_eq!(exported.is_err(), name != "..\\k.rs", "{name}");
+        assert!(!dir.path().join("outpace.toml").exists(), "{name}");
+    }
 }

@@ -1,4 +1,5 @@
-//! A repository to work on, made with the git command under no user's settings, and verdicts to merge into it.
+//! A repository to work on, made with the git command without user settings, and verdicts to merge
+//! into it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -61,7 +62,8 @@ impl Lab {
         git(self.path(), args)
     }
 
-    /// The tree that results when files of HEAD are replaced (`Some`) or deleted (`None`), made by outpace itself.
+    /// The tree that results when files of HEAD are replaced (`Some`) or deleted (`None`), made by
+    /// outpace itself.
     pub(crate) fn tree(&self, changes: &[(&str, Option<&str>)]) -> String {
         let (repo, dir) = (self.repo(), tempfile::tempdir().unwrap());
         repo.export(

@@ -61,11 +61,11 @@ fn verdicts_that_do_not_hold_are_found() {
             |v| v.threshold = 2.0,
             "weaker than 1/alpha",
         ),
-        ("lax alpha", |v| v.alpha = 0.2, "laxer than gate.alpha"),
+        ("lax alpha", |v| v.alpha = 0.2, "weaker than gate.alpha"),
         (
             "lax minimum",
             |v| v.min_speedup = 0.0,
-            "laxer than gate.min_speedup",
+            "weaker than gate.min_speedup",
         ),
         (
             "too few samples alone",
@@ -116,7 +116,7 @@ fn claims_that_do_not_fit_the_commit_are_found() {
                     .message
                     .replacen("Outpace-Verdict: ", "Outpace-Verdict: 0", 1);
             },
-            "no record id",
+            "not a record id",
         ),
         (
             "other id",
@@ -159,12 +159,12 @@ fn claims_that_do_not_fit_the_commit_are_found() {
             "changes baselines/x/y.json",
         ),
         (
-            "a file that is no record",
+            "a file that is not a record",
             |m| {
                 m.files
                     .push(("baselines/x/conftest.py".into(), b"x".to_vec()));
             },
-            "which is no record",
+            "which is not a record",
         ),
         (
             "trailers that only git would show",

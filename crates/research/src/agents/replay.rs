@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use outpace_record::{Observer, PolicyConfig};
-use outpace_repo::{Repo, RepoError};
+use outpace_repo::{Repo, RepoError, decode_patch};
 use outpace_text::plain;
 
 use crate::attempts::may_be_proposed_again;
@@ -64,10 +64,10 @@ impl Replay {
         let mut patches = Vec::new();
         for path in paths {
             let bytes = std::fs::read(&path).map_err(GateError::disk(&path))?;
-            let text = String::from_utf8(bytes).map_err(|_| {
+            let text = decode_patch(&bytes).map_err(|error| {
+                let path = path.display();
                 GateError::Usage(format!(
-                    "{} is not valid UTF-8. Hint: take it out of the folder",
-                    path.display()
+                    "{path}: {error}. Hint: take it out of the directory"
                 ))
             })?;
             let name = path.file_name().unwrap_or_default().to_string_lossy();

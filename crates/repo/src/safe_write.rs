@@ -1,4 +1,4 @@
-//! Single files on the disk, written so that no link in the way is ever followed.
+//! Writes single files to disk and never follows a symbolic link on the way.
 
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
@@ -10,7 +10,7 @@ use std::path::{Component, Path};
 use crate::error::AtPath;
 use crate::{RepoError, paths};
 
-/// Makes the folders of a path; none of them may be a link, which could lead anywhere.
+/// Makes the directories of a path. None of them may be a link, which could lead anywhere.
 pub(crate) fn make_parents(dir: &Path, path: &Path) -> Result<(), RepoError> {
     let mut at = dir.to_owned();
     for part in path.parent().into_iter().flat_map(Path::components) {
@@ -20,7 +20,7 @@ pub(crate) fn make_parents(dir: &Path, path: &Path) -> Result<(), RepoError> {
             Some(_) => {
                 return Err(RepoError::BadPath {
                     path: at.display().to_string(),
-                    why: "it is no folder".into(),
+                    why: "it is not a directory".into(),
                 });
             }
             None => fs::create_dir(&at).at(&at)?,
@@ -45,8 +45,9 @@ pub(crate) fn remove_any(at: &Path) -> Result<(), RepoError> {
     }
 }
 
-/// Whether a regular file with this content stands there; what cannot be read is written anew.
-pub(crate) fn holds(at: &Path, content: &[u8]) -> bool {
+/// Whether a regular file with this content is there. False if it cannot be read: it is then
+/// written again.
+pub(crate) fn has_content(at: &Path, content: &[u8]) -> bool {
     let same_size = |meta: Metadata| meta.is_file() && meta.len() == content.len() as u64;
     fs::symlink_metadata(at).is_ok_and(same_size) && fs::read(at).is_ok_and(|have| have == content)
 }
@@ -70,7 +71,8 @@ pub(crate) fn place_link(at: &Path, path: &Path, target: &OsStr) -> Result<(), R
     symlink(target, at).at(at)
 }
 
-/// Whether a link leads out of the tree. `..` may only stand in front: behind a name it could start from another link's target.
+/// Whether a link leads out of the tree. `..` is allowed at the front only: after a name it could
+/// start from another link's target.
 fn escapes(path: &Path, target: &Path) -> bool {
     let depth = path.components().count().saturating_sub(1);
     let ups = target

@@ -1,4 +1,4 @@
-//! The tree that an agent left behind in its worktree: whatever stands on the disk, whatever it did with git there.
+//! The tree of an agent's worktree: the files on disk, independent of what it did with git there.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, Metadata};
@@ -13,18 +13,20 @@ use crate::ignore::IgnoreRules;
 use crate::trees::{MODE_EXECUTABLE, MODE_FILE, MODE_GITLINK, MODE_LINK, TreeFile};
 use crate::{Repo, RepoError, paths};
 
-/// Largest file that is taken into a tree. Patches are text of some KiB; this only keeps a flood out of the object store.
+/// Largest file that is taken into a tree. Patches are a few KiB of text; this limit only keeps
+/// huge files out of the object store.
 pub const MAX_FILE_BYTES: u64 = 8 << 20;
 
 /// Most new or changed bytes of one tree, for the same reason.
 const MAX_TOTAL_BYTES: u64 = 64 << 20;
 
 impl Repo {
-    /// Writes the tree of the files in `dir`: tracked files of the base as they are now, and new files that the base's own
-    /// `.gitignore` does not leave out. Links are not followed, a `.git` at the top is skipped, submodules stay as they were.
+    /// Writes the tree of the files in `dir`: tracked files of the base as they are now, and new
+    /// files that the base's own `.gitignore` does not leave out. Links are not followed, a `.git`
+    /// at the top is skipped, submodules stay as they were.
     ///
     /// # Errors
-    /// A file is too large, a path is refused, or the disk says no.
+    /// A file is too large, a path is refused, or there is an I/O error.
     pub fn tree_from_dir(&self, base_tree: &str, dir: &Path) -> Result<String, RepoError> {
         let base = self.files_of(&self.tree(base_tree)?)?;
         let mut walk = Walk {

@@ -1,11 +1,12 @@
-//! Which branches are checked out somewhere: moving one of those would make a user's files look changed.
+//! Which branches are checked out in a worktree. Moving one of them would make the user's files
+//! look changed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Repo;
 
-/// Files of a worktree's git folder that name the branch it is on, also amid a rebase or bisection.
+/// Files of a worktree's git directory that name its branch, also during a rebase or a bisection.
 const HEAD_FILES: [&str; 4] = [
     "HEAD",
     "rebase-merge/head-name",

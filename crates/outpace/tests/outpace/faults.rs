@@ -400,8 +400,10 @@ fn a_patch_comes_as_people_make_it() {
         "noprefix",
         text.replace("a/", "").replace("b/", "").as_bytes(),
     );
-    let colored = text.replace("\n+", "\n\u{1b}[32m+\u{1b}[m");
-    check("colored", colored.as_bytes());
+    play.write("settings.toml", &commented());
+    let colored = play.git(&["-c", "color.ui=always", "diff"]);
+    assert!(colored.contains('\u{1b}'), "{colored}");
+    check("colored", format!("{colored}\n").as_bytes());
 }
 
 #[test]

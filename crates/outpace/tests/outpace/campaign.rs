@@ -46,17 +46,6 @@ fn tune_finds_merges_and_reports_what_is_proven() {
         .says(&["spin 200 -> "]);
 }
 
-#[test]
-fn limits_end_a_campaign() {
-    let play = Playground::new(SETTINGS);
-    play.outpace(&["research", "--agent", "tune", "--max-experiments", "1"])
-        .expect(0)
-        .says(&["1 tried", "1 attempts were made"]);
-    play.outpace(&["research", "--agent", "tune", "--budget", "1s"])
-        .expect(0)
-        .says(&["the time budget is used up"]);
-}
-
 /// An agent that reads what it was given and edits its worktree.
 fn agent(script: &str) -> Playground {
     let play = Playground::with_config(SETTINGS, |config| {
@@ -215,75 +204,6 @@ fn replay_proposes_known_patches_again() {
 }
 
 #[test]
-fn an_agent_that_repeats_itself_is_stopped() {
-    let play = agent("sed -i 's/spin = 400/spin = 500/' settings.toml");
-    play.outpace(&["research", "--agent", "script"])
-        .expect(0)
-        .says(&["no new patch 3 times in a row"]);
-    assert_eq!(attempts(&play).len(), 4);
-    let play = agent("echo x > outpace.toml");
-    play.outpace(&["research", "--agent", "script"])
-        .expect(0)
-        .says(&[
-            "already tried as number 1: rejected",
-            "no new patch 3 times in a row",
-        ]);
-    assert_eq!(attempts(&play).len(), 4);
-}
-
-#[test]
-fn a_patch_whose_branch_moved_is_measured_again_on_a_ticket_of_its_own() {
-    // While the first patch is made, somebody else commits to the branch.
-    let script = "set -e; sed -i 's/spin = 400/spin = 300/' settings.toml; \
-         test -e $PLAY/.git/moved || { touch $PLAY/.git/moved; cd $PLAY; \
-         git branch -f outpace/main $(git -c user.name=o -c user.email=o@example.org commit-tree -p HEAD -m other HEAD^{tree}); }";
-    let play = Playground::with_config(SETTINGS, |config| {
-        format!(
-            "{config}[agent.script]\ncommand = [\"sh\", \"-c\", \"\"\"{script}\"\"\"]\npass_env = [\"PLAY\"]\n"
-        )
-    });
-    let output = play
-        .command(&[
-            "research",
-            "--agent",
-            "script",
-            "--max-experiments",
-            "1",
-            "--json",
-        ])
-        .env("PLAY", play.path())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let [lost, again] = &report["attempts"].as_array().unwrap()[..] else {
-        panic!("two attempts were expected: {}", report["attempts"])
-    };
-    assert_eq!(
-        (&lost["verdict"], &lost["merged"]),
-        (&"not_proven".into(), &serde_json::Value::Null)
-    );
-    assert!(
-        lost["reason"]
-            .as_str()
-            .unwrap()
-            .contains("the branch moved")
-    );
-    assert_eq!(
-        lost["verdicts"][0]["verdict"], "faster",
-        "its samples are kept"
-    );
-    assert_eq!((&lost["tested"], &again["tested"]), (&1.into(), &2.into()));
-    assert_eq!(again["verdict"], "faster");
-    assert!(again["merged"].is_string());
-    play.outpace(&["audit", "outpace/main"]).expect(0);
-}
-
-#[test]
 fn ctrl_c_stops_it_and_it_can_be_resumed() {
     let play = Playground::new(SETTINGS);
     let mut child = play.start(&["research", "--agent", "tune"]);
@@ -303,76 +223,6 @@ fn ctrl_c_stops_it_and_it_can_be_resumed() {
     play.outpace(&["research", "--resume"])
         .expect(2)
         .says(&["no unfinished campaign"]);
-}
-
-#[test]
-fn a_trial_that_ctrl_c_cut_off_keeps_its_samples_and_its_ticket() {
-    // Blocks of half a second, and a change that takes many of them.
-    let settings = SETTINGS.replace("400", "8000");
-    let play = Playground::with_config(&settings, |config| {
-        config.replace("[400, 300, 500, 200]", "[8000, 8001]")
-    });
-    let mut child = play.start(&["research", "--agent", "tune"]);
-    wait_for_blocks(&play, 3);
-    signal(child.id(), "INT");
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    let all = || -> Vec<serde_json::Value> {
-        let texts = attempts(&play).into_iter();
-        texts
-            .map(|(_, text)| serde_json::from_str(&text).unwrap())
-            .collect()
-    };
-    let [cut] = &all()[..] else {
-        panic!("one attempt was expected: {:?}", all())
-    };
-    assert_eq!(
-        (&cut["reason"], &cut["tested"]),
-        (&"interrupted".into(), &1.into())
-    );
-    assert!(cut["verdicts"][0]["n_blocks"].as_u64() > Some(0), "{cut}");
-    play.outpace(&["research", "--resume", "--max-experiments", "1"])
-        .expect(0);
-    let [first, again] = &all()[..] else {
-        panic!("two attempts were expected: {:?}", all())
-    };
-    assert_eq!(first, cut);
-    assert_eq!(
-        (&again["title"], &again["tested"]),
-        (&cut["title"], &2.into())
-    );
-    assert_ne!(
-        again["verdicts"][0]["seeds"], cut["verdicts"][0]["seeds"],
-        "its seeds were not known before"
-    );
-}
-
-/// Waits until so many blocks of the campaign's first trial have begun.
-fn wait_for_blocks(play: &Playground, blocks: usize) {
-    let begin = Instant::now();
-    let mut seen = std::collections::BTreeSet::new();
-    while seen.len() < 2 * blocks {
-        assert!(begin.elapsed() < Duration::from_secs(200), "no block came");
-        std::thread::sleep(Duration::from_millis(5));
-        // The noise measurement before it has blocks too, and is noted when it is over.
-        if !campaign_json(play).contains("\"aa_sd\": 0.") {
-            continue;
-        }
-        let toys = toys_alive(play.path());
-        let own = |line: &&String| line.contains(" train ") && !line.contains(" -- ");
-        let training: Vec<String> = toys.iter().filter(own).cloned().collect();
-        // Checks run one program at a time, a block two.
-        if training.len() == 2 {
-            seen.extend(training);
-        }
-    }
-}
-
-fn campaign_json(play: &Playground) -> String {
-    let campaigns = std::fs::read_dir(play.path().join(".git/outpace/campaigns"));
-    let files = campaigns.into_iter().flatten().flatten();
-    files
-        .filter_map(|entry| std::fs::read_to_string(entry.path().join("campaign.json")).ok())
-        .collect()
 }
 
 /// Waits until so many attempts are on disk; how many there are then.

@@ -210,7 +210,6 @@ fn with_verdicts(error: GateError, mut verdicts: Vec<Verdict>, timed: bool) -> G
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 mod tests {
     use super::*;
     use outpace_record::Document as _;

@@ -159,7 +159,6 @@ pub(crate) fn scratch_parents() -> Vec<PathBuf> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 mod tests {
     use super::*;
 

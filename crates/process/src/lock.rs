@@ -209,7 +209,6 @@ fn read_holder(file: &mut File) -> Holder {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 mod tests {
     use super::*;
     use MachineUse::{Timing, Work};

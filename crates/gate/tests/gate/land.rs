@@ -17,7 +17,7 @@ fn a_merge_has_patch_proof_baseline_and_trailers() {
         panic!("{landing:?}");
     };
     let merged = lab.repo.resolve(&commit).unwrap();
-    assert_eq!(merged.parents, [request.base.clone()]);
+    assert_eq!(merged.parents, std::slice::from_ref(&request.base));
     let read = |path: &str| lab.repo.read(&merged.tree, path).unwrap();
     assert_eq!(read("src/k").unwrap(), CHANGED.as_bytes());
     let baseline = read(&Baseline::path("m", "w")).unwrap();

@@ -52,7 +52,6 @@ fn tail(attempt: &Attempt) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 mod tests {
     use super::*;
 

@@ -89,7 +89,6 @@ fn reason(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 mod tests {
     use super::*;
     use outpace_record::Document as _;

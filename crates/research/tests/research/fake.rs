@@ -129,11 +129,14 @@ pub(crate) enum Answer {
     Environment,
 }
 
+/// What happens in the repository while a patch is judged.
+type Meanwhile = Box<dyn FnOnce(&Repo)>;
+
 /// A request's answer, how long it takes, and what happens meanwhile.
 pub(crate) struct Step {
     answer: Answer,
     seconds: f64,
-    meanwhile: Option<Box<dyn FnOnce(&Repo)>>,
+    meanwhile: Option<Meanwhile>,
 }
 
 pub(crate) fn says(kind: Kind) -> Step {

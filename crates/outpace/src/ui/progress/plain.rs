@@ -122,7 +122,6 @@ impl Drop for PlainLines {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 mod tests {
     use super::*;
     use outpace_record::Role;

@@ -1,4 +1,5 @@
-//! The stored record of the last accepted revision on one machine class. Never the opponent in a trial.
+//! The stored record of the last accepted revision on one machine class. Never the opponent in a
+//! trial.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,13 +20,14 @@ pub struct Baseline {
     pub machine: Machine,
     /// Commit that the accepted patch was measured against.
     pub base: String,
-    /// Canonical hash of the accepted patch: with `base` it names the accepted revision, whose commit holds this file.
+    /// Canonical hash of the accepted patch: with `base` it names the accepted revision, whose
+    /// commit holds this file.
     pub patch_sha256: String,
     /// Id of the verdict that accepted it, a file in `baselines/proofs/`.
     pub verdict: String,
     /// Median tokens trained per second when it was accepted.
     pub tokens_per_s: f64,
-    /// Where the ratchet began on this machine class.
+    /// Where cumulative figures begin on this machine class.
     pub anchor: Anchor,
     /// Merges since the anchor.
     pub merges: usize,
@@ -42,7 +44,7 @@ impl Document for Baseline {
 }
 
 impl Baseline {
-    /// Where it stands in the tree.
+    /// Its path in the tree.
     pub fn path(machine_class: &str, workload: &str) -> String {
         format!("baselines/{machine_class}/{workload}.json")
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Document, Kind, Machine, SandboxTier, Timestamp, Verdict};
 
-/// Where a campaign stands.
+/// The state of a campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CampaignState {
@@ -13,7 +13,8 @@ pub enum CampaignState {
     Running,
     /// Stopped by the user: it can be resumed.
     Interrupted,
-    /// The budget or the number of experiments is used up, or the agent has nothing more to propose.
+    /// The budget or the number of experiments is used up, or the agent has nothing more to
+    /// propose.
     Finished,
 }
 
@@ -22,7 +23,8 @@ pub enum CampaignState {
 pub struct Campaign {
     /// `outpace.campaign/1`.
     pub schema: String,
-    /// Its name: the moment it began, `20260519-083000`, with a number behind it where two would collide.
+    /// Its name: the moment it began, `20260519-083000`, with a number behind it where two would
+    /// collide.
     pub id: String,
     /// Name of the agent.
     pub agent: String,
@@ -38,15 +40,15 @@ pub struct Campaign {
     /// First line of that commit's message.
     #[serde(default)]
     pub start_summary: String,
-    /// Wall seconds that it may take, all sittings together.
+    /// Wall seconds that it may take, over all sessions.
     #[serde(default)]
     pub budget_s: Option<f64>,
     /// Attempts that it may take.
     #[serde(default)]
     pub max_experiments: Option<usize>,
-    /// Wall seconds used so far, all sittings together.
+    /// Wall seconds used so far, over all sessions.
     pub used_s: f64,
-    /// Where it stands.
+    /// Its state.
     pub state: CampaignState,
     /// Why it stopped.
     #[serde(default)]
@@ -59,7 +61,8 @@ pub struct Campaign {
     pub min_speedup: f64,
     /// Seed of the noise measurement, and of all trials if it was given.
     pub seed: u64,
-    /// Whether trials follow from `seed`, to replay them. Otherwise each draws its own when its patch is there.
+    /// Whether trials follow from `seed`, to replay them. Otherwise each draws its own when its
+    /// patch is there.
     #[serde(default)]
     pub seed_was_given: bool,
     /// Throughput of the revision that it began from.
@@ -88,7 +91,7 @@ impl Document for Campaign {
     const SCHEMA: &'static str = "outpace.campaign/1";
 }
 
-/// `outpace.attempt/1`: one proposal of an agent and what became of it.
+/// `outpace.attempt/1`: one proposal of an agent and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
     /// `outpace.attempt/1`.
@@ -101,14 +104,14 @@ pub struct Attempt {
     pub agent: String,
     /// One line that names the patch; untrusted text.
     pub title: String,
-    /// What became of it: the decisive verdict of all workloads.
+    /// Its outcome: the decisive verdict of all workloads.
     pub verdict: Kind,
     /// Why; may quote untrusted text.
     pub reason: String,
-    /// Number among the candidates that reached timing (the t of e-LOND), if it did.
+    /// Its test index t (e-LOND), from 1, if it reached timing.
     #[serde(default)]
     pub tested: Option<u64>,
-    /// Merges before it (the D of e-LOND).
+    /// Merges before it (D of e-LOND).
     #[serde(default)]
     pub merges_before: u64,
     /// Commit it was measured against.
@@ -128,7 +131,8 @@ pub struct Attempt {
     /// Ids of its verdicts in the history.
     #[serde(default)]
     pub verdict_ids: Vec<String>,
-    /// One verdict a workload; empty where nothing was built, and in the history, where they stand by themselves.
+    /// One verdict a workload; empty where nothing was built, and in the history, where they are
+    /// records of their own.
     #[serde(default)]
     pub verdicts: Vec<Verdict>,
     /// Seconds that the agent took.
@@ -142,7 +146,7 @@ pub struct Attempt {
     pub check_s: f64,
     /// Wall seconds of the whole attempt.
     pub total_s: f64,
-    /// Seconds since the campaign began, all sittings together, when it ended.
+    /// Seconds since the campaign began, over all sessions, when it ended.
     #[serde(default)]
     pub at_s: f64,
     /// When it ended.

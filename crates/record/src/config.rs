@@ -1,6 +1,9 @@
-//! `outpace.toml`: what a repository tells outpace about itself. Always read from the base, never from the candidate.
+//! `outpace.toml`: what a repository tells outpace about itself. Always read from the base, never
+//! from the candidate.
 
 mod check;
+mod duration;
+mod read;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +11,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use check::{ConfigError, OWN_AGENTS, parse_config, parse_duration};
+pub use check::OWN_AGENTS;
+pub use duration::parse_duration;
+pub use read::{ConfigError, parse_config};
 
 /// A whole `outpace.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -57,15 +62,15 @@ pub enum Protocol {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GpuMode {
-    /// No GPU is looked at.
+    /// GPUs are ignored.
     None,
-    /// What the pilot shows: nothing if it used no GPU, else `shared` if both fit, else `apart` if there are two equal GPUs, else
-    /// `alternating`.
+    /// What the pilot shows: nothing if it used no GPU, else `shared` if both fit, else `apart` if
+    /// there are two equal GPUs, else `alternating`.
     #[default]
     Auto,
     /// Both on the same GPUs at once.
     Shared,
-    /// One GPU each, drawn anew for every block.
+    /// One GPU each, drawn again for every block.
     Apart,
     /// On the same GPUs, one process after the other.
     Alternating,
@@ -100,13 +105,15 @@ pub struct WorkloadConfig {
     /// What "faster" means for it.
     #[serde(default)]
     pub track: Track,
-    /// Fetches what the build needs; run on the base only, the only command that may use the network.
+    /// Fetches what the build needs; run on the base only, the only command that may use the
+    /// network.
     #[serde(default)]
     pub fetch: Vec<String>,
     /// Builds it, offline; empty for a program that needs no build.
     #[serde(default)]
     pub build: Vec<String>,
-    /// Folder of the user's checkout whose compiled dependencies the very first build begins from, `target` for cargo.
+    /// Folder of the user's checkout whose compiled dependencies the very first build begins from,
+    /// `target` for cargo.
     #[serde(default)]
     pub cache_from: Option<String>,
     /// Starts it. `{target}` is the build's target folder.
@@ -198,8 +205,8 @@ impl Default for GateConfig {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentConfig {
-    /// `{prompt}` becomes the prompt; `{prompt_file}`, `{context}` and `{title_file}` the paths of the prompt, of the context
-    /// file, and of the file that a one-line title may be written to.
+    /// `{prompt}` becomes the prompt; `{prompt_file}`, `{context}` and `{title_file}` the paths of
+    /// the prompt, of the context file, and of the file that a one-line title may be written to.
     pub command: Vec<String>,
     /// Longest time for one proposal.
     #[serde(default = "default_agent_timeout", deserialize_with = "duration")]
@@ -209,7 +216,8 @@ pub struct AgentConfig {
     pub pass_env: Vec<String>,
 }
 
-/// `[[tunable]]`: one value that `tune` may change, a TOML key or a constant in a Rust, C or CUDA source.
+/// `[[tunable]]`: one value that `tune` may change, a TOML key or a constant in a Rust, C or CUDA
+/// source.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tunable {
@@ -242,7 +250,8 @@ impl Tunable {
         self.workloads.is_empty() || self.workloads.iter().any(|name| workloads.contains(name))
     }
 
-    /// Its values as they are written in the file. For a constant, a string is the expression itself.
+    /// Its values as they are written in the file. For a constant, a string is the expression
+    /// itself.
     pub fn literals(&self) -> Vec<String> {
         let literal = |value: &toml::Value| match value {
             toml::Value::String(text) if self.constant.is_some() => text.clone(),

@@ -16,7 +16,7 @@ pub struct Doctor {
     pub machine: Machine,
     /// How programs are confined here.
     pub sandbox_tier: SandboxTier,
-    /// The GPUs that programs see, at the moment of asking: one sample each.
+    /// The GPUs that programs see, now: one sample each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<GpuConditions>,
     /// Workload that the noise was measured with.
@@ -30,7 +30,8 @@ pub struct Doctor {
     /// The block log ratios of the A/A measurement.
     #[serde(default)]
     pub aa_log_ratios: Vec<f64>,
-    /// Floating-point operations a second of f32 multiply-adds, all cores together: no training can do more.
+    /// Floating-point operations a second of f32 multiply-adds, all cores together: no training can
+    /// do more.
     #[serde(default)]
     pub peak_flops_per_s: Option<f64>,
     /// Bytes read and written a second by copies from memory to memory, all cores together.
@@ -50,7 +51,7 @@ pub struct Doctor {
     pub overhead: Option<f64>,
     /// What can be proven in how long.
     pub forecast: Vec<Forecast>,
-    /// What was noticed and what to do about it.
+    /// What to change on this machine, and how.
     #[serde(default)]
     pub advice: Vec<String>,
     /// Version of outpace.

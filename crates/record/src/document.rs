@@ -12,7 +12,8 @@ pub trait Document: Serialize + DeserializeOwned {
     /// The value of its `schema` key.
     const SCHEMA: &'static str;
 
-    /// The document as it is stored: pretty-printed JSON that ends in a newline. Its bytes define its id.
+    /// The document as it is stored: pretty-printed JSON that ends in a newline. Its bytes define
+    /// its id.
     fn to_json(&self) -> String {
         let mut text =
             serde_json::to_string_pretty(self).expect("records hold no map with non-string keys");
@@ -92,7 +93,8 @@ pub fn record_id(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// Puts innermost lists of numbers on one line each: raw samples stay readable in a diff and take a third of the space.
+/// Puts innermost lists of numbers on one line each: raw samples stay readable in a diff and take a
+/// third of the space.
 fn compact_number_rows(text: &mut String) {
     let mut out = String::with_capacity(text.len());
     let (mut in_string, mut escaped) = (false, false);
@@ -131,7 +133,8 @@ fn number_row(text: &str) -> Option<&str> {
 pub struct Timestamp(#[schemars(with = "String")] jiff::Timestamp);
 
 impl Timestamp {
-    /// From seconds since 1970-01-01 UTC; out-of-range values become the nearest that can be said.
+    /// From seconds since 1970-01-01 UTC; out-of-range values become the nearest moment that can be
+    /// written.
     pub fn from_unix_seconds(seconds: i64) -> Self {
         Self(jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX))
     }

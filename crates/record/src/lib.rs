@@ -1,9 +1,10 @@
 //! Everything that outpace writes down or sends: records, `outpace.toml`, and their versions. The
 //! messages of the step protocol are in `outpace-step`.
 //!
-//! This is the only place where serde meets the outside. A reader ignores fields that it does not know and fills in those
-//! that an older writer did not have, so documents may grow; a document of another major version is refused by name.
-//! Nothing here starts a process, reads a clock or touches git.
+//! This is the only place where serde meets the outside. A reader ignores fields that it does not
+//! know and fills in those that an older writer did not have, so documents may grow; a document of
+//! another major version is refused by name. Nothing here starts a process, reads a clock or
+//! touches git.
 
 mod baseline;
 mod campaign;
@@ -13,6 +14,7 @@ mod document;
 mod event;
 mod listing;
 mod machine;
+mod nearest;
 mod profile;
 mod request;
 mod run;
@@ -30,7 +32,8 @@ pub use document::{Document, ReadError, Timestamp, ended_at, record_id};
 pub use event::{Event, EventLine, NoObserver, Observer, Role};
 pub use listing::{Audit, AuditedCommit, Baselines, HistoryEntry, Report, ReportSummary, Setting};
 pub use machine::{Machine, SandboxTier};
-/// The messages of the step protocol.
+pub use nearest::suggestion;
+/// Text of programs and people as one safe line: records hold some.
 pub use outpace_text::plain;
 pub use profile::{Operation, Peaks, Profile};
 pub use request::{GateRequest, RequestRule};

@@ -1,5 +1,5 @@
-//! Documents that are printed for tools and stored nowhere: what an audit found, the baselines of a machine, a line of the
-//! history, a report.
+//! Documents that are printed for tools and stored nowhere: what an audit found, the baselines of a
+//! machine, a line of the history, a report.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

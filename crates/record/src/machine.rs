@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What is known of a machine. Two numbers may be compared only when their machine class is the same.
+/// What is known of a machine. Two numbers may be compared only when their machine class is the
+/// same.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Machine {
@@ -12,7 +13,8 @@ pub struct Machine {
     pub cpu: String,
     /// Logical CPUs that this process may use.
     pub cpus: usize,
-    /// Family, model and stepping, where the system says so; a hypervisor often hides the model's name but not these.
+    /// Family, model and stepping, where the system says so; a hypervisor often hides the model's
+    /// name but not these.
     pub cpu_signature: String,
     /// Instruction set extensions that kernels choose by (`avx2`, `avx512f`, `neon`, ...).
     pub simd: Vec<String>,
@@ -33,7 +35,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A short name for people plus a hash over everything that must be equal: `intel-xeon-x2-1f0c2a9b`.
+    /// A short name for people plus a hash over everything that must be equal:
+    /// `intel-xeon-x2-1f0c2a9b`.
     pub fn class(&self) -> String {
         let identity = serde_json::json!([
             self.cpu,

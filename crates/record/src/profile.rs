@@ -15,7 +15,7 @@ pub struct Profile {
     /// Tokens trained per second.
     #[serde(default)]
     pub tokens_per_s: Option<f64>,
-    /// Pages that the system had to find in memory for a step, after the warm-up: memory that is not used again.
+    /// Page faults of a step after the warm-up: memory that is not reused.
     #[serde(default)]
     pub page_faults_per_step: Option<f64>,
     /// The most memory that the process held at once.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Document, Machine, SandboxTier, Timestamp};
 
-/// `outpace.run/1`: several fresh processes of one revision, many turns each. A trend, not evidence.
+/// `outpace.run/1`: several fresh processes of one revision, many turns each. A trend, not
+/// evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// `outpace.run/1`.
@@ -26,7 +27,8 @@ pub struct Run {
     pub steps_per_turn: u32,
     /// Median seconds of one step.
     pub step_time_s: f64,
-    /// Median tokens trained per second; absent where the workload does not say what a step trains on.
+    /// Median tokens trained per second; absent where the workload does not say what a step trains
+    /// on.
     #[serde(default)]
     pub tokens_per_s: Option<f64>,
     /// Spread between processes: the standard deviation of the logarithm of their medians.

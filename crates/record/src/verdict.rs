@@ -35,16 +35,6 @@ impl Kind {
             Self::Rejected => "rejected",
         }
     }
-
-    /// The exit code of a gate that ends with it.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Faster => 0,
-            Self::Same | Self::NotProven => 1,
-            Self::Slower => 3,
-            Self::Rejected => 4,
-        }
-    }
 }
 
 impl From<Outcome> for Kind {
@@ -75,7 +65,8 @@ pub struct Block {
     /// Peak resident memory in MiB, base and candidate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_mib: Option<[f64; 2]>,
-    /// Share of the GPU's time that base and candidate used while neither was asked for anything, where this block was listened to.
+    /// Share of the GPU's time that base and candidate used while both were idle, where this block
+    /// was probed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_gpu: Option<[f64; 2]>,
     /// How each GPU in use was during the pairs.
@@ -83,14 +74,15 @@ pub struct Block {
     pub gpus: Vec<GpuConditions>,
 }
 
-/// How a GPU was while a block's pairs were measured: lowest, median and highest of what its driver said, many times a second. A figure
-/// that the driver does not give is absent.
+/// How a GPU was while a block's pairs were measured: lowest, median and highest of what its driver
+/// said, many times a second. A figure that the driver does not give is absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct GpuConditions {
     /// UUID of the GPU, or of the MIG instance.
     pub device: String,
-    /// The side whose process was alone on it; absent where both were, at once or one after the other.
+    /// The side whose process had it to itself for the whole block; absent where both used it, at
+    /// once or one after the other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub side: Option<String>,
     /// How often the driver was asked.
@@ -107,11 +99,11 @@ pub struct GpuConditions {
     /// Temperature in degrees Celsius.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature_c: Option<[f64; 3]>,
-    /// Memory in use in MiB, by everybody.
+    /// Memory in use in MiB, by all processes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_mib: Option<[f64; 3]>,
-    /// What held its clocks down (`power cap`, `heat`, `hardware slowdown`, `power brake`), as a share of the samples; empty for a block that was
-    /// not throttled.
+    /// What held its clocks down (`power cap`, `heat`, `hardware slowdown`, `power brake`), as a
+    /// share of the samples; empty for a block that was not throttled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub throttled: Option<BTreeMap<String, f64>>,
 }
@@ -122,11 +114,12 @@ impl AsRef<[[f64; 2]]> for Block {
     }
 }
 
-/// Name of the check against the revision that a baseline counts from. One that passed without an allowance says that the
-/// base is the new anchor.
+/// Name of the check against the revision that a baseline counts from. One that passed without an
+/// allowance says that the base is the new anchor.
 pub const ANCHOR_CHECK: &str = "anchor";
 
-/// Name of the line that tells how the GPUs were. It always passes: a throttled GPU slows both sides.
+/// Name of the line that tells how the GPUs were. It always passes: a throttled GPU slows both
+/// sides.
 pub const GPU_CHECK: &str = "GPU";
 
 /// One correctness check with its figures.
@@ -209,17 +202,18 @@ pub struct Verdict {
     /// The most blocks that the trial could take.
     #[serde(default = "default_max_blocks")]
     pub max_blocks: usize,
-    /// Whether a candidate that goes nowhere could be stopped early.
+    /// Whether a candidate whose evidence does not grow could be stopped early.
     #[serde(default)]
     pub screen: bool,
-    /// The e-value that the sums of a block's turns needed besides, against "no shorter"; absent in verdicts of versions that did not ask for it, and where
-    /// nothing was timed.
+    /// The e-value that the sums of a block's turns also needed, against "no shorter"; absent in
+    /// verdicts of versions without it, and where nothing was timed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sum_threshold: Option<f64>,
     /// Raw samples.
     #[serde(default)]
     pub blocks: Vec<Block>,
-    /// Raw samples with one process after the other on the GPU: a gain that was proven with both there has to show again, or is rejected.
+    /// Raw samples of isolated runs, one process after the other on the GPU. A gain that was proven
+    /// with both processes there has to show again, or is rejected.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alone: Vec<Block>,
     /// How many blocks there are.
@@ -295,7 +289,8 @@ impl Document for Verdict {
 }
 
 impl Verdict {
-    /// Whether the stored baseline's anchor is of no use any more, so that the next one counts from this base.
+    /// Whether the stored baseline's anchor can no longer be used, so that the next one counts from
+    /// this base.
     pub fn begins_anew(&self) -> bool {
         self.checks
             .iter()
@@ -334,6 +329,9 @@ pub struct Judgement {
     pub at_least: Option<f64>,
     /// Upper bound of the gain.
     pub at_most: Option<f64>,
+    /// Why the figures may mislead although they are computed from what was given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl Document for Judgement {

@@ -3,7 +3,7 @@
 use crate::wealth::Wealth;
 use crate::{log_e_limit, median};
 
-/// Log ratios beyond this are not searched: a speed-up by a factor of e^50 is not one.
+/// Log ratios beyond this are not searched: no program becomes faster by a factor of e^50.
 const RANGE: f64 = 50.0;
 
 /// Bounds are exact to this, far below the 1e-9 that the proof rule asks for.
@@ -15,10 +15,12 @@ const STEP: (f64, f64) = (1e-6, 1.0);
 /// More than bisection alone needs from `RANGE` to `TOLERANCE`.
 const MAX_ITERATIONS: usize = 100;
 
-/// Largest `m` (a log ratio) with an e-value against "the centre of `x` is at most `m`" of at least `1 / alpha`.
+/// Largest `m` (a log ratio) with an e-value against "the centre of `x` is at most `m`" of at least
+/// `1 / alpha`.
 ///
-/// The centre lies above it with confidence `1 - alpha`, also when `x` was looked at after every block. Speed-up: `exp_m1` of it. `None`
-/// where no `m` in +-50 has such an e-value (at alpha 0.01, fewer than 8 blocks), or `alpha` is not in (0, 1).
+/// The centre lies above it with confidence `1 - alpha`, also when `x` was looked at after every
+/// block. Speed-up: `exp_m1` of it. `None` where no `m` in +-50 has such an e-value (at alpha 0.01,
+/// fewer than 8 blocks), or `alpha` is not in (0, 1).
 pub fn lower_bound(x: &[f64], alpha: f64) -> Option<f64> {
     let need = -alpha.ln();
     if !(need > 0.0 && log_e_limit(x.len()) >= need) {
@@ -32,13 +34,15 @@ pub fn lower_bound(x: &[f64], alpha: f64) -> Option<f64> {
     Some(root(&excess, lo, hi))
 }
 
-/// Smallest `m` that the mirror image of [`lower_bound`] gives: the centre of `x` lies below it with confidence `1 - alpha`.
+/// Smallest `m` that the mirror image of [`lower_bound`] gives: the centre of `x` lies below it
+/// with confidence `1 - alpha`.
 pub fn upper_bound(x: &[f64], alpha: f64) -> Option<f64> {
     let mirrored: Vec<f64> = x.iter().map(|v| -v).collect();
     lower_bound(&mirrored, alpha).map(|m| -m)
 }
 
-/// Two points with the bound between them, found by walking down from the median; equal ones where the bound is beyond `RANGE`.
+/// Two points with the bound between them, found by walking down from the median; equal ones where
+/// the bound is beyond `RANGE`.
 fn bracket(excess: &impl Fn(f64) -> (f64, f64), x: &[f64]) -> Option<(f64, f64)> {
     let middle = median(x);
     let start = if middle.is_nan() { 0.0 } else { middle };
@@ -59,7 +63,8 @@ fn bracket(excess: &impl Fn(f64) -> (f64, f64), x: &[f64]) -> Option<(f64, f64)>
     None
 }
 
-/// A point that the bound does not exceed: at the largest value no bet has won, so that the e-value is at most 1.
+/// A point that the bound does not exceed: at the largest value no bet has won, so that the e-value
+/// is at most 1.
 fn ceiling(x: &[f64]) -> f64 {
     x.iter().copied().fold(-RANGE, f64::max).min(RANGE)
 }

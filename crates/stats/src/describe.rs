@@ -1,9 +1,11 @@
 //! Plain descriptive statistics.
 
-/// Standard deviations of a normal distribution in one median absolute deviation: `1 / quantile(0.75)`.
+/// Standard deviations of a normal distribution in one median absolute deviation:
+/// `1 / quantile(0.75)`.
 pub const NORMAL_PER_MAD: f64 = 1.482_602_218_505_602;
 
-/// Median; the mean of the two middle values where their number is even. NaN for an empty slice. Expected time is linear.
+/// Median; the mean of the two middle values where their number is even. NaN for an empty slice.
+/// Expected time is linear.
 pub fn median(values: &[f64]) -> f64 {
     median_in_place(&mut values.to_vec())
 }
@@ -23,7 +25,8 @@ pub(crate) fn median_in_place(values: &mut [f64]) -> f64 {
     0.5 * (lower.unwrap_or(*upper) + *upper)
 }
 
-/// Sample standard deviation (divides by n - 1), in the unit of the values. NaN for fewer than two values.
+/// Sample standard deviation (divides by n - 1), in the unit of the values. NaN for fewer than two
+/// values.
 pub fn standard_deviation(values: &[f64]) -> f64 {
     if values.len() < 2 {
         return f64::NAN;
@@ -34,8 +37,8 @@ pub fn standard_deviation(values: &[f64]) -> f64 {
     (squares / (n - 1.0)).sqrt()
 }
 
-/// Median absolute deviation from the median times [`NORMAL_PER_MAD`]: the standard deviation where the values are normal, and
-/// unmoved by a few wild ones. NaN for an empty slice.
+/// Median absolute deviation from the median times [`NORMAL_PER_MAD`]: the standard deviation where
+/// the values are normal, and a few outliers do not move it. NaN for an empty slice.
 pub fn robust_deviation(values: &[f64]) -> f64 {
     let centre = median(values);
     let mut deviations: Vec<f64> = values.iter().map(|v| (v - centre).abs()).collect();

@@ -1,19 +1,22 @@
-//! What can be wrong with the numbers that come in. Indices count from 0, as in the JSON that they come from.
+//! What can be wrong with the numbers that come in. Messages count blocks and pairs from 1; the
+//! fields count from 0, as slices do.
 
 use thiserror::Error;
 
 /// Why numbers cannot be judged.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum StatsError {
-    /// A trial without blocks has nothing to say.
+    /// A trial needs at least one block.
     #[error("no blocks: a trial needs at least one")]
     NoBlocks,
-    /// A block without pairs has no log ratio.
+    /// A block needs at least one pair.
     #[error("no pairs: a block needs at least one")]
     EmptyBlock,
-    /// A time that is not a finite number of seconds above 0, or a pair whose ratio is beyond `f64`.
+    /// A time that is not a finite number of seconds above 0, or a pair whose ratio is beyond
+    /// `f64`.
     #[error(
-        "pairs[{pair}] is [{base_s}, {candidate_s}]: both times must be finite and above 0 seconds"
+        "pair {}: the times are {base_s} and {candidate_s}, both must be finite and above 0 seconds",
+        pair + 1
     )]
     BadPair {
         /// Index of the pair in its block.
@@ -24,7 +27,7 @@ pub enum StatsError {
         candidate_s: f64,
     },
     /// One block of a trial is wrong.
-    #[error("blocks[{block}]: {problem}")]
+    #[error("block {}{}{problem}", block + 1, after_block(problem))]
     InBlock {
         /// Index of the block in the trial.
         block: usize,
@@ -43,4 +46,12 @@ pub enum StatsError {
     /// `max_blocks` of 0.
     #[error("max_blocks is 0: it must be at least 1")]
     NoMaxBlocks,
+}
+
+/// "block 2, pair 1: ..." is one place; anything else is said of the whole block.
+fn after_block(problem: &StatsError) -> &'static str {
+    match problem {
+        StatsError::BadPair { .. } => ", ",
+        _ => ": ",
+    }
 }

@@ -50,8 +50,8 @@ impl Evidence {
 
     /// Adds the log ratio of one block ([`crate::block_log_ratio`]) and judges; `None` means go on.
     ///
-    /// Once decided, later blocks are not read and the decision stands. An infinite `x` is a block that one side never finished;
-    /// a NaN proves nothing, then or later.
+    /// Once decided, later blocks are not read and the decision stands. An infinite `x` is a block
+    /// that one side never finished; a NaN proves nothing, then or later.
     pub fn push(&mut self, x: f64) -> Option<Decision> {
         self.push_both(x, x)
     }
@@ -115,7 +115,8 @@ impl Evidence {
         median(&self.sum_log_ratios).exp_m1()
     }
 
-    /// Whether the sums are proven to be shorter as far as the rule asks for it, and all blocks together are.
+    /// Whether the sums are proven to be shorter as far as the rule asks for it, and all blocks
+    /// together are.
     fn sums_hold(&self) -> bool {
         let [base, candidate] = self.totals;
         let proven = |needed: f64| self.sum_log_e() >= needed.ln() && candidate <= base;
@@ -127,7 +128,8 @@ impl Evidence {
         self.log_e() >= self.rule.threshold_value().ln()
     }
 
-    /// The figures so far. Inverts the e-value for the bounds, so it costs more than [`Evidence::push`].
+    /// The figures so far. Inverts the e-value for the bounds, so it costs more than
+    /// [`Evidence::push`].
     pub fn summary(&self) -> Summary {
         let x = &self.log_ratios;
         Summary {
@@ -166,7 +168,8 @@ impl Evidence {
     }
 }
 
-/// ln of the e-value after each block of `x`, for the rule's `min_speedup`; it does not stop at a decision.
+/// ln of the e-value after each block of `x`, for the rule's `min_speedup`; it does not stop at a
+/// decision.
 pub fn trajectory(x: &[f64], rule: &Rule) -> Vec<f64> {
     let m = rule.min_log_ratio();
     let mut wealth = Wealth::new();

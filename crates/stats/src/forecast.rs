@@ -1,20 +1,23 @@
-//! How many blocks a gain will take on a machine of known noise: what `doctor` promises.
+//! How many blocks a gain will take on a machine of known noise: what `doctor` shows.
 
 use std::f64::consts::TAU;
 
 use crate::{Evidence, Outcome, Rule};
 
-/// Trials simulated for one forecast: the median is then good to about 5 % of itself. Odd, so that there is a middle one.
+/// Trials simulated for one forecast: the median is then good to about 5 % of itself. Odd, so that
+/// there is a middle one.
 pub const FORECAST_TRIALS: usize = 501;
 
-/// Trial i of every forecast draws the same deviates: forecasts can be recomputed, and differ by their arguments only.
+/// Trial i of every forecast draws the same deviates: forecasts can be recomputed, and differ by
+/// their arguments only.
 const SEED: u64 = 0x6f75_7470_6163_6501;
 
-/// Median number of blocks until `faster`, for blocks with a true gain of `speedup` (a share, 0.05 is 5 %) and normal log ratios of
-/// standard deviation `sd`. By seeded Monte Carlo over [`FORECAST_TRIALS`] trials, so equal arguments give equal answers.
+/// Median number of blocks until `faster`, for blocks with a true gain of `speedup` (a share, 0.05
+/// is 5 %) and normal log ratios of standard deviation `sd`. By seeded Monte Carlo over
+/// [`FORECAST_TRIALS`] trials, so equal arguments give equal answers.
 ///
-/// `None` where half the trials end in something else, `rule.max_blocks` included, or an argument is out of range (`sd` negative or not
-/// finite, `speedup` not above -1, an invalid rule).
+/// `None` where half the trials end in something else, `rule.max_blocks` included, or an argument
+/// is out of range (`sd` negative or not finite, `speedup` not above -1, an invalid rule).
 pub fn forecast(sd: f64, speedup: f64, rule: &Rule) -> Option<usize> {
     let centre = speedup.ln_1p();
     if !(sd.is_finite() && sd >= 0.0 && centre.is_finite()) {
@@ -42,7 +45,8 @@ fn blocks_until_faster(mut evidence: Evidence, mut draw: impl FnMut() -> f64) ->
     }
 }
 
-/// Normal deviates by Box and Muller (1958) over SplitMix64 (Steele, Lea and Flood 2014): for simulation, never for secrets.
+/// Normal deviates by Box and Muller (1958) over SplitMix64 (Steele, Lea and Flood 2014): for
+/// simulation, never for secrets.
 struct Normal {
     state: u64,
 }

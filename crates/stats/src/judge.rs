@@ -2,13 +2,15 @@
 
 use crate::{Decision, Evidence, Judgement, Pair, Reason, Rule, StatsError};
 
-/// Replays a trial block by block; the verdict is that of the first block that settles it, and later blocks are not read.
+/// Replays a trial block by block; the verdict is that of the first block that settles it, and
+/// later blocks are not read.
 ///
-/// Blocks that end without a decision are `not_proven`. So are those that reach `rule.max_blocks`: to judge a longer recording in
-/// full, raise it.
+/// Blocks that end without a decision are `not_proven`. So are those that reach `rule.max_blocks`:
+/// to judge a longer recording in full, raise it.
 ///
 /// # Errors
-/// Those of [`Rule::validate`], [`StatsError::NoBlocks`], and [`StatsError::InBlock`] for a block that [`crate::block_log_ratio`] refuses.
+/// Those of [`Rule::validate`], [`StatsError::NoBlocks`], and [`StatsError::InBlock`] for a block
+/// that [`crate::block_log_ratio`] refuses.
 pub fn judge<B: AsRef<[Pair]>>(blocks: &[B], rule: &Rule) -> Result<Judgement, StatsError> {
     let mut evidence = Evidence::new(rule)?;
     if blocks.is_empty() {

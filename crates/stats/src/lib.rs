@@ -1,22 +1,26 @@
 //! Numbers in, verdict out: the proof rule of outpace as pure functions.
 //!
-//! A trial is a sequence of blocks, each a fresh base process against a fresh candidate process. A block becomes one number
-//! ([`block_log_ratio`]), the numbers become evidence ([`Evidence`], an e-value that may be looked at after every block), and the
-//! evidence becomes an outcome with one-sided bounds ([`judge`], [`Summary`]). Over a campaign the threshold rises with every
+//! A trial is a sequence of blocks, each a fresh base process against a fresh candidate process. A
+//! block becomes one number ([`block_log_ratio`]), the numbers become evidence ([`Evidence`], an
+//! e-value that may be looked at after every block), and the evidence becomes an outcome with
+//! one-sided bounds ([`judge`], [`Summary`]). Over a campaign the threshold rises with every
 //! candidate that is tested ([`e_lond_threshold`]).
 //!
-//! Why it holds: labels are assigned at random, so if the candidate is no faster than a factor `e^m`, each block's log ratio is
-//! symmetric about a centre of at most `m`, whatever the noise. Bets on its sign and size then make a non-negative
-//! supermartingale, and Ville's inequality (J. Ville, *Étude critique de la notion de collectif*, 1939) bounds the chance that it
-//! ever reaches `1/alpha` by `alpha`.
+//! Why it holds: labels are assigned at random, so if the candidate is no faster than a factor
+//! `e^m`, each block's log ratio is symmetric about a centre of at most `m`, whatever the noise.
+//! Bets on its sign and size then make a non-negative supermartingale, and Ville's inequality (J.
+//! Ville, *Étude critique de la notion de collectif*, 1939) bounds the chance that it ever reaches
+//! `1/alpha` by `alpha`.
 //!
-//! This crate never reads a file, a clock or the environment, never prints, and draws no random numbers except the seeded ones
-//! of [`forecast`]: the same numbers give the same verdict everywhere.
+//! This crate never reads a file, a clock or the environment, never prints, and draws no random
+//! numbers except the seeded ones of [`forecast`]: the same numbers give the same verdict
+//! everywhere.
 //!
 //! ```
 //! use outpace_stats::{Outcome, Rule, judge};
 //!
-//! let block = [[0.0520, 0.0500], [0.0530, 0.0508], [0.0525, 0.0505]]; // seconds of base, candidate
+//! // Seconds of base and candidate.
+//! let block = [[0.0520, 0.0500], [0.0530, 0.0508], [0.0525, 0.0505]];
 //! let judged = judge(&vec![block; 12], &Rule::default())?;
 //! assert_eq!(judged.outcome, Outcome::Faster);
 //! assert!(judged.summary.at_least.is_some_and(|gain| gain > 0.005));
@@ -27,6 +31,7 @@
 mod block;
 mod bounds;
 mod campaign;
+mod clock;
 mod describe;
 mod error;
 mod evidence;
@@ -39,6 +44,7 @@ mod wealth;
 pub use block::{Pair, block_excess, block_log_ratio, block_sum_log_ratio, sums};
 pub use bounds::{lower_bound, upper_bound};
 pub use campaign::{GAMMA_SUM, e_lond_threshold, gamma};
+pub use clock::{CoarseClock, coarse_clock};
 pub use describe::{NORMAL_PER_MAD, median, robust_deviation, standard_deviation};
 pub use error::StatsError;
 pub use evidence::{Evidence, trajectory};

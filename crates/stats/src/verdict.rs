@@ -42,7 +42,7 @@ pub enum Reason {
     SlowerProven,
     /// [`Outcome::Same`].
     DifferenceBelowMinimum,
-    /// [`Outcome::NotProven`]: the candidate was going nowhere.
+    /// [`Outcome::NotProven`]: the evidence did not grow.
     ScreenedOut,
     /// [`Outcome::NotProven`]: there were no more blocks.
     BlocksExhausted,
@@ -100,10 +100,12 @@ impl From<Reason> for Decision {
     }
 }
 
-/// The figures of a trial. Speed-ups are shares: 0.03 is 3 % more work in the same time, -0.03 is 3 % less.
+/// The figures of a trial. Speed-ups are shares: 0.03 is 3 % more work in the same time, -0.03 is
+/// 3 % less.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
-    /// `exp(median of the blocks' log ratios) - 1`. For a selected winner this is biased up: quote `at_least`. NaN without blocks.
+    /// `exp(median of the blocks' log ratios) - 1`. For a selected winner this is biased up: quote
+    /// `at_least`. NaN without blocks.
     pub speedup: f64,
     /// One-sided lower bound at `alpha`; `None` while there are too few blocks for one.
     pub at_least: Option<f64>,

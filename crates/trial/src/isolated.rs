@@ -34,7 +34,7 @@ pub(crate) fn confirm(
     observer: &mut dyn Observer,
 ) -> Result<Isolated, SideError> {
     let mut rng = ChaCha20Rng::seed_from_u64(settings.seed ^ SEED);
-    let rule = settings.rule.alone();
+    let rule = settings.rule.isolated();
     let mut evidence = Evidence::new(&rule)?;
     let plan = Plan {
         placement: Placement::Alternating,

@@ -21,7 +21,7 @@ pub(crate) struct Args {}
 pub(crate) fn run(options: &Options, _args: &Args) -> Result<u8> {
     let root = match open_repo(options) {
         Ok(repo) => repo.root().to_owned(),
-        // A repository without commits is where init is most wanted; any other trouble is told.
+        // `init` is wanted most in a repository without commits. Other errors are returned.
         Err(error) => match error.downcast_ref::<outpace_repo::RepoError>() {
             Some(outpace_repo::RepoError::NoCommits { path }) => path.clone(),
             _ => return Err(error),
@@ -134,7 +134,7 @@ fn template(project: &Project) -> String {
          max_patch_kib = 64\n\
          \n\
          [gate]\n\
-         alpha = 0.01                          # how often a patch that is no faster may be called faster\n\
+         alpha = 0.01                          # how often a patch that is not faster may be called faster\n\
          min_speedup = 0.005                   # the gain that must be exceeded\n\
          max_blocks = 100\n\
          \n\

@@ -31,7 +31,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8> {
         Verb::Gate(args) => gate::run(&options, &args),
         Verb::Research(args) => research::run(&options, &args),
         Verb::Report(args) => report::run(&options, &args),
-        Verb::Judge(args) => judge::run(&args),
+        Verb::Judge(args) => judge::run(&options, &args),
         Verb::History(args) => history::run(&options, &args),
         Verb::Baseline(args) => baseline::run(&options, &args),
         Verb::Audit(args) => audit::run(&options, &args),

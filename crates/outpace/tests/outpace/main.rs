@@ -10,6 +10,7 @@ mod campaign;
 mod faults;
 mod gate;
 mod gpus;
+mod judge_input;
 mod kill;
 mod sample;
 mod surface;

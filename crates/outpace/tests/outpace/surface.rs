@@ -158,7 +158,7 @@ fn judge_names_the_malformed_line_after_the_results_before_it() {
         ("nonsense", "not a trial"),
         ("{\"blocks\": []}", "line 2"),
         ("{\"blocks\": [[]]}", "block"),
-        ("{\"blocks\": [[[1.0, -1.0]]]}", "pairs[0]"),
+        ("{\"blocks\": [[[1.0, -1.0]]]}", "block 1, pair 1"),
         ("{\"blocks\": [[[1.0, 1.0]]], \"alpha\": 7}", "alpha"),
     ] {
         let outcome = judge(&format!("{good}\n{bad}\n{good}\n")).expect(2);

@@ -37,7 +37,7 @@ pub(super) fn findings(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
 
 /// A gain on a GPU must also be one when the processes run one after the other.
 fn judged_alone(verdict: &Verdict) -> Option<String> {
-    match outpace_stats::judge(&verdict.alone, &verdict.rule().alone()) {
+    match outpace_stats::judge(&verdict.alone, &verdict.rule().isolated()) {
         Ok(alone) if alone.outcome == Outcome::Faster => None,
         Ok(alone) => Some(format!(
             "alone on the GPU its samples give `{}`",

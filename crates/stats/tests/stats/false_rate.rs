@@ -1,4 +1,5 @@
-//! A candidate that is no better must not win more often than alpha, whatever the noise, though every block is looked at.
+//! A candidate that is no better must not win more often than alpha, whatever the noise, though
+//! every block is looked at.
 
 use crate::simulate::{Machine, NOISES};
 use outpace_stats::{Outcome, Rule};
@@ -6,7 +7,8 @@ use outpace_stats::{Outcome, Rule};
 /// Seconds in either profile.
 const TRIALS: usize = if cfg!(debug_assertions) { 1000 } else { 5000 };
 
-/// Binomial margin: 4 standard deviations above alpha, so that a right rule fails here once in 30,000 seeds; the seeds are fixed.
+/// Binomial margin: 4 standard deviations above alpha, so that a right rule fails here once in
+/// 30,000 seeds; the seeds are fixed.
 fn most_allowed(alpha: f64) -> usize {
     let n = TRIALS as f64;
     (n * alpha + 4.0 * (n * alpha * (1.0 - alpha)).sqrt()) as usize

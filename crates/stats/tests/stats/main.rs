@@ -1,8 +1,13 @@
-//! Tests of outpace-stats: the vectors of the proof rule, properties, error rates, power and refusals.
+//! Tests of outpace-stats: the vectors of the proof rule, properties, error rates, power and
+//! refusals.
 
+mod blocks;
+mod clock;
+mod decisions;
 mod false_rate;
 mod power;
 mod properties;
 mod refusals;
 mod simulate;
 mod vectors;
+mod words;

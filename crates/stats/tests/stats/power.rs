@@ -31,6 +31,23 @@ fn forecast_is_ordered() {
     assert_eq!(forecast(0.02, 0.02, &rule), forecast(0.02, 0.02, &rule));
 }
 
+/// Counted once with this generator. Whatever changes the deviates changes some of them.
+#[test]
+fn forecasts_can_be_recomputed() {
+    for (sd, speedup, blocks) in [
+        (0.01, 0.02, 10),
+        (0.02, 0.02, 25),
+        (0.03, 0.02, 46),
+        (0.05, 0.05, 19),
+        (0.06, 0.05, 24),
+        (0.1, 0.1, 18),
+        (0.1, 0.08, 24),
+    ] {
+        let got = forecast(sd, speedup, &Rule::default());
+        assert_eq!(got, Some(blocks), "{sd} {speedup}");
+    }
+}
+
 #[test]
 fn forecast_knows_its_limits() {
     let rule = Rule::default();

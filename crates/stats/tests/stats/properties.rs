@@ -159,7 +159,8 @@ fn deviations() {
 
 #[test]
 fn long_and_wild_trials_stay_finite() {
-    // 3,000 blocks neither overflow (2^3000) nor underflow, and wealth lost by underflow of one factor is found again.
+    // 3,000 blocks neither overflow (2^3000) nor underflow, and wealth lost by underflow of one
+    // factor is found again.
     let x = vec![0.3; 3000];
     assert!((log_e(&x, 0.0) - (log_e_limit(3000))).abs() < 50.0);
     assert!((log_e(&x, -50.0) - log_e_limit(3000)).abs() < 1e-6);

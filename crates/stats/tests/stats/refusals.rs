@@ -12,16 +12,17 @@ fn bad_blocks() {
     };
     check(&[], "no pairs: a block needs at least one");
     let bad: [(Pair, &str); 7] = [
-        ([0.0, 1.0], "[0, 1]"),
-        ([1.0, 0.0], "[1, 0]"),
-        ([-1.0, -1.0], "[-1, -1]"),
-        ([f64::NAN, 1.0], "[NaN, 1]"),
-        ([1.0, f64::INFINITY], "[1, inf]"),
-        ([f64::INFINITY, 1.0], "[inf, 1]"),
-        ([f64::INFINITY, f64::INFINITY], "[inf, inf]"),
+        ([0.0, 1.0], "0 and 1"),
+        ([1.0, 0.0], "1 and 0"),
+        ([-1.0, -1.0], "-1 and -1"),
+        ([f64::NAN, 1.0], "NaN and 1"),
+        ([1.0, f64::INFINITY], "1 and inf"),
+        ([f64::INFINITY, 1.0], "inf and 1"),
+        ([f64::INFINITY, f64::INFINITY], "inf and inf"),
     ];
     for (pair, shown) in bad {
-        let want = format!("pairs[1] is {shown}: both times must be finite and above 0 seconds");
+        let want =
+            format!("pair 2: the times are {shown}, both must be finite and above 0 seconds");
         check(&[[1.0, 1.0], pair], &want);
     }
 }
@@ -34,7 +35,15 @@ fn bad_trials() {
     let error = judge(&[vec![[1.0, 1.0]], vec![]], &rule).expect_err("refused");
     assert_eq!(
         error.to_string(),
-        "blocks[1]: no pairs: a block needs at least one"
+        "block 2: no pairs: a block needs at least one"
+    );
+    let zero = [vec![[1.0, 1.0]], vec![[1.0, 1.0], [0.0, 1.0]]];
+    let error = judge(&zero, &rule).expect_err("refused");
+    assert!(
+        error
+            .to_string()
+            .starts_with("block 2, pair 2: the times are 0 and 1"),
+        "{error}"
     );
 }
 

@@ -55,7 +55,7 @@ impl Machine {
     }
 
     /// Two fresh processes, either of which may be the base, then pairs in random order.
-    fn block(&mut self, speedup: f64) -> [Pair; PAIRS] {
+    pub(crate) fn block(&mut self, speedup: f64) -> [Pair; PAIRS] {
         let launch = [self.launch(), self.launch() - speedup.ln_1p()];
         std::array::from_fn(|_| {
             let mut pair = [0.0; 2];

@@ -1,0 +1,163 @@
+//! When a trial ends, and why, against the rule written in the open.
+
+use outpace_stats::{
+    Evidence, Outcome, Pair, Reason, Rule, block_log_ratio, block_sum_log_ratio, judge, log_e, sums,
+};
+use proptest::prelude::*;
+
+/// The first block that settles a trial, and how. Constants are those of docs/statistics.md.
+fn plainly(blocks: &[Vec<Pair>], rule: &Rule) -> Option<(usize, Reason)> {
+    let m = (1.0 + rule.min_speedup).ln();
+    let x: Vec<f64> = blocks.iter().map(|b| block_log_ratio(b).unwrap()).collect();
+    let y: Vec<f64> = blocks
+        .iter()
+        .map(|b| block_sum_log_ratio(b).unwrap())
+        .collect();
+    let minus: Vec<f64> = x.iter().map(|v| -v).collect();
+    (1..=blocks.len()).find_map(|n| {
+        let total = |side: usize| blocks[..n].iter().map(|b| sums(b)[side]).sum::<f64>();
+        let e = |x: &[f64], m: f64| log_e(&x[..n], m);
+        let enough = (1.0 / rule.alpha).ln();
+        let faster = e(&x, m) >= rule.threshold.unwrap_or(1.0 / rule.alpha).ln();
+        let shorter = rule
+            .sum_threshold
+            .is_none_or(|needed| e(&y, 0.0) >= needed.ln() && total(1) <= total(0));
+        let hopeless = n >= 4 && (e(&x, m) <= -1.0 || e(&minus, -m) >= 5f64.ln());
+        let reason = if faster && shorter {
+            Reason::GainProven
+        } else if e(&minus, 0.0) >= enough {
+            Reason::SlowerProven
+        } else if e(&minus, -m) >= enough && e(&x, -m) >= enough {
+            Reason::DifferenceBelowMinimum
+        } else if rule.screen && hopeless {
+            Reason::ScreenedOut
+        } else if n >= rule.max_blocks {
+            if faster {
+                Reason::SumsUnproven
+            } else {
+                Reason::BlocksExhausted
+            }
+        } else {
+            return None;
+        };
+        Some((n, reason))
+    })
+}
+
+/// Trials that end in every way: their gain, their noise, and how much of the candidate's work its
+/// last turn does.
+fn trials() -> impl Strategy<Value = Vec<Vec<Pair>>> {
+    let centre = prop::sample::select(vec![-0.02, -0.004, 0.0, 0.003, 0.02, 0.2]);
+    let noise = prop::sample::select(vec![1e-4, 0.005, 0.05]);
+    let last = prop::sample::select(vec![1.0, 1.0, 1.05, 1.5]);
+    let draws = prop::collection::vec(-1.0..1.0f64, 1..30);
+    (centre, noise, last, draws).prop_map(|(centre, noise, last, draws)| {
+        let block = |u: &f64| {
+            let candidate = (-centre - noise * u).exp();
+            vec![[1.0, candidate], [1.0, candidate], [1.0, candidate * last]]
+        };
+        draws.iter().map(block).collect()
+    })
+}
+
+fn rules() -> impl Strategy<Value = Rule> {
+    let threshold = prop::sample::select(vec![None, Some(20.0), Some(2000.0)]);
+    let sum_threshold = prop::sample::select(vec![None, Some(1.0), Some(20.0), Some(500.0)]);
+    let alpha = prop::sample::select(vec![0.01, 0.05]);
+    (threshold, sum_threshold, alpha, any::<bool>(), 1usize..28).prop_map(
+        |(threshold, sum_threshold, alpha, screen, max_blocks)| Rule {
+            min_speedup: 0.005,
+            alpha,
+            threshold,
+            screen,
+            max_blocks,
+            sum_threshold,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_trial_ends_where_the_rule_says(blocks in trials(), rule in rules()) {
+        let mut evidence = Evidence::new(&rule).unwrap();
+        let end = blocks.iter().enumerate().find_map(|(n, block)| {
+            let decision = evidence.push_block(block).unwrap();
+            assert_eq!(decision, evidence.decision());
+            decision.map(|decision| (n + 1, decision.reason))
+        });
+        prop_assert_eq!(end, plainly(&blocks, &rule));
+    }
+}
+
+/// Blocks of turns of dyadic seconds, so that totals are exact.
+fn blocks(first: Pair, others: Pair, n: usize) -> Vec<Vec<Pair>> {
+    // Two turns that are twice as fast, and one that makes up the sums.
+    let block = |[base, candidate]: Pair| {
+        vec![[0.25, 0.125], [0.25, 0.125], [base - 0.5, candidate - 0.25]]
+    };
+    (0..n)
+        .map(|i| block(if i == 0 { first } else { others }))
+        .collect()
+}
+
+#[test]
+fn all_blocks_together_may_be_equal_but_not_longer() {
+    let rule = Rule {
+        sum_threshold: Some(20.0),
+        ..Rule::default()
+    };
+    let ended = |blocks: &[Vec<Pair>]| {
+        let judged = judge(blocks, &rule).unwrap();
+        (judged.summary.n_blocks, judged.reason)
+    };
+    // The first block loses 4 s, each other one wins 0.25 s: after 16 of them both took the same.
+    let even = blocks([1.0, 5.0], [1.0, 0.75], 40);
+    assert_eq!(ended(&even), (17, Reason::GainProven));
+    assert_eq!(ended(&even[..16]), (16, Reason::BlocksExhausted));
+    // Without a threshold the sums do not count, and 8 clear blocks are enough.
+    let judged = judge(&even, &Rule::default()).unwrap();
+    assert_eq!(
+        (judged.summary.n_blocks, judged.outcome),
+        (8, Outcome::Faster)
+    );
+    // Where the blocks run out first, that is said.
+    let short = Rule {
+        max_blocks: 16,
+        ..rule
+    };
+    let judged = judge(&even, &short).unwrap();
+    assert_eq!(
+        (judged.outcome, judged.reason),
+        (Outcome::NotProven, Reason::SumsUnproven)
+    );
+}
+
+#[test]
+fn evidence_of_the_sums_is_kept_apart() {
+    let rule = Rule {
+        threshold: Some(1e9),
+        ..Rule::default()
+    };
+    let blocks = blocks([1.0, 0.75], [1.0, 0.5], 5);
+    let mut evidence = Evidence::new(&rule).unwrap();
+    for block in &blocks {
+        evidence.push_block(block).unwrap();
+    }
+    let y: Vec<f64> = blocks
+        .iter()
+        .map(|b| block_sum_log_ratio(b).unwrap())
+        .collect();
+    assert_eq!(evidence.sum_log_e(), log_e(&y, 0.0));
+    assert!((evidence.sum_speedup() - 1.0).abs() < 1e-12);
+    assert_eq!(evidence.n_blocks(), 5);
+    assert!(!evidence.gain_is_proven());
+    // A block that is a number alone counts as its own sum.
+    let mut numbers = Evidence::new(&rule).unwrap();
+    numbers.push(0.3);
+    assert_eq!(numbers.sum_log_e(), log_e(&[0.3], 0.0));
+    assert!((numbers.sum_speedup() - 0.3f64.exp_m1()).abs() < 1e-15);
+    let bad = numbers.push_block(&[[1.0, 0.0]]);
+    assert!(bad.is_err() && numbers.n_blocks() == 1);
+}

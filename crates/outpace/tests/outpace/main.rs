@@ -11,6 +11,7 @@ mod faults;
 mod gate;
 mod gpus;
 mod kill;
+mod mutants;
 mod sample;
 mod surface;
 mod this_repository;

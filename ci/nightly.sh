@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The long checks, for a machine that is otherwise idle: noise, false alarms, proof of a known gain, a campaign.
 # Usage: ci/nightly.sh [FOLDER FOR THE RESULTS [cuda | cpu]]     only CUDA without a GPU, or only the rest
+#        ci/nightly.sh FOLDER mutants [REV]     which mutants no test notices; not part of the others
 # What `cuda` last said is kept in reports/nightly: ci/nightly.sh reports/nightly cuda
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -21,9 +22,10 @@ cuda() {
 
 case ${2:-all} in
   cuda) cuda; exit ;;
+  mutants) ci/mutants.sh "${3:-all}" "$out"; exit ;;
   cpu) ;;
   all) cuda ;;
-  *) echo "there is no part $2. Hint: cuda, cpu" >&2; exit 2 ;;
+  *) echo "there is no part $2. Hint: cuda, cpu, mutants" >&2; exit 2 ;;
 esac
 
 echo "== noise of gpt-nano, three times 30 blocks: at most 0.015"

@@ -4,7 +4,8 @@
 //!
 //! Settings are lines of `key = value`: `spin` (thousands of iterations a step), `rate` (how fast
 //! the loss falls; another rate is another model), `mode` (what goes wrong, `good` by default),
-//! `gpu_mib` (memory that it pretends to hold on a GPU), `gpu_ms` (time that a step takes there).
+//! `flops` (operations that a token takes, as it says), `gpu_mib` (memory that it pretends to hold on
+//! a GPU), `gpu_ms` (time that a step takes there).
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -46,6 +47,7 @@ struct Settings<'a> {
     /// Thousands of iterations.
     spin: f64,
     rate: f64,
+    flops: f64,
     gpu_mib: f64,
     gpu_ms: f64,
 }
@@ -62,6 +64,7 @@ impl<'a> Settings<'a> {
             mode: values.get("mode").map_or("good", |v| v.trim_matches('"')),
             spin: number("spin", 500.0),
             rate: number("rate", 0.01),
+            flops: number("flops", 10.0),
             gpu_mib: number("gpu_mib", 0.0),
             gpu_ms: number("gpu_ms", 0.0),
         }
@@ -165,12 +168,14 @@ struct Toy<'a> {
 impl Workload for Toy<'_> {
     fn hello(&self) -> Hello {
         let is_other = self.settings.mode == "version";
+        let can_save = self.settings.mode != "no_save";
+        let can = [Some(PERTURB), can_save.then_some(SAVE)];
         Hello {
             protocol: if is_other { 9 } else { VERSION },
             tokens_per_step: Some(1000),
-            flops_per_token: Some(10.0),
+            flops_per_token: Some(self.settings.flops),
             parameters: Some(2),
-            can: vec![PERTURB.to_owned(), SAVE.to_owned()],
+            can: can.into_iter().flatten().map(str::to_owned).collect(),
         }
     }
 
@@ -194,6 +199,9 @@ impl Workload for Toy<'_> {
     }
 
     fn save(&mut self, path: &Path) -> Result<(), WorkloadError> {
+        if self.settings.mode == "slow_save" {
+            std::thread::sleep(Duration::from_secs(2));
+        }
         let value = (self.loss() + self.nudge) as f32;
         let bytes = match self.settings.mode {
             "thief" => stolen(path).unwrap_or_else(|| checkpoint(2.0 * value)),
@@ -432,6 +440,8 @@ fn evaluate(rest: &[String]) {
             "bits_per_byte": bits_per_byte,
             "tokens": 4096,
             "entropy_floor": 0.5,
+            "probability_sum_error": 1e-6,
+            "causality_error": 0.0,
         })
     );
 }

@@ -88,9 +88,7 @@ fn ten_kills_lose_nothing() {
     assert_eq!(play.user_state(), before, "the repository is clean");
     assert_eq!(play.git(&["worktree", "list"]).lines().count(), 1);
     assert_eq!(scratch_of(&pids), Vec::<PathBuf>::new());
-    if play.git(&["branch", "--list", "outpace/main"]).is_empty() {
-        return;
-    }
+    // The first value is a two hundredth of the work: that gain is merged, whenever the kills came.
     play.outpace(&["audit", "outpace/main"]).expect(0);
 }
 

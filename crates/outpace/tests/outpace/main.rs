@@ -12,6 +12,7 @@ mod gate;
 mod gpus;
 mod judge_input;
 mod kill;
+mod mutants;
 mod sample;
 mod surface;
 mod this_repository;

@@ -105,9 +105,8 @@ fn it_does_the_work_of_many_turns_in_one() {
     let outcome = play.outpace(&["gate", "--patch", patch.to_str().unwrap(), "--json"]);
     let verdict = outcome.json();
     assert!(verdict["speedup"].as_f64() > Some(1.0), "{verdict}");
-    // On a machine that is busy with other things it may be no more than unproven.
-    let word = verdict["verdict"].as_str().unwrap();
-    assert!(["rejected", "not_proven"].contains(&word), "{verdict}");
+    // On a busy machine the guard may not prove it in time; faster it is in no case.
+    assert_ne!(verdict["verdict"], "faster", "{verdict}");
     let reason = verdict["reason"].to_string();
     assert!(reason.contains("all turns"), "{reason}");
 }

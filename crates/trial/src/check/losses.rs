@@ -129,6 +129,31 @@ mod tests {
     }
 
     #[test]
+    fn what_diverged_once_may_stay_diverged() {
+        let allowed = allowed_divergence(&[5.0; 3], Some(&[5.0, 5.001, 5.0]));
+        assert_eq!(allowed[0], ROUNDING * 5.0);
+        for allowed in &allowed[1..] {
+            assert!((allowed - 0.004).abs() < 1e-9, "{allowed}");
+        }
+    }
+
+    #[test]
+    fn the_first_step_that_fails_is_named_or_else_the_one_that_is_furthest() {
+        let check = |candidate: [f64; 3], part: &str| {
+            let check = compare_losses("losses", &[5.0; 3], &candidate, &[0.1, 0.4, 0.1]);
+            assert!(check.detail.contains(part), "{}", check.detail);
+            check.value
+        };
+        check([5.05, 5.1, 5.01], "at step 1 of 3 (allowed 1.0e-1)");
+        check([5.05, 5.3, 5.01], "at step 2 of 3 (allowed 4.0e-1)");
+        check([5.0, 4.5, 9.0], "by 5.0e-1 at step 2 of 3");
+        let value = check([5.0, 5.0, f64::NAN], "at step 3 of 3");
+        assert_eq!(value, None);
+        let anchor = compare_losses(ANCHOR_CHECK, &[5.0], &[5.0], &[0.1]);
+        assert!(anchor.detail.contains("differs from the anchor's by"));
+    }
+
+    #[test]
     fn the_budget_counts_from_the_anchor_until_the_base_is_changed_by_hand() {
         let (base, allowed) = ([5.0, 4.0], [1e-4, 1e-4]);
         let check = |anchor: Option<&[f64]>, candidate: [f64; 2]| {

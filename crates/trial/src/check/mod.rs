@@ -171,3 +171,20 @@ pub fn check_same_model(
         flops_per_token: base.flops_per_token,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fault_is_the_first_check_that_failed() {
+        let check = |name: &str, value: f64| at_most(name, value, 1.0, "what");
+        let outcome = |checks: Vec<Check>| CheckOutcome {
+            checks,
+            ..CheckOutcome::default()
+        };
+        let all = outcome(vec![check("a", 1.0), check("b", 2.0), check("c", 3.0)]);
+        assert_eq!(all.fault().unwrap().name, "b");
+        assert_eq!(outcome(vec![check("a", 1.0)]).fault(), None);
+    }
+}

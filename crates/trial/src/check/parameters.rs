@@ -98,8 +98,14 @@ pub(super) fn worst_parameter(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use outpace_process::{Context, Launcher};
+    use safetensors::tensor::{Dtype, TensorView};
+
     use super::*;
     use crate::check::checkpoint::tests::tensors;
+    use crate::check::training::tests::checkpoint;
 
     #[test]
     fn a_frozen_tensor_is_found() {
@@ -120,5 +126,99 @@ mod tests {
             frozen.detail
         );
         assert!(!worst(&start, &ours, None, &tensors(f32::NAN, 0.9)).passed);
+    }
+
+    #[test]
+    fn a_parameter_may_be_off_by_four_times_the_envelope_within_limits() {
+        // Training moves each number of two by 1, so that distances are shares of the update.
+        let one = |value: f32| tensors(&[("a", vec![value, 0.0])]);
+        let check = |moved: Option<f32>, theirs: f32, passes: bool| {
+            let moved = moved.map(one);
+            let found = worst_parameter(&one(0.0), &one(1.0), moved.as_ref(), &one(theirs));
+            let found = found.unwrap();
+            assert_eq!(found.passed, passes, "{}", found.detail);
+        };
+        check(Some(1.01), 1.039, true);
+        check(Some(1.01), 1.041, false);
+        // Never less than rounding, and never more than a quarter of the update.
+        check(Some(1.0), 1.000_09, true);
+        check(Some(1.0), 1.000_11, false);
+        check(Some(1.5), 1.249, true);
+        check(Some(1.5), 1.251, false);
+        // Without an envelope ten times rounding.
+        check(None, 1.000_9, true);
+        check(None, 1.001_1, false);
+    }
+
+    #[test]
+    fn a_tensor_that_hardly_moves_is_compared_with_the_rounding_of_its_values() {
+        let one = |value: f32| tensors(&[("a", vec![value])]);
+        let worst = |theirs: f32| {
+            let still = one(1.0);
+            worst_parameter(&still, &still, Some(&still), &one(theirs)).unwrap()
+        };
+        assert!(worst(1.0 - f32::EPSILON / 2.0).passed);
+        assert!(!worst(1.0 + 2.0 * f32::EPSILON).passed);
+    }
+
+    #[test]
+    fn the_tensor_that_is_furthest_from_what_is_allowed_is_named() {
+        let of = |all: [f32; 3]| {
+            let named = ["a", "b", "c"].into_iter().zip(all);
+            tensors(&named.map(|(n, v)| (n, vec![v])).collect::<Vec<_>>())
+        };
+        let found = worst_parameter(
+            &of([0.0; 3]),
+            &of([1.0; 3]),
+            Some(&of([1.1, 1.001, 1.1])),
+            &of([1.2, 1.02, 1.1]),
+        );
+        let found = found.unwrap();
+        assert!(found.detail.starts_with("b differs"), "{}", found.detail);
+        assert!((found.value.unwrap() - 0.02).abs() < 1e-5, "{found:?}");
+        assert!((found.allowed.unwrap() - 0.004).abs() < 1e-5, "{found:?}");
+    }
+
+    #[test]
+    fn a_checkpoint_that_cannot_be_compared_fails_unless_it_is_the_bases() {
+        let start = ["sh"].map(Into::into);
+        let launcher = Launcher::new(start.into(), Arc::default());
+        let context = Context::new(launcher).unwrap();
+        let saved = |name: &str, values: &[f32]| {
+            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            let view = TensorView::new(Dtype::F32, vec![values.len()], &bytes).unwrap();
+            let file = safetensors::serialize([(name, view)], None).unwrap();
+            saved_as(&context, &file)
+        };
+        let prose = || saved_as(&context, b"no tensors at all");
+        let good = || saved("a", &[1.0]);
+        let check = |base: Trained, candidate: Trained, expected: (bool, &str)| {
+            let initial = saved("a", &[0.0]).checkpoint;
+            let found = compare_parameters(initial.as_ref(), &base, None, &candidate).unwrap();
+            assert_eq!(found.passed, expected.0, "{}", found.detail);
+            assert!(found.detail.contains(expected.1), "{}", found.detail);
+        };
+        check(good(), good(), (true, "a differs by 0"));
+        check(good(), saved("a", &[2.0]), (false, "a differs by 1"));
+        check(prose(), good(), (true, NOT_COMPARED));
+        check(good(), prose(), (false, "cannot be read"));
+        check(good(), saved("b", &[1.0]), (false, "tensor a is missing"));
+        check(good(), saved("a", &[1.0; 2]), (false, "has shape [2]"));
+        let none = Trained {
+            checkpoint: None,
+            ..good()
+        };
+        assert!(compare_parameters(None, &good(), None, &good()).is_none());
+        let initial = good().checkpoint;
+        assert!(compare_parameters(initial.as_ref(), &none, None, &good()).is_none());
+        check(good(), none, (false, "cannot be read"));
+    }
+
+    fn saved_as(context: &Context, bytes: &[u8]) -> Trained {
+        Trained {
+            losses: Vec::new(),
+            checkpoint: Some(checkpoint(context, bytes)),
+            wall_s: 1.0,
+        }
     }
 }

@@ -127,3 +127,36 @@ pub(super) fn whole_run(base: &Trained, candidate: &Trained) -> Check {
         "seconds from start to exit, checkpoint saved",
     )
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A saved file that holds `bytes`.
+    pub(in crate::check) fn checkpoint(context: &Context, bytes: &[u8]) -> Checkpoint {
+        let folder = context.fresh_scratch().unwrap();
+        let checkpoint = Checkpoint { folder };
+        std::fs::write(checkpoint.path(), bytes).unwrap();
+        checkpoint
+    }
+
+    #[test]
+    fn a_whole_run_takes_half_as_long_again_and_half_a_second_at_most() {
+        let ran = |wall_s: f64| Trained {
+            losses: Vec::new(),
+            checkpoint: None,
+            wall_s,
+        };
+        let check = |base_s: f64, candidate_s: f64, passes: bool| {
+            let check = whole_run(&ran(base_s), &ran(candidate_s));
+            assert_eq!(check.name, "whole run");
+            assert_eq!(check.passed, passes, "{}", check.detail);
+        };
+        check(2.0, 1.0, true);
+        check(2.0, 3.5, true);
+        check(2.0, 3.51, false);
+        check(0.0, 0.5, true);
+        check(0.0, 0.51, false);
+        check(2.0, f64::NAN, false);
+    }
+}

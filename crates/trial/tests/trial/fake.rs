@@ -23,6 +23,16 @@ pub(crate) struct Manner {
     pub(crate) slow_ready_s: Option<f64>,
     /// CPU seconds that it uses during each turn of the other.
     pub(crate) idle_s: f64,
+    /// Its first turn takes so much longer.
+    pub(crate) cold_s: f64,
+    /// Its first turn has this loss.
+    pub(crate) first_loss: Option<f64>,
+    /// After each turn it works so long and says nothing of it.
+    pub(crate) unsaid_s: f64,
+    pub(crate) peak_mib: f64,
+    pub(crate) ignores_sigchld: bool,
+    pub(crate) fails_to_open: bool,
+    pub(crate) fails_to_close: bool,
     /// The turn (counted over the whole process) at which it fails.
     pub(crate) fails_at: Option<usize>,
     /// The block after which the user presses Ctrl-C.
@@ -42,8 +52,27 @@ impl Default for Manner {
             gathers: None,
             slow_ready_s: None,
             idle_s: 0.0,
+            cold_s: 0.0,
+            first_loss: None,
+            unsaid_s: 0.0,
+            peak_mib: 10.0,
+            ignores_sigchld: false,
+            fails_to_open: false,
+            fails_to_close: false,
             fails_at: None,
             cancelled_after: None,
+        }
+    }
+}
+
+impl Manner {
+    /// Every turn takes exactly its time.
+    pub(crate) fn exact(step_s: f64) -> Self {
+        Self {
+            step_s,
+            noise: 0.0,
+            launch_noise: 0.0,
+            ..Self::default()
         }
     }
 }
@@ -60,6 +89,8 @@ pub(crate) enum Note {
 pub(crate) struct Shared {
     now_s: RefCell<f64>,
     pub(crate) notes: RefCell<Vec<Note>>,
+    /// Seeds of model and data of each process.
+    pub(crate) seeds: RefCell<Vec<[u64; 2]>>,
 }
 
 impl Clock for Shared {
@@ -72,6 +103,8 @@ impl Clock for Shared {
 pub(crate) struct FakeExecutor {
     pub(crate) manners: [Manner; 2],
     pub(crate) shared: Rc<Shared>,
+    /// A turn is a whole command.
+    pub(crate) whole: bool,
     rng: ChaCha20Rng,
     opened: usize,
 }
@@ -81,6 +114,7 @@ impl FakeExecutor {
         Self {
             manners: [base, candidate],
             shared: Rc::default(),
+            whole: false,
             rng: ChaCha20Rng::seed_from_u64(seed),
             opened: 0,
         }
@@ -107,8 +141,8 @@ impl Executor for FakeExecutor {
     fn open(
         &mut self,
         side: Side,
-        _model: u64,
-        _data: u64,
+        model: u64,
+        data: u64,
     ) -> Result<Box<dyn WorkloadProcess>, WorkloadError> {
         let manner = self.manners[side as usize];
         self.opened += 1;
@@ -118,7 +152,11 @@ impl Executor for FakeExecutor {
         {
             return Err(WorkloadError::Cancelled);
         }
+        if manner.fails_to_open {
+            return Err(WorkloadError::Reported("it does not start".into()));
+        }
         self.shared.notes.borrow_mut().push(Note::Open(side));
+        self.shared.seeds.borrow_mut().push([model, data]);
         let ready_s = match manner.slow_ready_s {
             Some(slow_s) if (self.opened - 1) / 2 % 3 == 2 => slow_s,
             _ => manner.ready_s,
@@ -137,6 +175,10 @@ impl Executor for FakeExecutor {
             turns: 0,
             cpu_s: 0.0,
         }))
+    }
+
+    fn whole_commands(&self) -> bool {
+        self.whole
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -169,12 +211,16 @@ impl WorkloadProcess for Fake {
             Some(n) => 0.5 * n as f64 / (n - 1) as f64,
             None => 1.0,
         };
-        let seconds = step_s * f64::from(steps) * share;
-        *self.shared.now_s.borrow_mut() += seconds;
+        let is_first = self.turns == 1;
+        let cold_s = if is_first { self.manner.cold_s } else { 0.0 };
+        let seconds = step_s * f64::from(steps) * share + cold_s;
+        *self.shared.now_s.borrow_mut() += seconds + self.manner.unsaid_s;
         self.cpu_s += seconds;
+        let first_loss = self.manner.first_loss.filter(|_| is_first);
+        let loss = first_loss.unwrap_or(self.manner.loss);
         Ok(Turn {
             seconds,
-            losses: vec![self.manner.loss; steps as usize],
+            losses: vec![loss; steps as usize],
         })
     }
 
@@ -184,12 +230,19 @@ impl WorkloadProcess for Fake {
         Some(self.cpu_s)
     }
 
+    fn ignores_sigchld(&self) -> bool {
+        self.manner.ignores_sigchld
+    }
+
     fn close(self: Box<Self>) -> Result<Closed, WorkloadError> {
+        if self.manner.fails_to_close {
+            return Err(WorkloadError::Reported("it does not end".into()));
+        }
         self.shared.notes.borrow_mut().push(Note::Close(self.side));
         Ok(Closed {
             wall_s: self.manner.ready_s + self.cpu_s,
             exit_s: self.manner.exit_s,
-            peak_mib: Some(10.0),
+            peak_mib: Some(self.manner.peak_mib),
         })
     }
 }

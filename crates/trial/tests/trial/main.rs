@@ -2,4 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod fake;
+
+mod blocks;
+mod noise;
+mod pilots;
 mod scheduling;
+mod trials;

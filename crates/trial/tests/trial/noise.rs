@@ -1,0 +1,91 @@
+//! The base against itself: what is measured, and what it forecasts.
+
+use outpace_record::{Event, Observer};
+use outpace_stats::{Rule, forecast, standard_deviation};
+use outpace_trial::{Noise, Settings, Side, measure_noise};
+
+use crate::fake::{FakeExecutor, Manner, Note};
+
+struct Blocks(Vec<(usize, usize, f64)>);
+
+impl Observer for Blocks {
+    fn on(&mut self, event: &Event) {
+        if let Event::NoiseBlock {
+            n_blocks,
+            of,
+            log_ratio,
+            ..
+        } = event
+        {
+            self.0.push((*n_blocks, *of, *log_ratio));
+        }
+    }
+}
+
+fn noise(sides: [Manner; 2]) -> (Noise, FakeExecutor, Blocks) {
+    let settings = Settings {
+        workload: "w".into(),
+        rule: Rule::default(),
+        pairs: 15,
+        min_turn_s: 0.020,
+        seed: 7,
+    };
+    let mut executor = FakeExecutor::new(sides[0], sides[1], 7);
+    let mut blocks = Blocks(Vec::new());
+    let noise = measure_noise(&mut executor, &settings, 6, &mut blocks).unwrap();
+    (noise, executor, blocks)
+}
+
+#[test]
+fn noise_is_the_deviation_of_as_many_blocks_as_were_asked_for() {
+    let (noise, executor, told) = noise([Manner::default(); 2]);
+    assert_eq!(noise.log_ratios.len(), 6);
+    assert_eq!(noise.sd, standard_deviation(&noise.log_ratios));
+    assert!(noise.sd > 0.0);
+    let expected = (1..).zip(&noise.log_ratios).map(|(n, x)| (n, 6, *x));
+    assert_eq!(told.0, expected.collect::<Vec<_>>());
+    assert_eq!((noise.placement, noise.conditions), (None, None));
+    let notes = executor.shared.notes.borrow();
+    let opened = |side| notes.iter().filter(|n| **n == Note::Open(side)).count();
+    assert_eq!(Side::BOTH.map(opened), [7, 6], "the pilot needs the base");
+}
+
+#[test]
+fn a_block_compares_base_with_candidate_in_this_order() {
+    let (noise, _, _) = noise([Manner::exact(0.020), Manner::exact(0.010)]);
+    for log_ratio in noise.log_ratios {
+        assert!((log_ratio - 2.0_f64.ln()).abs() < 1e-6, "{log_ratio}");
+    }
+}
+
+#[test]
+fn every_block_of_noise_has_seeds_of_its_own() {
+    let (_, executor, _) = noise([Manner::default(); 2]);
+    let seeds = executor.shared.seeds.borrow();
+    let mut drawn: Vec<u64> = vec![seeds[0][0], seeds[0][1]];
+    for of_block in seeds[1..].chunks(2) {
+        assert_eq!(of_block[0], of_block[1]);
+        drawn.extend(of_block[0]);
+    }
+    drawn.sort_unstable();
+    drawn.dedup();
+    assert_eq!(drawn.len(), 14, "two for the pilot and two a block");
+}
+
+#[test]
+fn a_forecast_is_that_of_the_measured_deviation() {
+    let noise = Noise {
+        log_ratios: Vec::new(),
+        sd: 0.01,
+        block_s: 2.0,
+        overhead: 0.2,
+        placement: None,
+        conditions: None,
+    };
+    let rule = Rule::default();
+    let blocks = forecast(0.01, 0.02, &rule);
+    let seconds = blocks.map(|n| 2.0 * n as f64);
+    assert!(blocks > Some(1));
+    assert_eq!(noise.forecast(0.02, &rule), (blocks, seconds));
+    assert_eq!(noise.forecast(0.0, &rule), (None, None));
+}

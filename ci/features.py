@@ -2,7 +2,8 @@
 """Checks that every way to build compiles each dependency with the same features.
 
 Otherwise `cargo build` (the command alone), `cargo build -p outpace-gpt` and
-`cargo test --workspace` compile most dependencies again. What is missing belongs into crates/features/Cargo.toml.
+`cargo test --workspace` compile most dependencies again. What is missing belongs into
+crates/features/Cargo.toml.
 """
 
 import re

@@ -15,8 +15,8 @@ if ! cargo mutants --version >/dev/null 2>&1; then
 fi
 mkdir -p "$out"
 
-# As the other tests are built, but only what a mutant changed is compiled again. One job: some tests
-# go by time, and the machine may have two cores.
+# As the other tests are built, but only what a mutant changed is compiled again. One job: some
+# tests go by time, and the machine may have two cores.
 export CARGO_PROFILE_RELEASE_INCREMENTAL=true
 args=(--profile release --cap-lints true --no-shuffle -j 1 --output "$out")
 # A mutant that loops for ever is ended, and counts as found.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The long checks, for a machine that is otherwise idle: noise, false alarms, proof of a known gain, a campaign.
 # Usage: ci/nightly.sh [FOLDER FOR THE RESULTS [cuda | cpu]]     only CUDA without a GPU, or only the rest
-#        ci/nightly.sh FOLDER mutants [REV]     which mutants no test notices; not part of the others
+#        ci/nightly.sh FOLDER mutants [REV]     which mutants no test notices, by itself
 # What `cuda` last said is kept in reports/nightly: ci/nightly.sh reports/nightly cuda
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -160,7 +160,8 @@ fn all_below(dir: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn nothing_of_a_candidates_target_folder_but_its_named_artefacts_outlives_its_build() {
-    // Each build tells what it finds in its target folder, below `.git`, and leaves two files there.
+    // Each build tells what it finds in its target folder, below `.git`, and leaves two files
+    // there.
     let script = "set -e; cd \"$OUTPACE_TARGET\"; spin=$(sed -n \"s/^spin = //p\" \"$OUTPACE_TREE/settings.toml\"); \
          echo $spin: $(find . -type f | sort) >> ../../../../found; \
          mkdir -p hidden/.deep; touch left-by-$spin hidden/.deep/left-by-$spin; \

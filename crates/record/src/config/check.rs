@@ -1,8 +1,16 @@
 //! Values of `outpace.toml` that no program could work with.
 
-use super::read::Step;
 use super::{Config, Track, Tunable, WorkloadConfig};
 use crate::suggestion;
+
+/// One step from a table or an array to what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A key of a table.
+    Key(String),
+    /// An element of an array.
+    Index(usize),
+}
 
 /// Agents that need no command.
 pub const OWN_AGENTS: [&str; 2] = ["tune", "replay"];

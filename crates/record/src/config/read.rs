@@ -5,7 +5,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 use super::Config;
-use super::check::validate;
+use super::check::{Step, validate};
 use crate::suggestion;
 
 /// What is wrong with an `outpace.toml`.
@@ -100,15 +100,6 @@ fn misfit(
         message,
         hint,
     }
-}
-
-/// One step from a table or an array to what it holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
-    /// A key of a table.
-    Key(String),
-    /// An element of an array.
-    Index(usize),
 }
 
 /// The way that serde went until it found the fault.

@@ -120,7 +120,8 @@ fn what_was_cut_off_and_no_longer_applies_is_left_to_the_agent() {
     assert_eq!(ran.stopped(), "the script is over");
 }
 
-/// A campaign whose process was killed after its proof was on the disk. `merged`: the merge was made.
+/// A campaign whose process was killed after its proof was on the disk. `merged`: the merge was
+/// made.
 fn killed(merged: bool) -> Lab {
     let lab = Lab::new();
     lab.campaign()

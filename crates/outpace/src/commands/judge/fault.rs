@@ -7,7 +7,16 @@ use serde_path_to_error::{Path, Segment};
 
 use super::exports;
 use super::input::Text;
-use super::trial::KEYS;
+
+/// Keys of a trial.
+pub(super) const KEYS: [&str; 6] = [
+    "blocks",
+    "min_speedup",
+    "alpha",
+    "threshold",
+    "screen",
+    "sum_threshold",
+];
 
 /// Longest value that is quoted.
 const QUOTED: usize = 40;

@@ -7,16 +7,6 @@ use serde::Deserialize;
 use super::fault;
 use super::input::{LONGEST, Text};
 
-/// Keys of a trial.
-pub(super) const KEYS: [&str; 6] = [
-    "blocks",
-    "min_speedup",
-    "alpha",
-    "threshold",
-    "screen",
-    "sum_threshold",
-];
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Trial {

@@ -37,7 +37,7 @@ pub struct CoarseClock {
 /// Too coarse: fewer than 20 distinct times, each of which occurs twice or more on average, and
 /// ticks of more than a tenth of `min_speedup`, as a share of the median time.
 pub fn coarse_clock<B: AsRef<[Pair]>>(blocks: &[B], min_speedup: f64) -> Option<CoarseClock> {
-    let times = || blocks.iter().flat_map(|block| block.as_ref()).flatten();
+    let times = || blocks.iter().flat_map(AsRef::as_ref).flatten();
     let distinct = few_distinct(times().copied())?;
     let all: Vec<f64> = times().copied().collect();
     if distinct.is_empty() || all.len() < REPEATS * distinct.len() {

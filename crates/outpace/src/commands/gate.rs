@@ -8,7 +8,7 @@ use outpace_text::short;
 
 use crate::exit::{self, INTERRUPTED, environment};
 use crate::options::Options;
-use crate::proposal::{Input, Source, ask, into_branch, source};
+use crate::proposal::{Asked, Input, Source, ask, into_branch, source};
 use crate::setup::{VERSION, context, lock, open_repo, warn_of_changes, warn_of_few_blocks};
 use crate::ui::Terminal;
 use crate::verdicts::{print, record};
@@ -43,14 +43,8 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let context = context()?;
     let _lock = lock(&repo, &context, &mut ui)?;
     let asked = ask(&repo, input, source, into.as_deref())?;
-    ui.revision("base", &asked.base);
-    for path in &asked.untracked {
-        ui.warn(&format!(
-            "{path} is untracked and not in this patch. Hint: `git add -N {path}`, if it belongs to it"
-        ));
-    }
+    introduce(&asked, &mut ui);
     let request = asked.request;
-    ui.say("candidate", &format!("{}   {}", request.title, asked.size));
     let mut harness = Harness::new(&repo, &asked.config, &context, VERSION);
     let judged = match asked.fault {
         Some(fault) => Judged::of(harness.refuse(&request, &fault)?),
@@ -59,17 +53,46 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
             judge_and_land(&mut harness, &repo, request, into.as_deref(), &mut ui)
         }
     };
-    // What was measured is shown even where it cannot be kept.
-    print(input.measuring.json, &judged.verdicts, &mut ui)?;
-    if let (Some(commit), Some(into)) = (&judged.merged, &into) {
+    conclude(
+        &repo,
+        judged,
+        into.as_deref(),
+        input.measuring.json,
+        &mut ui,
+    )
+}
+
+/// What is judged against what.
+fn introduce(asked: &Asked, ui: &mut Terminal) {
+    ui.revision("base", &asked.base);
+    for path in &asked.untracked {
+        ui.warn(&format!(
+            "{path} is untracked and not in this patch. Hint: `git add -N {path}`, if it belongs \
+             to it"
+        ));
+    }
+    ui.say(
+        "candidate",
+        &format!("{}   {}", asked.request.title, asked.size),
+    );
+}
+
+/// Shows what was measured, even where it could not be kept, and gives the exit code.
+fn conclude(
+    repo: &Repo,
+    judged: Judged,
+    into: Option<&str>,
+    json: bool,
+    ui: &mut Terminal,
+) -> Result<u8> {
+    print(json, &judged.verdicts, ui)?;
+    if let (Some(commit), Some(into)) = (&judged.merged, into) {
+        let id = short(commit);
         ui.say(
             "merged",
-            &format!(
-                "{}   into {into}, proof in baselines/proofs/",
-                short(commit)
-            ),
+            &format!("{id}   into {into}, proof in baselines/proofs/"),
         );
-        ui.say("to merge:", &to_merge(&repo, commit, into)?);
+        ui.say("to merge:", &to_merge(repo, commit, into)?);
     }
     match judged.error {
         None => Ok(exit::of_kind(judged.kind)),

@@ -181,8 +181,8 @@ fn a_trial_may_span_lines_or_stand_in_an_array() {
     let pretty = serde_json::to_string_pretty(&good).unwrap();
     let bad = json!({"blocks": [[[1.0, null]]]});
     let array = serde_json::to_string_pretty(&json!([good, bad, good])).unwrap();
-    let begins = array.lines().enumerate().filter(|(_, line)| *line == "  {");
-    let second = (begins.skip(1).next().unwrap().0 + 1).to_string();
+    let mut begins = array.lines().enumerate().filter(|(_, line)| *line == "  {");
+    let second = (begins.nth(1).unwrap().0 + 1).to_string();
     let last = (pretty.lines().count() + 1).to_string();
     for (what, input, expect) in [
         ("pretty", pretty.clone(), vec!["v"]),
@@ -309,7 +309,12 @@ fn utf_16_is_named() {
 #[test]
 fn a_coarse_clock_is_warned_of() {
     // A true gain of 5 % on a clock of 10 ms looks like 10 %.
-    let block = |n: usize| vec![[0.11, 0.1], [if n % 2 == 0 { 0.1 } else { 0.11 }, 0.1]];
+    let block = |n: usize| {
+        vec![
+            [0.11, 0.1],
+            [if n.is_multiple_of(2) { 0.1 } else { 0.11 }, 0.1],
+        ]
+    };
     let coarse = |n| json!({"blocks": (0..n).map(block).collect::<Vec<_>>()}).to_string();
     let outcome = judge(&[], &format!("{GOOD}\n{}", coarse(12))).expect(0);
     let results = results(&outcome);

@@ -113,43 +113,7 @@ impl Agent for CommandAgent<'_> {
         let left = context.repo.tree_from_dir(&context.base.tree, &worktree);
         let title = title_in(&title_file);
         drop(scratch);
-        let tree = match left {
-            Ok(tree) => tree,
-            // What an agent leaves behind is its own fault, and no end to the campaign.
-            Err(
-                error @ (RepoError::TooLarge { .. }
-                | RepoError::BadPath { .. }
-                | RepoError::Io { .. }),
-            ) => {
-                return Ok(Proposal::Nothing {
-                    title: named(title, "unusable worktree"),
-                    reason: error.to_string(),
-                });
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let changed = context.repo.patch_between(&context.base.tree, &tree)?;
-        if changed.is_empty() {
-            return Ok(Proposal::Nothing {
-                title: named(title, "no patch"),
-                reason: format!("left no change: {ended}"),
-            });
-        }
-        let files: Vec<&str> = changed
-            .files
-            .iter()
-            .map(|file| file.path.as_str())
-            .collect();
-        let stat = format!(
-            "{} +{} -{}",
-            files.join(" "),
-            changed.added,
-            changed.removed
-        );
-        Ok(Proposal::Tree {
-            tree,
-            title: named(title, &stat),
-        })
+        proposal(context, left, title, &ended)
     }
 }
 
@@ -206,6 +170,50 @@ impl CommandAgent<'_> {
             ))),
         }
     }
+}
+
+/// What an agent that ended so has proposed: the difference that it left in its worktree.
+fn proposal(
+    context: &AgentContext<'_>,
+    left: Result<String, RepoError>,
+    title: String,
+    ended: &str,
+) -> Result<Proposal, GateError> {
+    let tree = match left {
+        Ok(tree) => tree,
+        // What an agent leaves behind is its own fault, and no end to the campaign.
+        Err(
+            error @ (RepoError::TooLarge { .. } | RepoError::BadPath { .. } | RepoError::Io { .. }),
+        ) => {
+            return Ok(Proposal::Nothing {
+                title: named(title, "unusable worktree"),
+                reason: error.to_string(),
+            });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let changed = context.repo.patch_between(&context.base.tree, &tree)?;
+    if changed.is_empty() {
+        return Ok(Proposal::Nothing {
+            title: named(title, "no patch"),
+            reason: format!("left no change: {ended}"),
+        });
+    }
+    let files: Vec<&str> = changed
+        .files
+        .iter()
+        .map(|file| file.path.as_str())
+        .collect();
+    let stat = format!(
+        "{} +{} -{}",
+        files.join(" "),
+        changed.added,
+        changed.removed
+    );
+    Ok(Proposal::Tree {
+        tree,
+        title: named(title, &stat),
+    })
 }
 
 /// What the agent wrote there, if it is a file: a link or a pipe could keep us reading for ever.

@@ -8,10 +8,13 @@ use proptest::prelude::*;
 /// The first block that settles a trial, and how. Constants are those of docs/statistics.md.
 fn plainly(blocks: &[Vec<Pair>], rule: &Rule) -> Option<(usize, Reason)> {
     let m = (1.0 + rule.min_speedup).ln();
-    let x: Vec<f64> = blocks.iter().map(|b| block_log_ratio(b).unwrap()).collect();
+    let x: Vec<f64> = blocks
+        .iter()
+        .map(|b| block_log_ratio(b).expect("positive times"))
+        .collect();
     let y: Vec<f64> = blocks
         .iter()
-        .map(|b| block_sum_log_ratio(b).unwrap())
+        .map(|b| block_sum_log_ratio(b).expect("positive times"))
         .collect();
     let minus: Vec<f64> = x.iter().map(|v| -v).collect();
     (1..=blocks.len()).find_map(|n| {
@@ -147,7 +150,7 @@ fn evidence_of_the_sums_is_kept_apart() {
     }
     let y: Vec<f64> = blocks
         .iter()
-        .map(|b| block_sum_log_ratio(b).unwrap())
+        .map(|b| block_sum_log_ratio(b).expect("positive times"))
         .collect();
     assert_eq!(evidence.sum_log_e(), log_e(&y, 0.0));
     assert!((evidence.sum_speedup() - 1.0).abs() < 1e-12);

@@ -19,7 +19,7 @@ use crate::guards::at_most;
 use crate::{Side, SideError};
 use losses::{allowed_divergence, compare_losses, compare_with_anchor};
 use parameters::compare_parameters;
-use training::{train, train_base, warm_up, whole_run};
+use training::{Checkpoint, Declared, Trained, train, train_base, warm_up, whole_run};
 use validation::compare_validation;
 
 /// The candidate may diverge this many times as much as the base does from itself
@@ -88,6 +88,32 @@ pub fn check_same_model(
     });
     let mut rng = ChaCha20Rng::seed_from_u64(seed_of_check);
     let (model, data, validation) = (seed(&mut rng), seed(&mut rng), seed(&mut rng));
+    let runs = train_all(context, trainees, steps, [model, data])?;
+    Ok(CheckOutcome {
+        checks: compare_all(context, trainees.evaluator, &runs, validation)?,
+        model_seeds: vec![model],
+        data_seeds: vec![data, validation],
+        flops_per_token: runs.base.flops_per_token,
+    })
+}
+
+/// The training runs that are compared.
+struct Runs {
+    /// Losses of the anchor, if there is one; nothing in it where it does not run any more.
+    anchor: Option<Result<Vec<f64>, SideError>>,
+    theirs: Trained,
+    ours: Trained,
+    initial: Option<Checkpoint>,
+    base: Declared,
+    perturbed: Option<Trained>,
+}
+
+fn train_all(
+    context: &Context,
+    trainees: &Trainees<'_>,
+    steps: u32,
+    [model, data]: [u64; 2],
+) -> Result<Runs, SideError> {
     let run = |subject, side, perturb| {
         train(context, subject, steps, [model, data], perturb)
             .map_err(|error| SideError::Side { side, error })
@@ -121,15 +147,32 @@ pub fn check_same_model(
         .can_perturb
         .then(|| run(trainees.base, Side::Base, Some(1)))
         .transpose()?;
+    Ok(Runs {
+        anchor,
+        theirs,
+        ours,
+        initial,
+        base,
+        perturbed,
+    })
+}
 
-    let allowed = allowed_divergence(&ours.losses, perturbed.as_ref().map(|p| &p.losses[..]));
+fn compare_all(
+    context: &Context,
+    evaluator: Option<&Subject>,
+    runs: &Runs,
+    validation: u64,
+) -> Result<Vec<Check>, SideError> {
+    let Runs { ours, theirs, .. } = runs;
+    let perturbed = runs.perturbed.as_ref();
+    let allowed = allowed_divergence(&ours.losses, perturbed.map(|p| &p.losses[..]));
     let mut checks = vec![compare_losses(
         "losses",
         &ours.losses,
         &theirs.losses,
         &allowed,
     )];
-    if let Some(anchor) = anchor {
+    if let Some(anchor) = &runs.anchor {
         let losses = anchor.as_ref().ok().map(|losses| &losses[..]);
         checks.push(compare_with_anchor(
             losses,
@@ -139,15 +182,15 @@ pub fn check_same_model(
         ));
     }
     checks.extend(compare_parameters(
-        initial.as_ref(),
-        &ours,
-        perturbed.as_ref(),
-        &theirs,
+        runs.initial.as_ref(),
+        ours,
+        perturbed,
+        theirs,
     ));
     if let (Some(evaluator), Some(own), Some(other)) =
-        (trainees.evaluator, &ours.checkpoint, &theirs.checkpoint)
+        (evaluator, &ours.checkpoint, &theirs.checkpoint)
     {
-        let moved = perturbed.as_ref().and_then(|p| p.checkpoint.as_ref());
+        let moved = perturbed.and_then(|p| p.checkpoint.as_ref());
         checks.extend(compare_validation(
             context,
             evaluator,
@@ -163,13 +206,8 @@ pub fn check_same_model(
             "the candidate wrote none, the base did",
         ));
     }
-    checks.push(whole_run(perturbed.as_ref().unwrap_or(&ours), &theirs));
-    Ok(CheckOutcome {
-        checks,
-        model_seeds: vec![model],
-        data_seeds: vec![data, validation],
-        flops_per_token: base.flops_per_token,
-    })
+    checks.push(whole_run(perturbed.unwrap_or(ours), theirs));
+    Ok(checks)
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ fn syntax(text: &Text, path: &Path, error: &Error) -> String {
     if let Some(message) = exports::table_lacks(&start) {
         return message;
     }
-    let place = place(path).map_or_else(|| "not a trial".into(), |place| place);
+    let place = place(path).unwrap_or_else(|| "not a trial".into());
     match word_at(&text.bytes, error) {
         Some(word) if !error.is_eof() && looks_like_a_number(&word) => {
             let hint = number_hint(&word);

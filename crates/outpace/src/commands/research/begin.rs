@@ -181,7 +181,6 @@ impl Plan {
 pub(super) fn prepare(
     harness: &mut Harness<'_>,
     campaign: &mut Campaign,
-    attempts: &[Attempt],
     base: &Commit,
     dir: &CampaignDir,
     ui: &mut Terminal,
@@ -193,7 +192,7 @@ pub(super) fn prepare(
         return Ok(());
     };
     let cut_off = matches!(error.downcast_ref(), Some(GateError::Interrupted(_)));
-    if attempts.is_empty() && !cut_off {
+    if campaign.used_s == 0.0 && !cut_off {
         // It never began: left open, it would hide an older one that is worth resuming.
         campaign.state = CampaignState::Finished;
         campaign.stopped_because = Some(error.to_string());

@@ -73,14 +73,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let mut harness = Harness::new(&repo, &plan.config, &context, VERSION);
     let (mut campaign, attempts) = plan.campaign(&harness, args);
     let dir = store.open(&campaign.id)?;
-    begin::prepare(
-        &mut harness,
-        &mut campaign,
-        &attempts,
-        &plan.base,
-        &dir,
-        &mut ui,
-    )?;
+    begin::prepare(&mut harness, &mut campaign, &plan.base, &dir, &mut ui)?;
     show::introduce(&mut ui, &campaign, &attempts, &plan);
 
     let (id, begun) = (campaign.id.clone(), Instant::now());
@@ -94,7 +87,6 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         cancelled: &|| context.launcher.cancelled(),
     };
     let ended = run_campaign(&mut parties, ledger, &mut ui);
-    ui.clear();
     let (campaign, attempts) = match &ended {
         Ok(whole) => whole.clone(),
         // What stands on the disk until then is worth a report too.

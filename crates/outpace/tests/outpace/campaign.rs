@@ -12,9 +12,9 @@ fn tune_finds_merges_and_reports_what_is_proven() {
     let outcome = outcome.says(&["spin 400 -> 300", "FASTER", "merged", "report "]);
     assert_eq!(play.user_state(), before);
     assert!(
-        outcome.stdout.contains("every declared value was tried"),
+        outcome.stderr.contains("every declared value was tried"),
         "{}",
-        outcome.stdout
+        outcome.stderr
     );
     let best = play.git(&["show", "outpace/main:settings.toml"]);
     assert!(best.contains("spin = 200"), "{best}");

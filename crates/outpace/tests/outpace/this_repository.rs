@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::playground::{Outcome, git_in, outpace_in};
+use crate::playground::{Outcome, git_in, outpace_with_the_machines_lock};
 
 /// A kernel that spends its time twice: what a faster patch removes, and a slower one adds.
 const PLAIN: &str = "let mean_square = dot(row, row) *";
@@ -86,7 +86,7 @@ impl Clone {
     }
 
     fn outpace(&self, args: &[&str]) -> Outcome {
-        outpace_in(self.dir.path(), args)
+        outpace_with_the_machines_lock(self.dir.path(), args)
     }
 }
 

@@ -88,8 +88,14 @@ fn ten_kills_lose_nothing() {
     assert_eq!(play.user_state(), before, "the repository is clean");
     assert_eq!(play.git(&["worktree", "list"]).lines().count(), 1);
     assert_eq!(scratch_of(&pids), Vec::<PathBuf>::new());
-    // The first value is a two hundredth of the work: that gain is merged, whenever the kills came.
-    play.outpace(&["audit", "outpace/main"]).expect(0);
+    let merged = attempts(&play)
+        .iter()
+        .any(|(_, text)| text.contains("\"merged\": \""));
+    let branch = play.git(&["branch", "--list", "outpace/main"]);
+    assert_eq!(merged, !branch.is_empty(), "a merge that was made is noted");
+    // Whether one was made goes by the moments of the kills.
+    let code = if merged { 0 } else { 2 };
+    play.outpace(&["audit", "outpace/main"]).expect(code);
 }
 
 fn campaign_exists(play: &Playground) -> bool {

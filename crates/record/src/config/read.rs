@@ -30,14 +30,15 @@ pub fn parse_config(text: &str, file: &str) -> Result<Config, ConfigError> {
         message: error.message().lines().collect::<Vec<_>>().join(" "),
         hint: None,
     })?;
-    if let Some(path) = array_for_a_table(document.get_ref()) {
+    if let Some(path) = not_a_table(document.get_ref()) {
+        let (offset, value) = find(&document, &path);
+        let is = match value {
+            Some(DeValue::Datetime(date)) => format!("the date {date}"),
+            _ => "an array".into(),
+        };
         return Err(ConfigError {
-            place: format!(
-                "{}: {}",
-                at(text, file, find(&document, &path).0),
-                shown(&path)
-            ),
-            message: "must be a table, is an array".into(),
+            place: format!("{}: {}", at(text, file, offset), shown(&path)),
+            message: format!("must be a table, is {is}"),
             hint: None,
         });
     }
@@ -55,9 +56,10 @@ pub fn parse_config(text: &str, file: &str) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-/// The first array where a table belongs. serde would read its elements as the table's values, in
-/// the order of the Rust type.
-fn array_for_a_table(document: &DeTable<'_>) -> Option<Vec<Step>> {
+/// The first array or date where a table belongs, of those that serde takes for one: it reads an
+/// array's elements as the table's values, in the order of the Rust type, and a date as a table
+/// with one key.
+fn not_a_table(document: &DeTable<'_>) -> Option<Vec<Step>> {
     document.iter().find_map(|(key, value)| {
         let key = key.get_ref().as_ref();
         let value = value.get_ref();
@@ -65,7 +67,12 @@ fn array_for_a_table(document: &DeTable<'_>) -> Option<Vec<Step>> {
             "policy" | "gate" => value.is_array().then(Vec::new),
             "workload" | "agent" => value.as_table()?.iter().find_map(|(name, value)| {
                 let name = Step::Key(name.get_ref().clone().into_owned());
-                value.get_ref().is_array().then(|| vec![name])
+                if value.get_ref().is_array() {
+                    return Some(vec![name]);
+                }
+                let env = value.get_ref().as_table()?.get("env")?;
+                let is_date = matches!(env.get_ref(), DeValue::Datetime(_));
+                is_date.then(|| vec![name, Step::Key("env".into())])
             }),
             "tunable" => {
                 let is_array = |element: &Spanned<DeValue<'_>>| element.get_ref().is_array();

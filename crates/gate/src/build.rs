@@ -223,6 +223,14 @@ impl<'a> Builder<'a> {
         Ok(built)
     }
 
+    /// Deletes the files of a revision that was built as the base and is not needed any more; what
+    /// the cache holds of it stays.
+    pub(crate) fn forget(&mut self, workload: &str, tree: &str) {
+        if let Some(built) = self.bases.remove(&(workload.to_owned(), tree.to_owned())) {
+            built.discard();
+        }
+    }
+
     fn built(
         &self,
         config: &WorkloadConfig,

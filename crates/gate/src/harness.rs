@@ -39,7 +39,7 @@ impl<'a> Harness<'a> {
             repo,
             config,
             context,
-            machine: machine(),
+            machine: machine_of(config),
             sandbox_tier: sandbox_tier(),
             version,
         }
@@ -191,6 +191,14 @@ impl<'a> Harness<'a> {
         let _machine = lock_machine(self.context, MachineUse::Timing, observer)
             .map_err(|error| GateError::of_base(workload, &error))?;
         Ok(profile(self.context, profiler).ok())
+    }
+}
+
+/// This machine, under the name that the configuration gives to its class.
+pub fn machine_of(config: &Config) -> Machine {
+    Machine {
+        label: config.machine.class.clone(),
+        ..machine()
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod anchor;
 mod artefact;
+mod beside;
 mod branch;
 mod build;
 mod candidate;
@@ -21,10 +22,11 @@ mod verdict;
 mod verify;
 mod workload;
 
+pub use beside::{Beside, Pairing, Unmeasured};
 pub use branch::{current_base, default_branch, sync_default_branch};
 pub use commands::{Commands, compare_commands};
 pub use error::GateError;
-pub use harness::Harness;
+pub use harness::{Harness, machine_of};
 pub use judge::{GateOutcome, Judge, refused_by_policy};
 pub use land::{Landing, Next, land};
 pub use verdict::{Surroundings, reason_of};

@@ -7,6 +7,7 @@ mod options;
 mod proposal;
 mod report_data;
 mod setup;
+mod tracking;
 mod ui;
 mod verdicts;
 

@@ -46,14 +46,34 @@ pub(crate) fn config_of(repo: &Repo, base: &Commit) -> Result<Config> {
     };
     let text =
         String::from_utf8(bytes).map_err(|_| usage(format!("{CONFIG} of {short} is not UTF-8")))?;
-    let config = parse_config(&text, CONFIG)?;
-    let reads = config.workload.values().map(|workload| &workload.reads);
-    for patterns in reads.chain([&config.policy.editable]) {
-        check_globs(patterns).map_err(|error| usage(error.to_string()))?;
-    }
+    let config = checked_config(&text, CONFIG)?;
     let on_disk = std::fs::read_to_string(repo.root().join(CONFIG)).ok();
     if on_disk.is_some_and(|now| now != text) {
         crate::err!("note: {CONFIG} has changes that are not in {short}; the committed one counts");
+    }
+    Ok(config)
+}
+
+/// A configuration from elsewhere, for commits that have none or another one: a file, or the
+/// `outpace.toml` of a revision. A path wins over a revision of the same name.
+pub(crate) fn config_from(repo: &Repo, from: &str) -> Result<Config> {
+    if std::path::Path::new(from).is_file() {
+        let text = std::fs::read_to_string(from).with_context(|| format!("cannot read {from}"))?;
+        return checked_config(&text, from);
+    }
+    match repo.resolve(from) {
+        Ok(commit) => config_of(repo, &commit),
+        Err(_) => Err(usage(format!(
+            "--config {from}: neither a file nor a revision"
+        ))),
+    }
+}
+
+fn checked_config(text: &str, name: &str) -> Result<Config> {
+    let config = parse_config(text, name)?;
+    let reads = config.workload.values().map(|workload| &workload.reads);
+    for patterns in reads.chain([&config.policy.editable]) {
+        check_globs(patterns).map_err(|error| usage(error.to_string()))?;
     }
     Ok(config)
 }

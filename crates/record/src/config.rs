@@ -34,6 +34,18 @@ pub struct Config {
     /// Values that the `tune` agent may try.
     #[serde(default)]
     pub tunable: Vec<Tunable>,
+    /// What the machines are called.
+    #[serde(default)]
+    pub machine: MachineConfig,
+}
+
+/// `[machine]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MachineConfig {
+    /// Name of the machine class, for runners that are alike although their CPUs have different
+    /// names. Default: made from what the machine is.
+    pub class: Option<String>,
 }
 
 /// What "faster" means.

@@ -14,8 +14,11 @@ pub enum Role {
     Base,
     /// The one that wants to replace it.
     Candidate,
-    /// The first base, which losses are held against.
+    /// The first base, which losses are held against; or the revision that all others of a series
+    /// are measured beside.
     Anchor,
+    /// A revision that is measured for the history.
+    Revision,
 }
 
 impl Role {
@@ -25,6 +28,7 @@ impl Role {
             Self::Base => "base",
             Self::Candidate => "candidate",
             Self::Anchor => "anchor",
+            Self::Revision => "revision",
         }
     }
 }
@@ -156,16 +160,44 @@ pub enum Event {
         /// Blocks that it takes.
         blocks: usize,
     },
-    /// A block of the base against itself was timed.
-    NoiseBlock {
+    /// A block of two revisions beside each other was timed, with nothing to be decided: for the
+    /// history, or the base against itself.
+    SideBlock {
         /// Name of the workload.
         workload: String,
         /// Blocks so far.
         n_blocks: usize,
-        /// Blocks in all.
-        of: usize,
         /// ln of the ratio of the two times.
         log_ratio: f64,
+        /// Wall seconds that it took.
+        block_s: f64,
+    },
+    /// A commit's turn came, of those that are measured for the history.
+    CommitStarted {
+        /// Name of the workload.
+        workload: String,
+        /// Its id.
+        commit: String,
+        /// First line of its message.
+        summary: String,
+        /// Its number among those to be measured, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+        /// Expected seconds for it and those that follow; absent before the first is done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left_s: Option<f64>,
+    },
+    /// A commit was measured, or could not be.
+    CommitEnded {
+        /// Name of the workload.
+        workload: String,
+        /// Its id.
+        commit: String,
+        /// What came out, in a line.
+        result: String,
+        /// Whether it was measured.
+        measured: bool,
     },
     /// A process of one revision was timed by itself.
     ProcessTimed {

@@ -19,13 +19,14 @@ mod profile;
 mod request;
 mod run;
 mod schema;
+mod tracking;
 mod verdict;
 
 pub use baseline::{Anchor, Baseline};
 pub use campaign::{Attempt, Campaign, CampaignState};
 pub use config::{
-    AgentConfig, Config, ConfigError, GateConfig, GpuMode, OWN_AGENTS, PolicyConfig, Protocol,
-    Track, Tunable, WorkloadConfig, parse_config, parse_duration,
+    AgentConfig, Config, ConfigError, GateConfig, GpuMode, MachineConfig, OWN_AGENTS, PolicyConfig,
+    Protocol, Track, Tunable, WorkloadConfig, parse_config, parse_duration,
 };
 pub use doctor::{Doctor, Forecast};
 pub use document::{Document, ReadError, Timestamp, ended_at, record_id};
@@ -39,6 +40,7 @@ pub use profile::{Operation, Peaks, Profile};
 pub use request::{GateRequest, RequestRule};
 pub use run::Run;
 pub use schema::{SCHEMAS, json_schema};
+pub use tracking::{Beside, Blessing, Bridge, Change, ChangeState, Failure, Stage};
 pub use verdict::{
     ANCHOR_CHECK, Block, Check, GPU_CHECK, GpuConditions, Judgement, Kind, PatchStat, Seeds,
     TokensPerS, Verdict,

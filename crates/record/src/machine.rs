@@ -32,12 +32,19 @@ pub struct Machine {
     pub huge_pages: Option<String>,
     /// GPUs with driver and power limit, one text each.
     pub gpus: Vec<String>,
+    /// The class by name (`[machine] class` of outpace.toml): somebody vouches that all machines of
+    /// this label are alike, whatever else differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
 }
 
 impl Machine {
     /// A short name for people plus a hash over everything that must be equal:
-    /// `intel-xeon-x2-1f0c2a9b`.
+    /// `intel-xeon-x2-1f0c2a9b`; or its label, where it has one.
     pub fn class(&self) -> String {
+        if let Some(label) = &self.label {
+            return label.clone();
+        }
         let identity = serde_json::json!([
             self.cpu,
             self.cpus,

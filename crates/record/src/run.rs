@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Document, Machine, SandboxTier, Timestamp};
+use crate::{Beside, Document, Machine, SandboxTier, Timestamp};
 
-/// `outpace.run/1`: several fresh processes of one revision, many turns each. A trend, not
-/// evidence.
+/// `outpace.run/1`: one revision, measured for the history: beside the anchor of its series, or, in
+/// records of older versions, by itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// `outpace.run/1`.
@@ -21,7 +21,11 @@ pub struct Run {
     /// When it was committed.
     #[serde(default)]
     pub committed: Option<Timestamp>,
-    /// Seconds of each turn, one list a process.
+    /// How it compares with the anchor of its series; absent where it was measured by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
+    /// Seconds of each turn, one list a process; empty where `beside` has them.
+    #[serde(default)]
     pub turns_s: Vec<Vec<f64>>,
     /// Training steps in a turn.
     pub steps_per_turn: u32,

@@ -3,20 +3,23 @@
 use schemars::schema_for;
 
 use crate::{
-    Attempt, Audit, Baseline, Baselines, Campaign, Doctor, EventLine, GateRequest, HistoryEntry,
-    Judgement, Profile, Report, Run, Verdict,
+    Attempt, Audit, Baseline, Baselines, Blessing, Campaign, Change, Doctor, EventLine, Failure,
+    GateRequest, HistoryEntry, Judgement, Profile, Report, Run, Verdict,
 };
 
 /// Names that `json_schema` knows.
-pub const SCHEMAS: [&str; 14] = [
+pub const SCHEMAS: [&str; 17] = [
     "attempt",
     "audit",
     "baseline",
     "baselines",
+    "blessing",
     "campaign",
+    "change",
     "doctor",
     "entry",
     "event",
+    "failure",
     "judgement",
     "profile",
     "report",
@@ -32,10 +35,13 @@ pub fn json_schema(name: &str) -> Option<serde_json::Value> {
         "audit" => schema_for!(Audit),
         "baseline" => schema_for!(Baseline),
         "baselines" => schema_for!(Baselines),
+        "blessing" => schema_for!(Blessing),
         "campaign" => schema_for!(Campaign),
+        "change" => schema_for!(Change),
         "doctor" => schema_for!(Doctor),
         "entry" => schema_for!(HistoryEntry),
         "event" => schema_for!(EventLine),
+        "failure" => schema_for!(Failure),
         "judgement" => schema_for!(Judgement),
         "profile" => schema_for!(Profile),
         "report" => schema_for!(Report),

@@ -4,6 +4,7 @@
 //! Nothing here knows git or how programs are built, writes records to a repository, or talks to a
 //! terminal (progress goes to an [`outpace_record::Observer`]).
 
+mod beside;
 mod block;
 mod check;
 mod client;
@@ -21,6 +22,7 @@ mod run;
 mod settings;
 mod trial;
 
+pub use beside::{SideBySide, measure_beside};
 pub use block::{BlockPlan, run_block};
 pub use check::{CheckOutcome, NOT_COMPARED, Trainees, check_same_model};
 pub use client::WorkloadError;

@@ -1,19 +1,9 @@
-//! What a machine can see: the base against itself, labels hidden, nothing stopped early.
+//! What a machine can see: the base against itself, nothing stopped early.
 
-use std::time::Instant;
-
-use outpace_record::{Event, Observer};
+use outpace_record::{Block, Event, Observer};
 use outpace_stats::{Rule, block_log_ratio, standard_deviation};
-use rand::SeedableRng;
-use rand_chacha::ChaCha20Rng;
 
-use crate::block::{BlockPlan, run_block, seed};
-use crate::gpu::conditions_of;
-use crate::plan::{choose_placement, pilot};
-use crate::{Executor, Settings, Side, SideError};
-
-/// Sets the draws of order apart from those of the workload's seeds.
-const ORDER_SEED: u64 = 0xAA;
+use crate::{Executor, Settings, SideError, measure_beside};
 
 /// What an A/A measurement found.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,41 +36,17 @@ pub fn measure_noise(
         workload: settings.workload.clone(),
         blocks,
     });
-    let mut rng = ChaCha20Rng::seed_from_u64(settings.seed);
-    let seeds = [seed(&mut rng), seed(&mut rng)];
-    let sides = [Side::Base];
-    let mut plan = pilot(executor, &sides, settings.min_turn_s, settings.pairs, seeds)?;
-    let placement = choose_placement(executor, &mut plan).map_err(|e| (Side::Base, e))?;
-    let mut order = ChaCha20Rng::seed_from_u64(settings.seed ^ ORDER_SEED);
-    let (mut log_ratios, mut turns_s, mut conditions) = (Vec::new(), 0.0, Vec::new());
-    let begin = Instant::now();
-    for n in 0..blocks {
-        let block = BlockPlan {
-            plan,
-            model_seed: seed(&mut rng),
-            data_seed: seed(&mut rng),
-            probe_before: None,
-        };
-        let measured = run_block(executor, &block, &mut order)?;
-        turns_s += measured.pairs.iter().flatten().sum::<f64>();
-        let log_ratio = block_log_ratio(&measured.pairs)?;
-        log_ratios.push(log_ratio);
-        conditions.push(measured.gpus);
-        observer.on(&Event::NoiseBlock {
-            workload: settings.workload.clone(),
-            n_blocks: n + 1,
-            of: blocks,
-            log_ratio,
-        });
-    }
-    let wall_s = begin.elapsed().as_secs_f64();
+    let mut enough = |measured: &[Block]| measured.len() >= blocks;
+    let measured = measure_beside(executor, settings, &mut enough, observer)?;
+    let log_ratios = measured.blocks.iter().map(|b| block_log_ratio(&b.pairs));
+    let log_ratios = log_ratios.collect::<Result<Vec<f64>, _>>()?;
     Ok(Noise {
         sd: standard_deviation(&log_ratios),
-        block_s: wall_s / blocks as f64,
-        overhead: 1.0 - turns_s / wall_s,
+        block_s: measured.wall_s / blocks as f64,
+        overhead: measured.overhead,
         log_ratios,
-        placement,
-        conditions: conditions_of(conditions.iter().map(|c| &c[..])).map(|check| check.detail),
+        placement: measured.placement,
+        conditions: measured.conditions,
     })
 }
 

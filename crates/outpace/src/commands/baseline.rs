@@ -1,6 +1,7 @@
 //! `outpace baseline`: the baselines that proven merges have written.
 
 use anyhow::Result;
+use outpace_gate::machine_of;
 use outpace_record::{Baseline, Baselines, Document};
 use outpace_report::format::{count, gain};
 use outpace_text::{plain, short};
@@ -9,7 +10,7 @@ use outpace_trial::machine;
 use crate::exit::OK;
 use crate::options::Options;
 use crate::report_data;
-use crate::setup::open_repo;
+use crate::setup::{config_of, open_repo};
 use crate::ui::Terminal;
 
 /// Show the stored baselines.
@@ -41,7 +42,11 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let repo = open_repo(options)?;
     let commit = repo.resolve(rev)?;
     let mut baselines = report_data::baselines(&repo, &commit.tree)?;
-    let class = machine().class();
+    // A commit without a configuration has no name for the class either.
+    let class = match config_of(&repo, &commit) {
+        Ok(config) => machine_of(&config).class(),
+        Err(_) => machine().class(),
+    };
     baselines.sort_by_key(|b| {
         (
             b.machine_class != class,

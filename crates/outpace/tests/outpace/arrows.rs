@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand};
 
 /// Who may depend on which of our own crates. An arrow that is not used is taken away.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("outpace-features", &[]),
     ("outpace-text", &[]),
     ("outpace-stats", &[]),
@@ -17,8 +17,17 @@ const ARROWS: [(&str, &[&str]); 15] = [
         &["outpace-record", "outpace-stats", "outpace-text"],
     ),
     (
-        "outpace-report",
+        "outpace-track",
         &["outpace-record", "outpace-stats", "outpace-text"],
+    ),
+    (
+        "outpace-report",
+        &[
+            "outpace-record",
+            "outpace-stats",
+            "outpace-text",
+            "outpace-track",
+        ],
     ),
     (
         "outpace-trial",
@@ -65,6 +74,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "outpace-research",
             "outpace-stats",
             "outpace-text",
+            "outpace-track",
             "outpace-trial",
         ],
     ),

@@ -79,6 +79,9 @@ pub(super) fn validate(config: &Config) -> Result<(), Fault> {
     for (index, tunable) in config.tunable.iter().enumerate() {
         validate_tunable(index, tunable, config)?;
     }
+    if let Some(class) = &config.machine.class {
+        valid_name("machine", class).map_err(|f| Fault::new(&["machine", "class"], &f.message))?;
+    }
     validate_gate(config)
 }
 

@@ -102,13 +102,15 @@ fn configuration_errors_name_place_key_and_nearest_key() {
 }
 
 /// Every key, by table, with the types that it takes.
-const KEYS: [(&str, &str, &str); 39] = [
+const KEYS: [(&str, &str, &str); 41] = [
     ("", "version", "integer"),
     ("", "workload", "table"),
     ("", "policy", "table"),
     ("", "gate", "table"),
     ("", "agent", "table"),
     ("", "tunable", "array"),
+    ("", "machine", "table"),
+    ("machine", "class", "string"),
     ("workload.w", "track", "string"),
     ("workload.w", "fetch", "array"),
     ("workload.w", "build", "array"),
@@ -163,6 +165,7 @@ fn with_key(table: &str, key: &str, value: &str) -> (String, usize) {
         ("[workload.w]", vec!["run = [\"true\"]"]),
         ("[policy]", vec!["editable = [\"src/**\"]"]),
         ("[gate]", vec![]),
+        ("[machine]", vec![]),
         ("[agent.a]", vec!["command = [\"true\"]"]),
         (
             "[[tunable]]",
@@ -302,6 +305,7 @@ fn messages_say_what_must_be_and_what_is() {
             "[\"v\"]",
             "gate.workloads: there is no [workload.v]. Hint: did you mean `w`?",
         ),
+        ("machine", "class", "\"a/b\"", "machine.class: "),
         (
             "gate",
             "alpha",
@@ -382,7 +386,7 @@ fn messages_say_what_must_be_and_what_is() {
         (
             "[agent.a]\ncommand = [\"true\"]",
             "[agent]\na = [[\"true\"]]",
-            "10:1: agent.a",
+            "11:1: agent.a",
         ),
     ] {
         let (text, _) = with_key("gate", "alpha", "0.01");

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use outpace_record::{
-    Anchor, Attempt, Audit, AuditedCommit, Baseline, Baselines, Block, Campaign, CampaignState,
-    Check, Doctor, Document, Event, EventLine, Forecast, GateRequest, GpuConditions, HistoryEntry,
+    Anchor, Attempt, Audit, AuditedCommit, Baseline, Baselines, Beside, Blessing, Block, Bridge,
+    Campaign, CampaignState, Change, ChangeState, Check, Doctor, Document, Event, EventLine,
+    Failure, Forecast, GateRequest, GpuConditions, HistoryEntry,
     Judgement, Kind, Machine, Operation, PatchStat, Peaks, Profile, Report, ReportSummary,
-    RequestRule, Role, Run, SandboxTier, Seeds, Setting, Timestamp, TokensPerS, Track, Verdict,
+    RequestRule, Role, Run, SandboxTier, Seeds, Setting, Stage, Timestamp, TokensPerS, Track, Verdict,
 };
 use serde_json::Value;
 
@@ -17,10 +18,13 @@ pub(crate) fn examples(name: &str) -> Vec<Value> {
         "audit" => vec![json(&audit())],
         "baseline" => vec![json(&baseline())],
         "baselines" => vec![json(&baselines())],
+        "blessing" => vec![json(&blessing())],
         "campaign" => vec![json(&campaign())],
+        "change" => vec![json(&change())],
         "doctor" => vec![json(&doctor())],
         "entry" => vec![json(&entry())],
         "event" => events().into_iter().map(event_line).collect(),
+        "failure" => vec![json(&failure())],
         "judgement" => vec![json(&judgement())],
         "profile" => vec![json(&profile())],
         "report" => vec![json(&report())],
@@ -59,6 +63,7 @@ fn machine() -> Machine {
         governor: Some(text("performance")),
         huge_pages: Some(text("madvise")),
         gpus: vec![text("Example GPU")],
+        label: Some(text("gpu-ci")),
     }
 }
 
@@ -334,6 +339,7 @@ fn run() -> Run {
         commit: text("8c1f0e2"),
         summary: text("begin"),
         committed: Some(when()),
+        beside: Some(beside()),
         turns_s: vec![vec![0.05, 0.06]],
         steps_per_turn: 4,
         step_time_s: 0.05,
@@ -349,6 +355,80 @@ fn run() -> Run {
         seed: 7,
         outpace_version: text("0.1.0"),
         started: when(),
+        finished: when(),
+    }
+}
+
+fn beside() -> Beside {
+    Beside {
+        anchor: text("8c1f0e3"),
+        bridge: Some(Bridge {
+            first: text("8c1f0e4"),
+            log_ratio: 0.02,
+            sd: 0.003,
+        }),
+        speedup: 0.05,
+        at_least: Some(0.04),
+        at_most: Some(0.06),
+        alpha: 0.01,
+        sd: 0.002,
+        anchor_step_time_s: 0.06,
+        anchor_tokens_per_s: Some(90.0),
+        anchor_artefact: text("b"),
+        same_as: Some(text("8c1f0e5")),
+        n_blocks: 1,
+        blocks: vec![block()],
+    }
+}
+
+fn failure() -> Failure {
+    Failure {
+        schema: Failure::SCHEMA.into(),
+        workload: text("w"),
+        commit: text("8c1f0e2"),
+        summary: text("break it"),
+        committed: Some(when()),
+        machine_class: text("m"),
+        stage: Stage::Build,
+        reason: text("no rule to make target"),
+        outpace_version: text("0.1.0"),
+        finished: when(),
+    }
+}
+
+fn change() -> Change {
+    Change {
+        schema: Change::SCHEMA.into(),
+        workload: text("w"),
+        machine_class: text("m"),
+        series: text("8c1f0e3"),
+        before: text("8c1f0e4"),
+        after: text("8c1f0e5"),
+        summary: text("slow it down"),
+        state: ChangeState::Proven,
+        test_index: 3,
+        alpha: 0.002,
+        found: -0.05,
+        speedup: Some(-0.048),
+        at_least: Some(-0.06),
+        at_most: Some(-0.04),
+        blocks: vec![block()],
+        reason: text("slower by at least 1 %"),
+        seed: 7,
+        machine: machine(),
+        outpace_version: text("0.1.0"),
+        finished: when(),
+    }
+}
+
+fn blessing() -> Blessing {
+    Blessing {
+        schema: Blessing::SCHEMA.into(),
+        commit: text("8c1f0e5"),
+        workload: Some(text("w")),
+        accepted: true,
+        reason: text("more accurate"),
+        by: text("A U Thor"),
         finished: when(),
     }
 }
@@ -477,11 +557,25 @@ fn events() -> Vec<Event> {
             workload: workload(),
             blocks: 8,
         },
-        Event::NoiseBlock {
+        Event::SideBlock {
             workload: workload(),
             n_blocks: 3,
-            of: 8,
             log_ratio: 0.001,
+            block_s: 1.5,
+        },
+        Event::CommitStarted {
+            workload: workload(),
+            commit: text("8c1f0e2"),
+            summary: text("begin"),
+            number: 2,
+            of: 30,
+            left_s: Some(600.0),
+        },
+        Event::CommitEnded {
+            workload: workload(),
+            commit: text("8c1f0e2"),
+            result: text("+1.0 %"),
+            measured: true,
         },
         Event::ProcessTimed {
             workload: workload(),

@@ -40,6 +40,23 @@ pub(in crate::ui) fn lasting(event: &Event, in_attempt: bool) -> Option<Line> {
                 format!("another outpace {does}{pid}{place}{since}"),
             )
         }
+        Event::CommitStarted {
+            workload,
+            commit,
+            summary,
+            number,
+            of,
+            left_s,
+        } => {
+            let left = left_s.map_or(String::new(), |s| format!("   about {} left", duration(s)));
+            let (id, what) = (short(commit), plain(summary, 60));
+            say("commit", format!("{number} of {of}   {workload} {id} {what}{left}"))
+        }
+        Event::CommitEnded {
+            result,
+            measured: false,
+            ..
+        } => Some(Line::Warn(result.clone())),
         Event::BranchMoved { branch, now } => Some(Line::Warn(format!(
             "{branch} moved to {} meanwhile",
             short(now)
@@ -175,17 +192,14 @@ impl Stage {
     /// News of a stage that has begun.
     fn news(event: &Event) -> Option<Self> {
         let (name, workload, live, text) = match event {
-            Event::NoiseBlock {
+            Event::SideBlock {
                 workload,
                 n_blocks,
-                of,
                 log_ratio,
+                ..
             } => {
-                let text = format!("block {n_blocks} of {of}");
-                let percent = log_ratio * 100.0;
-                let live =
-                    format!("noise      {workload}: base against itself, {text}: {percent:+.2} %");
-                ("noise", workload, live, text)
+                let text = format!("block {n_blocks}: {:+.2} %", log_ratio.exp_m1() * 100.0);
+                ("trial", workload, format!("{workload:<10} {text}"), text)
             }
             Event::ProcessTimed {
                 workload,
@@ -389,13 +403,13 @@ mod tests {
             "toy        [------------]  isolated runs, block 2   evidence 1.0 of 20",
         );
         check(
-            &Event::NoiseBlock {
+            &Event::SideBlock {
                 workload: workload(),
                 n_blocks: 2,
-                of: 6,
                 log_ratio: 0.0123,
+                block_s: 1.0,
             },
-            "noise      toy: base against itself, block 2 of 6: +1.23 %",
+            "toy        block 2: +1.24 %",
         );
         check(
             &Event::ProcessTimed {

@@ -4,7 +4,7 @@
 use outpace_record::{Block, Observer, Role, Stage};
 use outpace_repo::Commit;
 use outpace_text::short;
-use outpace_trial::{SideBySide, Side, SideError, executor, measure_beside, pairs_of};
+use outpace_trial::{Side, SideBySide, SideError, executor, measure_beside, pairs_of};
 
 use crate::build::{BuildError, Built};
 use crate::harness::{building, done};
@@ -82,7 +82,9 @@ impl Harness<'_> {
         let build_s = revision.build_s;
         let measured = match what.known.contains(&revision.identity) {
             true => Ok(None),
-            false => self.time_beside([&anchor, &revision], what, observer).map(Some),
+            false => self
+                .time_beside([&anchor, &revision], what, observer)
+                .map(Some),
         };
         if !same {
             self.builder.forget(what.workload, &what.revision.tree);
@@ -125,8 +127,14 @@ impl Harness<'_> {
         let name = what.workload;
         let config = self.workload(name)?;
         let subjects = [&anchor.run, &revision.run];
-        let mut executor = executor(self.context, config.protocol, config.gpu, subjects, observer)
-            .map_err(|error| GateError::of_base(name, &error))?;
+        let mut executor = executor(
+            self.context,
+            config.protocol,
+            config.gpu,
+            subjects,
+            observer,
+        )
+        .map_err(|error| GateError::of_base(name, &error))?;
         let gate = &self.config.gate;
         let settings = outpace_trial::Settings {
             workload: name.to_owned(),

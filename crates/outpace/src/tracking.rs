@@ -21,7 +21,9 @@ pub(crate) fn points(repo: &Repo) -> Result<Vec<Point>> {
 /// Commits that could not be measured on a machine class.
 pub(crate) fn failures(repo: &Repo, workload: &str, class: &str) -> Result<Vec<String>> {
     let all: Vec<Failure> = all(repo, "failure")?;
-    let own = all.into_iter().filter(|f| f.workload == workload && f.machine_class == class);
+    let own = all
+        .into_iter()
+        .filter(|f| f.workload == workload && f.machine_class == class);
     Ok(own.map(|failure| failure.commit).collect())
 }
 
@@ -30,7 +32,11 @@ pub(crate) fn all<T: Document>(repo: &Repo, kind: &str) -> Result<Vec<T>> {
     let mut all = Vec::new();
     for day in repo.history().days(Some(kind))? {
         let records = repo.history().read(&day)?;
-        all.extend(records.iter().filter_map(|(_, json)| T::from_json(json).ok()));
+        all.extend(
+            records
+                .iter()
+                .filter_map(|(_, json)| T::from_json(json).ok()),
+        );
     }
     Ok(all)
 }

@@ -38,6 +38,7 @@ mod evidence;
 mod forecast;
 mod judge;
 mod rule;
+mod segment;
 mod verdict;
 mod wealth;
 
@@ -51,5 +52,6 @@ pub use evidence::{Evidence, trajectory};
 pub use forecast::{FORECAST_TRIALS, forecast};
 pub use judge::judge;
 pub use rule::{Rule, SCREEN_BLOCKS, SCREEN_E_BELOW, SCREEN_LOG_E};
+pub use segment::{Reading, Segment, Segmentation, segment};
 pub use verdict::{Decision, Judgement, Outcome, Reason, Summary};
 pub use wealth::{SCALES, STAKES, log_e, log_e_limit};

@@ -27,7 +27,10 @@ pub struct Todo {
 impl Selection {
     /// Indices of the chosen commits out of `n`, oldest first.
     pub fn choose(&self, n: usize) -> Vec<usize> {
-        let mut chosen: Vec<usize> = (0..n).rev().step_by(self.every.unwrap_or(1).max(1)).collect();
+        let mut chosen: Vec<usize> = (0..n)
+            .rev()
+            .step_by(self.every.unwrap_or(1).max(1))
+            .collect();
         chosen.truncate(self.last.unwrap_or(n));
         chosen.reverse();
         chosen

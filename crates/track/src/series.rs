@@ -97,7 +97,10 @@ pub fn series_of(points: Vec<Point>, order: Option<&HashMap<String, usize>>) -> 
 fn in_order(points: Vec<Point>, order: Option<&HashMap<String, usize>>) -> Vec<Point> {
     let mut by_commit: HashMap<String, Vec<Point>> = HashMap::with_capacity(points.len());
     for point in points {
-        by_commit.entry(point.commit.clone()).or_default().push(point);
+        by_commit
+            .entry(point.commit.clone())
+            .or_default()
+            .push(point);
     }
     let mut points: Vec<Point> = by_commit.into_values().map(combined).collect();
     match order {
@@ -122,7 +125,11 @@ fn combined(mut points: Vec<Point>) -> Point {
     }
     let weight = |point: &Point| 1.0 / (point.sd * point.sd).max(1e-12);
     let weights: f64 = timed.iter().map(|point| weight(point)).sum();
-    let value = timed.iter().map(|point| weight(point) * point.value).sum::<f64>() / weights;
+    let value = timed
+        .iter()
+        .map(|point| weight(point) * point.value)
+        .sum::<f64>()
+        / weights;
     let shift = value - last.value;
     let bounds = last.bounds.map(|bound| bound.map(|bound| bound + shift));
     Point {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use outpace_record::{
     Anchor, Attempt, Audit, AuditedCommit, Baseline, Baselines, Beside, Blessing, Block, Bridge,
     Campaign, CampaignState, Change, ChangeState, Check, Doctor, Document, Event, EventLine,
-    Failure, Forecast, GateRequest, GpuConditions, HistoryEntry,
-    Judgement, Kind, Machine, Operation, PatchStat, Peaks, Profile, Report, ReportSummary,
-    RequestRule, Role, Run, SandboxTier, Seeds, Setting, Stage, Timestamp, TokensPerS, Track, Verdict,
+    Failure, Forecast, GateRequest, GpuConditions, HistoryEntry, Judgement, Kind, Machine,
+    Operation, PatchStat, Peaks, Profile, Report, ReportSummary, RequestRule, Role, Run,
+    SandboxTier, Seeds, Setting, Stage, Timestamp, TokensPerS, Track, Verdict,
 };
 use serde_json::Value;
 

@@ -34,17 +34,28 @@ fn a_change_is_an_alarm_when_proven_and_shown_by_two_later_commits() {
     let proven = [change(20, ChangeState::Proven)];
     let mut series = series_of(stepped(23, 20, -0.05, 7), None).remove(0);
     let of = |series: &_| findings(series, MIN_CHANGE, &proven, &[])[0].standing;
-    assert_eq!(of(&series), Standing::Regression, "commits 21 and 22 show it");
+    assert_eq!(
+        of(&series),
+        Standing::Regression,
+        "commits 21 and 22 show it"
+    );
     series.points[22].same_as = Some(commit(21));
     let found = findings(&series, MIN_CHANGE, &proven, &[]);
     for finding in found {
-        assert_eq!(finding.standing, Standing::Unconfirmed, "22 says nothing of its own");
+        assert_eq!(
+            finding.standing,
+            Standing::Unconfirmed,
+            "22 says nothing of its own"
+        );
     }
 }
 
 #[test]
 fn a_trial_that_ended_counts_though_a_later_one_was_killed() {
-    let records = [change(20, ChangeState::NotProven), change(20, ChangeState::Testing)];
+    let records = [
+        change(20, ChangeState::NotProven),
+        change(20, ChangeState::Testing),
+    ];
     assert_eq!(standing(40, -0.05, &records, &[]), Standing::NotProven);
 }
 
@@ -71,8 +82,14 @@ fn a_record_counts_near_its_commit_in_its_direction_and_series() {
 fn the_latest_word_on_a_commit_counts() {
     let is = |words: &[Blessing]| standing(40, -0.05, &[change(20, ChangeState::Proven)], words);
     assert_eq!(is(&[blessing(20, true)]), Standing::Accepted);
-    assert_eq!(is(&[blessing(20, true), blessing(20, false)]), Standing::Regression);
-    assert_eq!(is(&[blessing(20, false), blessing(20, true)]), Standing::Accepted);
+    assert_eq!(
+        is(&[blessing(20, true), blessing(20, false)]),
+        Standing::Regression
+    );
+    assert_eq!(
+        is(&[blessing(20, false), blessing(20, true)]),
+        Standing::Accepted
+    );
     assert_eq!(is(&[blessing(19, true)]), Standing::Regression);
     let mut other = blessing(20, true);
     other.workload = Some("v".into());

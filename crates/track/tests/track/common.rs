@@ -1,6 +1,6 @@
 //! Points, records and noise for the tests.
 
-use outpace_record::{Block, Blessing, Change, ChangeState, Document, Machine, Timestamp};
+use outpace_record::{Blessing, Block, Change, ChangeState, Document, Machine, Timestamp};
 use outpace_track::Point;
 
 /// Noise without a library: a fixed sequence that looks normal enough.

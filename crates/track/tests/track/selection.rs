@@ -39,5 +39,8 @@ fn what_is_there_is_skipped_and_failures_are_tried_again_only_when_asked() {
     };
     assert_eq!(todo, expect);
     selection.failed_too = true;
-    assert_eq!(selection.todo(&commits, &done, &failed).measure, [0, 3, 4, 5]);
+    assert_eq!(
+        selection.todo(&commits, &done, &failed).measure,
+        [0, 3, 4, 5]
+    );
 }

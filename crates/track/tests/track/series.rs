@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use outpace_record::{Bridge, Beside};
+use outpace_record::{Beside, Bridge};
 use outpace_track::series_of;
 
 use crate::common::{at, commit, point};
@@ -9,7 +9,13 @@ use crate::common::{at, commit, point};
 fn points_go_in_the_order_of_their_commits_each_once_and_other_branches_are_left_out() {
     let mut again = point(1, 0.04);
     again.measured = at(9000);
-    let points = vec![point(2, 0.0), point(1, 0.02), again, point(7, 0.0), point(0, 0.0)];
+    let points = vec![
+        point(2, 0.0),
+        point(1, 0.02),
+        again,
+        point(7, 0.0),
+        point(0, 0.0),
+    ];
     let order: HashMap<String, usize> = (0..3).map(|n| (commit(n), n)).collect();
     let series = series_of(points, Some(&order));
     assert_eq!(series.len(), 1);
@@ -32,7 +38,13 @@ fn workloads_classes_and_first_anchors_make_series_and_the_latest_anchor_goes_on
     other_workload.workload = "v".into();
     let mut bridged = point(3, 0.0);
     bridged.anchor = commit(2);
-    let all = vec![point(1, 0.0), other_class, other_series, other_workload, bridged];
+    let all = vec![
+        point(1, 0.0),
+        other_class,
+        other_series,
+        other_workload,
+        bridged,
+    ];
     let series = series_of(all, None);
     assert_eq!(series.len(), 4);
     let own = series.iter().find(|s| s.points.len() == 2).unwrap();

@@ -221,9 +221,14 @@ impl<'a> Backfill<'a> {
 
     /// The new point belongs to the series from now on.
     fn keep(&mut self, index: usize, run: &Run, id: &str) {
-        let Some(point) = Point::of(run, id) else { return };
+        let Some(point) = Point::of(run, id) else {
+            return;
+        };
         let track = &mut self.tracks[index];
-        let mut points = track.series.take().map_or(Vec::new(), |series| series.points);
+        let mut points = track
+            .series
+            .take()
+            .map_or(Vec::new(), |series| series.points);
         points.push(point);
         track.series = series_of(points, None).into_iter().next();
     }
@@ -283,7 +288,10 @@ impl<'a> Backfill<'a> {
         let (id, stage) = (short(&anchor.commit.id), stage.as_str());
         let line = reason.lines().next().unwrap_or_default();
         let track = &mut self.tracks[index];
-        let next = track.series.as_ref().and_then(|s| anchor.after_failure(self.repo, s));
+        let next = track
+            .series
+            .as_ref()
+            .and_then(|s| anchor.after_failure(self.repo, s));
         let Some(next) = next else {
             return Err(environment(format!(
                 "{}: the anchor {id} {stage}: {line}. Hint: name another one with --anchor REV; a \
@@ -292,7 +300,9 @@ impl<'a> Backfill<'a> {
             )));
         };
         let now = next.describe();
-        ui.warn(&format!("the anchor {id} {stage} any more ({line}); measuring beside {now}"));
+        ui.warn(&format!(
+            "the anchor {id} {stage} any more ({line}); measuring beside {now}"
+        ));
         track.anchor = Some(next);
         Ok(())
     }
@@ -304,18 +314,28 @@ impl<'a> Backfill<'a> {
             return BTreeMap::new();
         };
         let timed = series.points.iter().filter(|point| point.same_as.is_none());
-        timed.map(|point| (point.artefact.clone(), point.clone())).collect()
+        timed
+            .map(|point| (point.artefact.clone(), point.clone()))
+            .collect()
     }
 
     /// What was measured, without what names it.
     fn timed(&self, workload: &str, anchor: &Anchor, measured: &SideBySide) -> Run {
-        let x = measured.blocks.iter().filter_map(|b| block_log_ratio(&b.pairs).ok());
+        let x = measured
+            .blocks
+            .iter()
+            .filter_map(|b| block_log_ratio(&b.pairs).ok());
         let x: Vec<f64> = x.collect();
         let [anchor_s, step_s] = measured.step_s();
         let alpha = self.blocks.alpha;
         let tokens = measured.tokens_per_s;
         let of_side = |of: fn(&Block) -> Option<[f64; 2]>| {
-            measured.blocks.iter().filter_map(of).map(|[_, own]| own).collect::<Vec<f64>>()
+            measured
+                .blocks
+                .iter()
+                .filter_map(of)
+                .map(|[_, own]| own)
+                .collect::<Vec<f64>>()
         };
         let beside = Beside {
             anchor: anchor.commit.id.clone(),
@@ -342,8 +362,14 @@ impl<'a> Backfill<'a> {
             step_time_s: step_s,
             tokens_per_s: tokens.map(|tokens| tokens.candidate),
             process_sd: process_sd(&measured.blocks),
-            ready_s: if ready.is_empty() { 0.0 } else { median(&ready) },
-            peak_mib: of_side(|block| block.peak_mib).into_iter().fold(0.0, f64::max),
+            ready_s: if ready.is_empty() {
+                0.0
+            } else {
+                median(&ready)
+            },
+            peak_mib: of_side(|block| block.peak_mib)
+                .into_iter()
+                .fold(0.0, f64::max),
             ..self.empty(workload)
         }
     }
@@ -478,7 +504,10 @@ fn say_series(
         Some(anchor) => format!("beside {}", anchor.describe()),
         None => "a new one, beside its first commit".to_owned(),
     };
-    let others: HashSet<&str> = of_workload.iter().map(|point| &*point.machine_class).collect();
+    let others: HashSet<&str> = of_workload
+        .iter()
+        .map(|point| &*point.machine_class)
+        .collect();
     let others: HashSet<&str> = others.into_iter().filter(|other| *other != class).collect();
     let mut text = format!("{workload} on {class}: {on}");
     if anchor.is_none() && !others.is_empty() {

@@ -88,13 +88,17 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     for name in &names {
         backfill.begin(name, &commits, &selection(args), skips(args), &mut ui)?;
     }
-    backfill.run(&commits, &mut |run, ui| {
-        match (args.measuring.json, is_range(args)) {
-            (true, _) => crate::out!("{}", serde_json::to_string(run)?),
-            (false, range) => show::run(&repo, run, range, ui)?,
-        }
-        Ok(())
-    }, &mut ui)?;
+    backfill.run(
+        &commits,
+        &mut |run, ui| {
+            match (args.measuring.json, is_range(args)) {
+                (true, _) => crate::out!("{}", serde_json::to_string(run)?),
+                (false, range) => show::run(&repo, run, range, ui)?,
+            }
+            Ok(())
+        },
+        &mut ui,
+    )?;
     ui.clear();
     show::end(&backfill, is_range(args), &mut ui);
     Ok(OK)
@@ -146,11 +150,17 @@ fn introduce(args: &Args, commits: &[Commit], config: &Config, ui: &mut Terminal
         ui.revision("commit", newest);
         return;
     }
-    ui.say("range", &format!("{}   {}", args.rev, counted(commits.len(), "commit")));
+    ui.say(
+        "range",
+        &format!("{}   {}", args.rev, counted(commits.len(), "commit")),
+    );
     let from = match &args.config {
         Some(from) => from.clone(),
         None => short(&newest.id).to_owned(),
     };
     let workloads = counted(config.workload.len(), "workload");
-    ui.say("config", &format!("outpace.toml of {from} for all commits: {workloads}"));
+    ui.say(
+        "config",
+        &format!("outpace.toml of {from} for all commits: {workloads}"),
+    );
 }

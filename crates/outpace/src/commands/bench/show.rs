@@ -12,7 +12,11 @@ use crate::ui::Terminal;
 /// One line a run; for a single revision the baseline too.
 pub(super) fn run(repo: &Repo, run: &Run, range: bool, ui: &mut Terminal) -> Result<()> {
     let (name, id) = (&run.workload, short(&run.commit));
-    let what = if range { plain(&run.summary, 48) } else { String::new() };
+    let what = if range {
+        plain(&run.summary, 48)
+    } else {
+        String::new()
+    };
     ui.result(&format!("{name:<10} {id}  {}   {what}", ratio(run)).trim_end());
     if !range {
         baseline(repo, run, ui)?;
@@ -51,7 +55,10 @@ fn baseline(repo: &Repo, run: &Run, ui: &mut Terminal) -> Result<()> {
     if let Some(tokens) = run.tokens_per_s {
         let change = tokens / baseline.tokens_per_s - 1.0;
         let accepted = count(baseline.tokens_per_s);
-        let text = format!("{accepted} tokens/s; now {} (a trend, not evidence)", gain(change));
+        let text = format!(
+            "{accepted} tokens/s; now {} (a trend, not evidence)",
+            gain(change)
+        );
         ui.say("baseline", &text);
     }
     Ok(())
@@ -72,9 +79,15 @@ pub(super) fn end(backfill: &Backfill<'_>, range: bool, ui: &mut Terminal) {
         }
     }
     let recorded = tally.measured + tally.copied + tally.failed;
-    ui.say("recorded", &format!("{} in the history", counted(recorded, "record")));
+    ui.say(
+        "recorded",
+        &format!("{} in the history", counted(recorded, "record")),
+    );
     if range {
         ui.say("done", &parts.join(", "));
-        ui.say("", "`outpace regressions` looks for slowdowns, `outpace report --history` plots");
+        ui.say(
+            "",
+            "`outpace regressions` looks for slowdowns, `outpace report --history` plots",
+        );
     }
 }

@@ -50,7 +50,10 @@ pub(in crate::ui) fn lasting(event: &Event, in_attempt: bool) -> Option<Line> {
         } => {
             let left = left_s.map_or(String::new(), |s| format!("   about {} left", duration(s)));
             let (id, what) = (short(commit), plain(summary, 60));
-            say("commit", format!("{number} of {of}   {workload} {id} {what}{left}"))
+            say(
+                "commit",
+                format!("{number} of {of}   {workload} {id} {what}{left}"),
+            )
         }
         Event::CommitEnded {
             result,

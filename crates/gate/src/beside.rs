@@ -104,6 +104,9 @@ impl Harness<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Built, Unmeasured> {
         let config = self.workload(workload)?;
+        if let Some(built) = self.builder.known(workload, &commit.tree) {
+            return Ok(built);
+        }
         observer.on(&building(workload, role));
         match self.builder.base(workload, config, &commit.tree, observer) {
             Ok(built) => {

@@ -139,13 +139,10 @@ impl<'a> Builder<'a> {
         tree: &str,
         observer: &mut dyn Observer,
     ) -> Result<Built, BuildError> {
-        let key = (workload.to_owned(), tree.to_owned());
-        if let Some(built) = self.bases.get(&key) {
-            return Ok(Built {
-                build_s: 0.0,
-                ..built.clone()
-            });
+        if let Some(built) = self.known(workload, tree) {
+            return Ok(built);
         }
+        let key = (workload.to_owned(), tree.to_owned());
         let dirs = BuildDirs::of(&self.area, config);
         let mut build_s = 0.0;
         if config.build.is_empty() {
@@ -214,13 +211,22 @@ impl<'a> Builder<'a> {
         tree: &str,
         observer: &mut dyn Observer,
     ) -> Result<Built, BuildError> {
-        let key = (workload.to_owned(), tree.to_owned());
-        if let Some(built) = self.bases.get(&key) {
-            return Ok(built.clone());
+        if let Some(built) = self.known(workload, tree) {
+            return Ok(built);
         }
+        let key = (workload.to_owned(), tree.to_owned());
         let built = self.beside_the_cache((workload, "other"), config, tree, observer)?;
         self.bases.insert(key, built.clone());
         Ok(built)
+    }
+
+    /// What this process has built already; that took no time now.
+    pub(crate) fn known(&self, workload: &str, tree: &str) -> Option<Built> {
+        let built = self.bases.get(&(workload.to_owned(), tree.to_owned()))?;
+        Some(Built {
+            build_s: 0.0,
+            ..built.clone()
+        })
     }
 
     /// Deletes the files of a revision that was built as the base and is not needed any more; what

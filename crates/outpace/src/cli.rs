@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, baseline, bench, compare, completions, doctor, gate, history, init, judge, man, report,
-    research, schema,
+    audit, baseline, bench, bisect, compare, completions, doctor, gate, history, init, judge, man,
+    regressions, report, research, schema,
 };
 use crate::options::Options;
 
@@ -26,7 +26,7 @@ Exit codes:
   0    done; for gate and compare: faster
   1    not_proven or same
   2    usage or configuration error
-  3    slower
+  3    slower; for regressions: one that nobody has accepted
   4    rejected: outside policy, does not apply or build, wrong results; audit failed
   5    the environment cannot be trusted: the base does not build or run, other machine class, disk full
   130  interrupted; what a gate or a campaign has measured so far is kept";
@@ -37,6 +37,8 @@ pub(crate) enum Verb {
     Init(init::Args),
     Doctor(doctor::Args),
     Bench(bench::Args),
+    Regressions(regressions::Args),
+    Bisect(bisect::Args),
     Compare(compare::Args),
     Gate(gate::Args),
     Research(research::Args),

@@ -157,6 +157,12 @@ impl Timestamp {
         self.0.to_string()[..10].to_owned()
     }
 
+    /// Whether a text is a day, `2026-05-19`.
+    pub fn is_day(text: &str) -> bool {
+        text.parse::<jiff::civil::Date>()
+            .is_ok_and(|day| day.to_string() == text)
+    }
+
     /// Day and minute for a person, `2026-05-19 08:30`.
     pub fn minute(self) -> String {
         self.0.to_string()[..16].replace('T', " ")

@@ -40,7 +40,10 @@ pub use profile::{Operation, Peaks, Profile};
 pub use request::{GateRequest, RequestRule};
 pub use run::Run;
 pub use schema::{SCHEMAS, json_schema};
-pub use tracking::{Beside, Blessing, Bridge, Change, ChangeState, Failure, Stage};
+pub use tracking::{
+    Beside, Bisection, BisectionStep, Blessing, Bridge, Change, ChangeState, Failure, FoundChange,
+    Regressions, Stage,
+};
 pub use verdict::{
     ANCHOR_CHECK, Block, Check, GPU_CHECK, GpuConditions, Judgement, Kind, PatchStat, Seeds,
     TokensPerS, Verdict,

@@ -3,16 +3,17 @@
 use schemars::schema_for;
 
 use crate::{
-    Attempt, Audit, Baseline, Baselines, Blessing, Campaign, Change, Doctor, EventLine, Failure,
-    GateRequest, HistoryEntry, Judgement, Profile, Report, Run, Verdict,
+    Attempt, Audit, Baseline, Baselines, Bisection, Blessing, Campaign, Change, Doctor, EventLine,
+    Failure, GateRequest, HistoryEntry, Judgement, Profile, Regressions, Report, Run, Verdict,
 };
 
 /// Names that `json_schema` knows.
-pub const SCHEMAS: [&str; 17] = [
+pub const SCHEMAS: [&str; 19] = [
     "attempt",
     "audit",
     "baseline",
     "baselines",
+    "bisection",
     "blessing",
     "campaign",
     "change",
@@ -22,6 +23,7 @@ pub const SCHEMAS: [&str; 17] = [
     "failure",
     "judgement",
     "profile",
+    "regressions",
     "report",
     "request",
     "run",
@@ -35,6 +37,7 @@ pub fn json_schema(name: &str) -> Option<serde_json::Value> {
         "audit" => schema_for!(Audit),
         "baseline" => schema_for!(Baseline),
         "baselines" => schema_for!(Baselines),
+        "bisection" => schema_for!(Bisection),
         "blessing" => schema_for!(Blessing),
         "campaign" => schema_for!(Campaign),
         "change" => schema_for!(Change),
@@ -44,6 +47,7 @@ pub fn json_schema(name: &str) -> Option<serde_json::Value> {
         "failure" => schema_for!(Failure),
         "judgement" => schema_for!(Judgement),
         "profile" => schema_for!(Profile),
+        "regressions" => schema_for!(Regressions),
         "report" => schema_for!(Report),
         "request" => schema_for!(GateRequest),
         "run" => schema_for!(Run),

@@ -221,3 +221,117 @@ pub struct Blessing {
 impl Document for Blessing {
     const SCHEMA: &'static str = "outpace.blessing/1";
 }
+
+/// `outpace.bisection/1`: the search for the commit of a slowdown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Bisection {
+    /// `outpace.bisection/1`.
+    pub schema: String,
+    /// Name of the workload.
+    pub workload: String,
+    /// The class of the machine.
+    pub machine_class: String,
+    /// The fast end.
+    pub good: String,
+    /// The slow end.
+    pub bad: String,
+    /// Commits from the one after the fast end to the slow end.
+    pub n_commits: usize,
+    /// The slowdown between the ends, as a gain: -0.05 for 5 % slower.
+    pub speedup: f64,
+    /// Its lower bound.
+    #[serde(default)]
+    pub at_least: Option<f64>,
+    /// Its upper bound: at most so fast.
+    #[serde(default)]
+    pub at_most: Option<f64>,
+    /// Whether the slowdown between the ends is proven. If not, nothing was searched.
+    pub proven: bool,
+    /// What was asked of the commits between, in order.
+    pub steps: Vec<BisectionStep>,
+    /// The commit that did it; or those of which one did, where the others cannot be measured.
+    pub found: Vec<String>,
+    /// First line of the message of the first of them; untrusted text.
+    #[serde(default)]
+    pub summary: String,
+    /// The commit beside its parent, as a gain, measured once more at the end.
+    #[serde(default)]
+    pub confirmed: Option<f64>,
+    /// Upper bound of that: at most so fast.
+    #[serde(default)]
+    pub confirmed_at_most: Option<f64>,
+    /// Chance that any of the answers is wrong.
+    pub alpha: f64,
+    /// Seed of the search.
+    pub seed: u64,
+    /// Version of outpace.
+    pub outpace_version: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Timestamp,
+}
+
+impl Document for Bisection {
+    const SCHEMA: &'static str = "outpace.bisection/1";
+}
+
+/// One commit of a search.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BisectionStep {
+    /// The commit.
+    pub commit: String,
+    /// `good`, `bad` or `unknown`.
+    pub answer: String,
+    /// Beside the fast end, as a gain; absent where it was not timed.
+    #[serde(default)]
+    pub speedup: Option<f64>,
+    /// Blocks that it took.
+    pub n_blocks: usize,
+    /// Why there is no answer, or why it was not timed.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// `outpace.regressions/1`: the changes of all series of a branch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Regressions {
+    /// `outpace.regressions/1`.
+    pub schema: String,
+    /// Slowdowns that are proven, confirmed and not accepted.
+    pub alarms: usize,
+    /// All changes, series by series, oldest first.
+    pub changes: Vec<FoundChange>,
+}
+
+impl Document for Regressions {
+    const SCHEMA: &'static str = "outpace.regressions/1";
+}
+
+/// A change of a series as a list has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FoundChange {
+    /// Name of the workload.
+    pub workload: String,
+    /// The class of the machine.
+    pub machine_class: String,
+    /// Last measured commit at the old level.
+    pub before: String,
+    /// First measured commit at the new level.
+    pub after: String,
+    /// Commits of the branch after `before`, up to and with `after`.
+    pub n_commits: usize,
+    /// First line of the message of `after`; untrusted text.
+    pub summary: String,
+    /// The change by the series, as a gain.
+    pub found: f64,
+    /// `regression`, `unconfirmed`, `found`, `not proven`, `not measurable`, `small`, `faster`,
+    /// `accepted`.
+    pub standing: String,
+    /// The change by the fresh trial, where there was one.
+    pub speedup: Option<f64>,
+    /// Its upper bound: at most so fast.
+    pub at_most: Option<f64>,
+    /// The commit that a bisection named.
+    pub named: Option<String>,
+}

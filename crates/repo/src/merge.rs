@@ -202,6 +202,15 @@ impl Repo {
         self.swap(branch, expected, to, "outpace: fast-forward")
     }
 
+    /// The name of whoever works here, as git knows it.
+    pub fn author_name(&self) -> String {
+        let signature = self.signature();
+        signature.map_or_else(
+            |_| String::new(),
+            |signature| String::from_utf8_lossy(signature.name_bytes()).into_owned(),
+        )
+    }
+
     pub(crate) fn signature(&self) -> Result<Signature<'static>, git2::Error> {
         self.git
             .signature()

@@ -55,6 +55,7 @@ pub fn machine() -> Machine {
         governor: line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         huge_pages: huge_pages(),
         gpus: crate::gpu::describe(),
+        label: None,
     }
 }
 

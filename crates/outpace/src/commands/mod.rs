@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod baseline;
 pub(crate) mod bench;
+pub(crate) mod bisect;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod doctor;
@@ -11,6 +12,7 @@ pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod judge;
 pub(crate) mod man;
+pub(crate) mod regressions;
 pub(crate) mod report;
 pub(crate) mod research;
 pub(crate) mod schema;
@@ -27,9 +29,11 @@ pub(crate) fn run(cli: Cli) -> Result<u8> {
         Verb::Init(args) => init::run(&options, &args),
         Verb::Doctor(args) => doctor::run(&options, &args),
         Verb::Bench(args) => bench::run(&options, &args),
+        Verb::Bisect(args) => bisect::run(&options, &args),
         Verb::Compare(args) => compare::run(&options, &args),
         Verb::Gate(args) => gate::run(&options, &args),
         Verb::Research(args) => research::run(&options, &args),
+        Verb::Regressions(args) => regressions::run(&options, &args),
         Verb::Report(args) => report::run(&options, &args),
         Verb::Judge(args) => judge::run(&options, &args),
         Verb::History(args) => history::run(&options, &args),

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use outpace_record::{
-    Anchor, Attempt, Audit, AuditedCommit, Baseline, Baselines, Beside, Blessing, Block, Bridge,
-    Campaign, CampaignState, Change, ChangeState, Check, Doctor, Document, Event, EventLine,
-    Failure, Forecast, GateRequest, GpuConditions, HistoryEntry, Judgement, Kind, Machine,
-    Operation, PatchStat, Peaks, Profile, Report, ReportSummary, RequestRule, Role, Run,
-    SandboxTier, Seeds, Setting, Stage, Timestamp, TokensPerS, Track, Verdict,
+    Anchor, Attempt, Audit, AuditedCommit, Baseline, Baselines, Beside, Bisection, BisectionStep,
+    Blessing, Block, Bridge, Campaign, CampaignState, Change, ChangeState, Check, Doctor, Document,
+    Event, EventLine, Failure, Forecast, FoundChange, GateRequest, GpuConditions, HistoryEntry,
+    Judgement, Kind, Machine, Operation, PatchStat, Peaks, Profile, Regressions, Report,
+    ReportSummary, RequestRule, Role, Run, SandboxTier, Seeds, Setting, Stage, Timestamp,
+    TokensPerS, Track, Verdict,
 };
 use serde_json::Value;
 
@@ -18,6 +19,7 @@ pub(crate) fn examples(name: &str) -> Vec<Value> {
         "audit" => vec![json(&audit())],
         "baseline" => vec![json(&baseline())],
         "baselines" => vec![json(&baselines())],
+        "bisection" => vec![json(&bisection())],
         "blessing" => vec![json(&blessing())],
         "campaign" => vec![json(&campaign())],
         "change" => vec![json(&change())],
@@ -27,6 +29,7 @@ pub(crate) fn examples(name: &str) -> Vec<Value> {
         "failure" => vec![json(&failure())],
         "judgement" => vec![json(&judgement())],
         "profile" => vec![json(&profile())],
+        "regressions" => vec![json(&regressions())],
         "report" => vec![json(&report())],
         "request" => vec![json(&request())],
         "run" => vec![json(&run())],
@@ -430,6 +433,57 @@ fn blessing() -> Blessing {
         reason: text("more accurate"),
         by: text("A U Thor"),
         finished: when(),
+    }
+}
+
+fn bisection() -> Bisection {
+    Bisection {
+        schema: Bisection::SCHEMA.into(),
+        workload: text("w"),
+        machine_class: text("m"),
+        good: text("8c1f0e3"),
+        bad: text("8c1f0e5"),
+        n_commits: 2,
+        speedup: -0.05,
+        at_least: Some(-0.06),
+        at_most: Some(-0.04),
+        proven: true,
+        steps: vec![BisectionStep {
+            commit: text("8c1f0e4"),
+            answer: text("good"),
+            speedup: Some(0.001),
+            n_blocks: 9,
+            reason: text("none"),
+        }],
+        found: vec![text("8c1f0e5")],
+        summary: text("slow it down"),
+        confirmed: Some(-0.05),
+        confirmed_at_most: Some(-0.04),
+        alpha: 0.01,
+        seed: 7,
+        outpace_version: text("0.1.0"),
+        started: when(),
+        finished: when(),
+    }
+}
+
+fn regressions() -> Regressions {
+    Regressions {
+        schema: Regressions::SCHEMA.into(),
+        alarms: 1,
+        changes: vec![FoundChange {
+            workload: text("w"),
+            machine_class: text("m"),
+            before: text("8c1f0e3"),
+            after: text("8c1f0e5"),
+            n_commits: 2,
+            summary: text("slow it down"),
+            found: -0.05,
+            standing: text("regression"),
+            speedup: Some(-0.05),
+            at_most: Some(-0.04),
+            named: Some(text("8c1f0e5")),
+        }],
     }
 }
 

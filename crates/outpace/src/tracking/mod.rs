@@ -1,0 +1,108 @@
+//! What the history knows of series: points, failures, changes, blessings.
+
+mod prove;
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use outpace_record::{Bisection, Blessing, Change, Document, Failure, Run};
+use outpace_repo::{Commit, Repo};
+use outpace_track::{Finding, Point, Series, series_of};
+
+pub(crate) use prove::{Measured, beside, log_ratios, prove};
+
+/// All points of the history.
+pub(crate) fn points(repo: &Repo) -> Result<Vec<Point>> {
+    let mut points = Vec::new();
+    for day in repo.history().days(Some("run"))? {
+        for (entry, json) in repo.history().read(&day)? {
+            // A record of a newer outpace is left out; the rest is still shown.
+            let run = Run::from_json(&json).ok();
+            points.extend(run.and_then(|run| Point::of(&run, &entry.id)));
+        }
+    }
+    Ok(points)
+}
+
+/// Commits that could not be measured on a machine class.
+pub(crate) fn failures(repo: &Repo, workload: &str, class: &str) -> Result<Vec<String>> {
+    let all: Vec<Failure> = all(repo, "failure")?;
+    let own = all
+        .into_iter()
+        .filter(|f| f.workload == workload && f.machine_class == class);
+    Ok(own.map(|failure| failure.commit).collect())
+}
+
+/// All records of a kind that this version understands, in the order in which they were written.
+pub(crate) fn all<T: Document>(repo: &Repo, kind: &str) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    for day in repo.history().days(Some(kind))? {
+        let records = repo.history().read(&day)?;
+        all.extend(
+            records
+                .iter()
+                .filter_map(|(_, json)| T::from_json(json).ok()),
+        );
+    }
+    Ok(all)
+}
+
+/// The commits of a branch by their number, oldest first: its first parents.
+pub(crate) fn order(commits: &[Commit]) -> HashMap<String, usize> {
+    let ids = commits.iter().map(|commit| commit.id.clone());
+    ids.enumerate().map(|(n, id)| (id, n)).collect()
+}
+
+/// Everything that is known of a branch's series.
+pub(crate) struct Known {
+    pub(crate) commits: Vec<Commit>,
+    pub(crate) order: HashMap<String, usize>,
+    pub(crate) series: Vec<Series>,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) blessings: Vec<Blessing>,
+    pub(crate) bisections: Vec<Bisection>,
+}
+
+impl Known {
+    /// Reads the history for the branch that ends in `rev`.
+    pub(crate) fn of(repo: &Repo, rev: &str) -> Result<Self> {
+        let commits = repo.commits(rev)?;
+        let order = order(&commits);
+        Ok(Self {
+            series: series_of(points(repo)?, Some(&order)),
+            changes: all(repo, "change")?,
+            blessings: all(repo, "blessing")?,
+            bisections: all(repo, "bisection")?,
+            commits,
+            order,
+        })
+    }
+
+    /// The changes of a series.
+    pub(crate) fn findings(&self, series: &Series, min_change: f64) -> Vec<Finding> {
+        outpace_track::findings(series, min_change, &self.changes, &self.blessings)
+    }
+
+    /// Commits of the branch after the last one at the old level, up to the first at the new one.
+    pub(crate) fn between(&self, series: &Series, finding: &Finding) -> &[Commit] {
+        let number = |index: usize| self.order.get(&series.points[index].commit).copied();
+        match (number(finding.before), number(finding.after)) {
+            (Some(before), Some(after)) if before < after => &self.commits[before + 1..=after],
+            _ => &[],
+        }
+    }
+
+    /// The commit that a bisection named, if it is one of those.
+    pub(crate) fn named(&self, workload: &str, among: &[Commit]) -> Option<String> {
+        let of_workload = self
+            .bisections
+            .iter()
+            .rev()
+            .filter(|b| b.workload == workload);
+        let mut named = of_workload.filter_map(|b| match b.found.as_slice() {
+            [one] => Some(one.clone()),
+            _ => None,
+        });
+        named.find(|named| among.iter().any(|commit| commit.id == *named))
+    }
+}

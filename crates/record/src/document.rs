@@ -127,7 +127,7 @@ fn number_row(text: &str) -> Option<&str> {
 
 /// A moment in UTC, RFC 3339 with seconds: `2026-05-19T08:30:00Z`.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(transparent)]
 pub struct Timestamp(#[schemars(with = "String")] jiff::Timestamp);

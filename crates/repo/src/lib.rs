@@ -32,7 +32,7 @@ mod worktree;
 pub use audit::{Audited, audit};
 pub use error::RepoError;
 pub use export::ExportOptions;
-pub use history::{Day, Entry, History, HistoryError};
+pub use history::{Day, Entry, History, HistoryError, Pruned, Transfer};
 pub use merge::{MergeError, MergeRequest};
 pub use message::{Trailers, merge_message, parse_trailers, proven_text};
 pub use patch::{FileChange, FileStatus, Patch};

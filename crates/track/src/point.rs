@@ -4,7 +4,7 @@ use outpace_record::{Run, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A measured commit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     /// Name of the workload.
     pub workload: String,

@@ -95,10 +95,11 @@ const ARROWS: [(&str, &[&str]); 16] = [
 ];
 
 /// Where a heavy dependency may live.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("git2", &["outpace-repo"]),
     ("plotters", &["outpace-report"]),
     ("resvg", &["outpace-report"]),
+    ("parquet", &["outpace"]),
     ("candle-core", &["outpace-gpt", "outpace-kernels"]),
     ("candle-nn", &["outpace-gpt", "outpace-kernels"]),
     ("cudarc", &["outpace-kernels"]),

@@ -48,6 +48,30 @@ pub enum HistoryError {
         /// How often it was tried.
         tries: u32,
     },
+    /// A remote could not be reached, or refused.
+    #[error(
+        "{remote}: {why}\nHint: `git ls-remote` with the same name shows whether git reaches it"
+    )]
+    Remote {
+        /// The remote.
+        remote: String,
+        /// What git said.
+        why: String,
+    },
+    /// Others kept moving the remote's reference.
+    #[error("{remote} is busy: {tries} pushes were forestalled. Nothing is lost. Hint: push again")]
+    RemoteBusy {
+        /// The remote.
+        remote: String,
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// git is not there.
+    #[error("cannot start git: {source}. Hint: push and pull use the command `git`")]
+    NoGit {
+        /// Why.
+        source: std::io::Error,
+    },
     /// libgit2 error or I/O error.
     #[error(transparent)]
     Repo(#[from] RepoError),

@@ -1,7 +1,7 @@
 //! The anchor: the revision that the baseline of this machine class counts from, which losses are
 //! held against.
 
-use outpace_record::{Baseline, Document, Observer, Protocol, Role};
+use outpace_record::{Baseline, BaselineCheck, Document, Observer, Protocol, Role};
 use outpace_repo::{Commit, Repo};
 use outpace_text::short;
 
@@ -31,6 +31,40 @@ pub(crate) fn stored_baseline(
                  `git log -- {path}` and `git checkout COMMIT -- {path}`, then commit"
             ))
         })
+}
+
+/// A baseline whose gains were measured again and are gone says nothing of this machine any more.
+///
+/// # Errors
+/// The last check says so, and nobody accepted it.
+pub(crate) fn refuse_stale(repo: &Repo, baseline: Option<&Baseline>) -> Result<(), GateError> {
+    let Some(baseline) = baseline else {
+        return Ok(());
+    };
+    let history = repo.history();
+    let mut last: Option<BaselineCheck> = None;
+    for day in history.days(Some("baseline-check"))? {
+        for (_, json) in history.read(&day)? {
+            let check = BaselineCheck::from_json(&json).ok();
+            let of_baseline = |check: &BaselineCheck| {
+                check.baseline == baseline.verdict
+                    && check.machine_class == baseline.machine_class
+                    && check.workload == baseline.workload
+            };
+            last = check.filter(of_baseline).or(last);
+        }
+    }
+    match last {
+        Some(check) if !check.holds && !check.accepted => Err(GateError::Environment(format!(
+            "{}: the baseline is stale: the machine class {} no longer shows the gain since {}. \
+             Hint: `outpace baseline check` measures again, `outpace baseline accept` goes on all \
+             the same",
+            check.workload,
+            check.machine_class,
+            short(&check.anchor)
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The anchor's build, where it is not the base itself. One that is not in this clone, or that no

@@ -57,13 +57,26 @@ impl GateOutcome {
     /// The outcome of some verdicts. `faster` for the whole needs one proven faster and none slower
     /// or refused.
     pub fn of(verdicts: Vec<Verdict>) -> Self {
-        let order = [
-            Kind::Rejected,
-            Kind::Slower,
-            Kind::Faster,
-            Kind::NotProven,
-            Kind::Same,
-        ];
+        // Where not to be slower is enough, all workloads have to show it.
+        let all_have_to = verdicts.iter().any(|v| v.margin.is_some());
+        let order = match all_have_to {
+            true => [
+                Kind::Rejected,
+                Kind::Slower,
+                Kind::NotProven,
+                Kind::NotSlower,
+                Kind::Faster,
+                Kind::Same,
+            ],
+            false => [
+                Kind::Rejected,
+                Kind::Slower,
+                Kind::Faster,
+                Kind::NotProven,
+                Kind::NotSlower,
+                Kind::Same,
+            ],
+        };
         let decisive = order
             .iter()
             .find_map(|kind| verdicts.iter().find(|v| v.verdict == *kind));
@@ -73,7 +86,11 @@ impl GateOutcome {
             Some(v) => (v.verdict, v.reason.clone()),
         };
         Self {
-            kind,
+            // The same program is not slower.
+            kind: match kind {
+                Kind::Same if all_have_to => Kind::NotSlower,
+                kind => kind,
+            },
             reason,
             timed: verdicts.iter().any(|v| v.n_blocks > 0),
             verdicts,

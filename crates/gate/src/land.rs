@@ -69,9 +69,9 @@ pub fn land(
     into: &str,
     moves: usize,
 ) -> Result<Landing, GateError> {
-    if !request.policy {
+    if !request.policy || request.rule.margin.is_some() {
         return Err(GateError::Usage(
-            "this request was judged without a policy: it is not merged".into(),
+            "this request was judged without a policy, or had only to be not slower: it is not merged".into(),
         ));
     }
     match merge_proven(repo, request, &outcome.verdicts, into) {

@@ -53,6 +53,7 @@ impl Draft {
             max_blocks: rule.max_blocks,
             screen: rule.screen,
             sum_threshold: rule.sum_threshold,
+            margin: rule.margin,
             blocks: Vec::new(),
             alone: Vec::new(),
             n_blocks: 0,

@@ -8,7 +8,7 @@ use outpace_trial::{
     pairs_of, plausible, run_trial,
 };
 
-use crate::anchor::{anchor, stored_baseline};
+use crate::anchor::{anchor, refuse_stale, stored_baseline};
 use crate::build::Built;
 use crate::candidate::{Candidate, Spent};
 use crate::harness::{building, done};
@@ -43,6 +43,7 @@ pub(crate) fn judge_workload(
     // Before anything is built: a damaged one would end the merge after the whole trial.
     let class = harness.machine.class();
     let baseline = stored_baseline(harness.repo, &candidate.base.tree, &class, name)?;
+    refuse_stale(harness.repo, baseline.as_ref())?;
     let base = harness.build_base(name, &candidate.base, observer)?;
     let built = match build_candidate(harness, candidate, name, spent, observer)? {
         Ok(built) => built,

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     audit, baseline, bench, bisect, compare, completions, doctor, gate, history, init, judge, man,
-    regressions, report, research, schema,
+    regressions, report, reproduce, research, schema,
 };
 use crate::options::Options;
 
@@ -44,6 +44,7 @@ pub(crate) enum Verb {
     Research(research::Args),
     Report(report::Args),
     Judge(judge::Args),
+    Reproduce(reproduce::Args),
     History(history::Args),
     Baseline(baseline::Args),
     Audit(audit::Args),

@@ -22,7 +22,7 @@ pub(crate) const INTERRUPTED: u8 = 130;
 /// The exit code of a gate or a comparison that ends with a verdict.
 pub(crate) fn of_kind(kind: Kind) -> u8 {
     match kind {
-        Kind::Faster => OK,
+        Kind::Faster | Kind::NotSlower => OK,
         Kind::Same | Kind::NotProven => NOT_PROVEN,
         Kind::Slower => SLOWER,
         Kind::Rejected => REJECTED,

@@ -43,6 +43,21 @@ pub(crate) struct Input {
     /// Merge it if it is proven faster.
     #[arg(long)]
     merge: bool,
+    /// What it has to show: `faster`, or, for a change that is not about speed, `not-slower`.
+    #[arg(
+        long,
+        value_enum,
+        default_value = "faster",
+        value_name = "WHAT",
+        conflicts_with = "request"
+    )]
+    require: Require,
+    /// With `--require not-slower`: the share by which it may be slower.
+    #[arg(long, default_value_t = 0.01, value_name = "SHARE", value_parser = margin)]
+    margin: f64,
+    /// Append the verdicts as Markdown to this file, such as "$GITHUB_STEP_SUMMARY".
+    #[arg(long, value_name = "FILE")]
+    pub(crate) summary: Option<PathBuf>,
     /// Branch to merge into. Default: outpace/BRANCH, beside the branch that is checked out.
     #[arg(long, value_name = "BRANCH", requires = "merge")]
     into: Option<String>,
@@ -51,6 +66,28 @@ pub(crate) struct Input {
     title: Option<String>,
     #[command(flatten)]
     pub(crate) measuring: Measuring,
+}
+
+/// What a candidate has to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Require {
+    Faster,
+    NotSlower,
+}
+
+fn margin(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "a share like 0.01".to_owned())?;
+    match share > 0.0 && share < 1.0 {
+        true => Ok(share),
+        false => Err("must be above 0 and below 1; 0.01 is 1 %".into()),
+    }
+}
+
+impl Input {
+    /// The share by which a candidate may be slower, where that is enough.
+    fn margin(&self) -> Option<f64> {
+        (self.require == Require::NotSlower).then_some(self.margin)
+    }
 }
 
 /// What was handed in.
@@ -80,6 +117,12 @@ pub(crate) struct Asked {
 
 /// The branch to merge into, if a merge is wanted.
 pub(crate) fn into_branch(repo: &Repo, input: &Input) -> Result<Option<String>> {
+    if input.merge && input.require == Require::NotSlower {
+        return Err(usage(
+            "--merge merges what is proven faster. Hint: leave --merge away; exit code 0 says that \
+             it is not slower",
+        ));
+    }
     let into = match (&input.into, input.merge) {
         (Some(into), _) => into.clone(),
         (None, true) => default_branch(repo)?,
@@ -266,6 +309,7 @@ impl Draft {
                 threshold: None,
                 screen: false,
                 max_blocks: gate.max_blocks,
+                margin: input.margin(),
             },
             seed: input.measuring.seed(),
             policy: true,

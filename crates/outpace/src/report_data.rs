@@ -38,13 +38,8 @@ pub(crate) fn gather(
         .transpose()?
         .flatten();
     let head = repo.resolve(into.as_deref().unwrap_or("HEAD"))?;
-    let name = repo
-        .root()
-        .file_name()
-        .map(|n| n.to_string_lossy().into_owned())
-        .unwrap_or_default();
     Ok(ReportData {
-        title: format!("outpace: {name}"),
+        title: title(repo),
         campaign,
         attempts,
         verdicts,
@@ -53,6 +48,28 @@ pub(crate) fn gather(
         settings: Vec::new(),
         generated: now(),
     })
+}
+
+/// The data of a report of some verdicts alone.
+pub(crate) fn of_verdicts(repo: &Repo, verdicts: Vec<Verdict>) -> ReportData {
+    ReportData {
+        title: title(repo),
+        campaign: None,
+        attempts: Vec::new(),
+        verdicts,
+        runs: Vec::new(),
+        baselines: Vec::new(),
+        settings: Vec::new(),
+        generated: now(),
+    }
+}
+
+fn title(repo: &Repo) -> String {
+    let name = repo
+        .root()
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
+    format!("outpace: {}", name.unwrap_or_default())
 }
 
 /// Writes a report into a directory.

@@ -41,8 +41,8 @@ pub use request::{GateRequest, RequestRule};
 pub use run::Run;
 pub use schema::{SCHEMAS, json_schema};
 pub use tracking::{
-    Beside, Bisection, BisectionStep, Blessing, Bridge, Change, ChangeState, Failure, FoundChange,
-    Regressions, Stage,
+    BaselineCheck, Beside, Bisection, BisectionStep, Blessing, Bridge, Change, ChangeState,
+    Failure, Figures, FoundChange, Regressions, Reproduction, Stage,
 };
 pub use verdict::{
     ANCHOR_CHECK, Block, Check, GPU_CHECK, GpuConditions, Judgement, Kind, PatchStat, Seeds,

@@ -60,6 +60,10 @@ pub struct RequestRule {
     pub screen: bool,
     /// Blocks after which a trial is `not_proven`.
     pub max_blocks: usize,
+    /// Where it is enough that it is not slower by more than this share. Such a request is never
+    /// merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
 }
 
 fn yes() -> bool {
@@ -83,6 +87,7 @@ impl RequestRule {
             screen: self.screen && chances <= 1,
             max_blocks: self.max_blocks,
             sum_threshold: None,
+            margin: self.margin,
         };
         Rule {
             threshold: Some(rule.threshold_value() * chances.max(1) as f64),
@@ -101,6 +106,7 @@ mod tests {
         threshold: Some(250.0),
         screen: true,
         max_blocks: 48,
+        margin: None,
     };
 
     #[test]

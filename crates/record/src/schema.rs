@@ -3,15 +3,17 @@
 use schemars::schema_for;
 
 use crate::{
-    Attempt, Audit, Baseline, Baselines, Bisection, Blessing, Campaign, Change, Doctor, EventLine,
-    Failure, GateRequest, HistoryEntry, Judgement, Profile, Regressions, Report, Run, Verdict,
+    Attempt, Audit, Baseline, BaselineCheck, Baselines, Bisection, Blessing, Campaign, Change,
+    Doctor, EventLine, Failure, GateRequest, HistoryEntry, Judgement, Profile, Regressions, Report,
+    Reproduction, Run, Verdict,
 };
 
 /// Names that `json_schema` knows.
-pub const SCHEMAS: [&str; 19] = [
+pub const SCHEMAS: [&str; 21] = [
     "attempt",
     "audit",
     "baseline",
+    "baseline-check",
     "baselines",
     "bisection",
     "blessing",
@@ -25,6 +27,7 @@ pub const SCHEMAS: [&str; 19] = [
     "profile",
     "regressions",
     "report",
+    "reproduction",
     "request",
     "run",
     "verdict",
@@ -36,6 +39,7 @@ pub fn json_schema(name: &str) -> Option<serde_json::Value> {
         "attempt" => schema_for!(Attempt),
         "audit" => schema_for!(Audit),
         "baseline" => schema_for!(Baseline),
+        "baseline-check" => schema_for!(BaselineCheck),
         "baselines" => schema_for!(Baselines),
         "bisection" => schema_for!(Bisection),
         "blessing" => schema_for!(Blessing),
@@ -49,6 +53,7 @@ pub fn json_schema(name: &str) -> Option<serde_json::Value> {
         "profile" => schema_for!(Profile),
         "regressions" => schema_for!(Regressions),
         "report" => schema_for!(Report),
+        "reproduction" => schema_for!(Reproduction),
         "request" => schema_for!(GateRequest),
         "run" => schema_for!(Run),
         "verdict" => schema_for!(Verdict),

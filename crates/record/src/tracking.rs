@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Block, Document, Machine, Timestamp};
+use crate::{Block, Document, Kind, Machine, Timestamp, Verdict};
 
 /// A revision and the anchor of its series, measured in the same job. Numbers of different jobs
 /// differ by a quarter for equal sources; the ratio of two that ran beside each other does not.
@@ -334,4 +334,108 @@ pub struct FoundChange {
     pub at_most: Option<f64>,
     /// The commit that a bisection named.
     pub named: Option<String>,
+}
+
+/// `outpace.reproduction/1`: a recorded trial, measured again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reproduction {
+    /// `outpace.reproduction/1`.
+    pub schema: String,
+    /// Id of the verdict.
+    pub verdict: String,
+    /// Whether both agree.
+    pub agrees: bool,
+    /// Why, in a line.
+    pub reason: String,
+    /// What was recorded.
+    pub recorded: Figures,
+    /// What came out now.
+    pub now: Figures,
+}
+
+impl Document for Reproduction {
+    const SCHEMA: &'static str = "outpace.reproduction/1";
+}
+
+/// The figures of a verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Figures {
+    /// The verdict.
+    pub verdict: Kind,
+    /// Median gain.
+    pub speedup: Option<f64>,
+    /// Lower bound.
+    pub at_least: Option<f64>,
+    /// Upper bound.
+    pub at_most: Option<f64>,
+    /// Blocks.
+    pub n_blocks: usize,
+    /// The class of the machine.
+    pub machine_class: String,
+}
+
+impl Figures {
+    /// Those of a verdict.
+    pub fn of(verdict: &Verdict) -> Self {
+        Self {
+            verdict: verdict.verdict,
+            speedup: verdict.speedup,
+            at_least: verdict.at_least,
+            at_most: verdict.at_most,
+            n_blocks: verdict.n_blocks,
+            machine_class: verdict.machine_class.clone(),
+        }
+    }
+}
+
+/// `outpace.baseline-check/1`: whether the gains that a baseline counts are still there on this
+/// machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BaselineCheck {
+    /// `outpace.baseline-check/1`.
+    pub schema: String,
+    /// Name of the workload.
+    pub workload: String,
+    /// The class of the machine.
+    pub machine_class: String,
+    /// Id of the verdict that wrote the baseline.
+    pub baseline: String,
+    /// Commit of its anchor.
+    pub anchor: String,
+    /// The accepted revision that was measured beside the anchor.
+    pub revision: String,
+    /// Whether the proven gain is still there.
+    pub holds: bool,
+    /// Whether somebody accepted that it is not.
+    pub accepted: bool,
+    /// The gain since the anchor that the baseline has as proven.
+    pub recorded_at_least: f64,
+    /// The gain now.
+    #[serde(default)]
+    pub speedup: Option<f64>,
+    /// Its lower bound.
+    #[serde(default)]
+    pub at_least: Option<f64>,
+    /// Its upper bound.
+    #[serde(default)]
+    pub at_most: Option<f64>,
+    /// Throughput of the anchor in the baseline and now: of different jobs, so no evidence.
+    #[serde(default)]
+    pub anchor_tokens_per_s: Option<[f64; 2]>,
+    /// Raw samples: anchor first.
+    #[serde(default)]
+    pub blocks: Vec<Block>,
+    /// The machine.
+    #[serde(default)]
+    pub machine: Machine,
+    /// Seed.
+    pub seed: u64,
+    /// Version of outpace.
+    pub outpace_version: String,
+    /// When.
+    pub finished: Timestamp,
+}
+
+impl Document for BaselineCheck {
+    const SCHEMA: &'static str = "outpace.baseline-check/1";
 }

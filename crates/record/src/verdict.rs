@@ -18,6 +18,8 @@ pub enum Kind {
     Slower,
     /// The artefacts are equal, or the difference is proven to be below the minimum.
     Same,
+    /// Proven not to be slower by more than the margin that was asked for.
+    NotSlower,
     /// The evidence did not settle it.
     NotProven,
     /// Refused before or instead of a judgement: policy, build, wrong results, implausible figures.
@@ -31,6 +33,7 @@ impl Kind {
             Self::Faster => "faster",
             Self::Slower => "slower",
             Self::Same => "same",
+            Self::NotSlower => "not_slower",
             Self::NotProven => "not_proven",
             Self::Rejected => "rejected",
         }
@@ -43,6 +46,7 @@ impl From<Outcome> for Kind {
             Outcome::Faster => Self::Faster,
             Outcome::Slower => Self::Slower,
             Outcome::Same => Self::Same,
+            Outcome::NotSlower => Self::NotSlower,
             Outcome::NotProven => Self::NotProven,
         }
     }
@@ -209,6 +213,9 @@ pub struct Verdict {
     /// verdicts of versions without it, and where nothing was timed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sum_threshold: Option<f64>,
+    /// The share by which it might be slower, where `not_slower` was enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
     /// Raw samples.
     #[serde(default)]
     pub blocks: Vec<Block>,
@@ -306,6 +313,7 @@ impl Verdict {
             screen: self.screen,
             max_blocks: self.max_blocks,
             sum_threshold: self.sum_threshold,
+            margin: self.margin,
         }
     }
 }

@@ -221,6 +221,10 @@ fn conclusion(verdict: &Verdict, reason: &str) -> String {
             format!("{evidence}: a typical process is proven faster by more than {least}.")
         }
         Kind::Slower => "It is proven slower than the base.".to_owned(),
+        Kind::NotSlower => format!(
+            "It is proven not to be slower by more than {}.",
+            exact_share(verdict.margin.unwrap_or(0.0))
+        ),
         Kind::Same => format!("The difference is proven to be below {least} in both directions."),
         Kind::NotProven if log_e >= need => format!("{evidence}, but {reason}."),
         Kind::NotProven => {

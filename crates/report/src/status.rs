@@ -11,6 +11,8 @@ pub(crate) enum AttemptStatus {
     Faster,
     /// Not settled.
     NotProven,
+    /// Proven not to be slower by the margin.
+    NotSlower,
     /// The same artefact, or a difference below the minimum.
     Same,
     /// Proven slower.
@@ -20,7 +22,8 @@ pub(crate) enum AttemptStatus {
 }
 
 impl AttemptStatus {
-    /// All of them, in the order in which they are counted.
+    /// Those that an attempt can end with, in the order in which they are counted. A campaign never
+    /// asks for `not_slower`.
     pub(crate) const ALL: [Self; 6] = [
         Self::Merged,
         Self::Faster,
@@ -43,6 +46,7 @@ impl AttemptStatus {
             Kind::Faster => Self::Faster,
             Kind::Slower => Self::Slower,
             Kind::Same => Self::Same,
+            Kind::NotSlower => Self::NotSlower,
             Kind::NotProven => Self::NotProven,
             Kind::Rejected => Self::Rejected,
         }
@@ -54,6 +58,7 @@ impl AttemptStatus {
             Self::Faster => "faster",
             Self::NotProven => "not proven",
             Self::Same => "same",
+            Self::NotSlower => "not slower",
             Self::Slower => "slower",
             Self::Rejected => "rejected",
         }
@@ -63,6 +68,7 @@ impl AttemptStatus {
     pub(crate) fn class(self) -> &'static str {
         match self {
             Self::NotProven => "not-proven",
+            Self::NotSlower => "not-slower",
             other => other.word(),
         }
     }

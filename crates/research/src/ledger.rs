@@ -202,6 +202,7 @@ impl<'a> Ledger<'a> {
                 threshold: Some(e_lond_threshold(t, merges, fdr).max(1.0 / alpha)),
                 screen: true,
                 max_blocks: gate.campaign_max_blocks,
+                margin: None,
             },
             seed: self.seed_of(attempt.number),
             policy: true,

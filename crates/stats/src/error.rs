@@ -37,6 +37,9 @@ pub enum StatsError {
     /// `alpha` outside (0, 1).
     #[error("alpha is {0}: it must be above 0 and below 1")]
     BadAlpha(f64),
+    /// `margin` negative or not finite.
+    #[error("margin is {0}: it must be finite and at least 0 (0.01 means 1 %)")]
+    BadMargin(f64),
     /// `min_speedup` negative or not finite.
     #[error("min_speedup is {0}: it must be finite and at least 0 (0.005 means 0.5 %)")]
     BadMinSpeedup(f64),

@@ -25,6 +25,8 @@ pub struct Evidence {
     below: Wealth,
     /// Against "the sums are no shorter".
     sums: Wealth,
+    /// Against "slower by the margin or more", in blocks and in sums.
+    kept: [Wealth; 2],
 }
 
 impl Evidence {
@@ -45,6 +47,7 @@ impl Evidence {
             above: Wealth::new(),
             below: Wealth::new(),
             sums: Wealth::new(),
+            kept: [Wealth::new(), Wealth::new()],
         })
     }
 
@@ -80,6 +83,10 @@ impl Evidence {
             self.below.bet(m - x);
             self.sum_log_ratios.push(sum);
             self.sums.bet(sum);
+            if let Some(margin) = self.rule.log_margin() {
+                self.kept[0].bet(x + margin);
+                self.kept[1].bet(sum + margin);
+            }
             self.decision = self.reason().map(Decision::from);
         }
         self.decision
@@ -147,19 +154,26 @@ impl Evidence {
             Some(Reason::GainProven)
         } else if self.loss.log_e() >= need {
             Some(Reason::SlowerProven)
+        } else if self.rule.margin.is_some() {
+            let proven = self.kept.iter().all(|wealth| wealth.log_e() >= need);
+            proven
+                .then_some(Reason::NotSlowerProven)
+                .or(self.exhausted())
         } else if self.below.log_e() >= need && self.above.log_e() >= need {
             Some(Reason::DifferenceBelowMinimum)
         } else if self.rule.screen && self.is_hopeless() {
             Some(Reason::ScreenedOut)
-        } else if self.n_blocks() >= self.rule.max_blocks {
-            Some(if self.gain_is_proven() {
-                Reason::SumsUnproven
-            } else {
-                Reason::BlocksExhausted
-            })
         } else {
-            None
+            self.exhausted()
         }
+    }
+
+    fn exhausted(&self) -> Option<Reason> {
+        let reason = match self.gain_is_proven() {
+            true => Reason::SumsUnproven,
+            false => Reason::BlocksExhausted,
+        };
+        (self.n_blocks() >= self.rule.max_blocks).then_some(reason)
     }
 
     fn is_hopeless(&self) -> bool {

@@ -42,6 +42,10 @@ pub struct Rule {
     /// ([`crate::block_sum_log_ratio`]). `None`, the default, is the plain rule, for samples whose
     /// turns cannot carry each other's work. At least 1.
     pub sum_threshold: Option<f64>,
+    /// Where it is enough that the candidate is not slower by more than this share, for changes
+    /// that are not about speed: `not_slower` ends the trial too, and `same` does not. Finite, at
+    /// least 0.
+    pub margin: Option<f64>,
 }
 
 impl Default for Rule {
@@ -53,6 +57,7 @@ impl Default for Rule {
             screen: false,
             max_blocks: 100,
             sum_threshold: None,
+            margin: None,
         }
     }
 }
@@ -65,6 +70,11 @@ impl Rule {
     pub fn validate(&self) -> Result<(), StatsError> {
         if !(self.min_speedup.is_finite() && self.min_speedup >= 0.0) {
             return Err(StatsError::BadMinSpeedup(self.min_speedup));
+        }
+        if let Some(margin) = self.margin
+            && !(margin.is_finite() && margin >= 0.0)
+        {
+            return Err(StatsError::BadMargin(margin));
         }
         if !(self.alpha > 0.0 && self.alpha < 1.0) {
             return Err(StatsError::BadAlpha(self.alpha));
@@ -96,6 +106,7 @@ impl Rule {
             screen: false,
             max_blocks: ISOLATED_BLOCKS,
             sum_threshold: None,
+            margin: None,
         }
     }
 
@@ -107,6 +118,11 @@ impl Rule {
             sum_threshold: Some(SUM_THRESHOLD),
             ..*self
         }
+    }
+
+    /// `ln(1 + margin)`, where there is one.
+    pub(crate) fn log_margin(&self) -> Option<f64> {
+        self.margin.map(f64::ln_1p)
     }
 
     /// `ln(1 + min_speedup)`: the centre that a block's log ratio has to lie above.

@@ -11,6 +11,8 @@ pub enum Outcome {
     Slower,
     /// The difference, either way, is below the minimum.
     Same,
+    /// The candidate is slower by less than the margin that was asked for, if at all.
+    NotSlower,
     /// Nothing was proven.
     NotProven,
 }
@@ -22,6 +24,7 @@ impl Outcome {
             Self::Faster => "faster",
             Self::Slower => "slower",
             Self::Same => "same",
+            Self::NotSlower => "not_slower",
             Self::NotProven => "not_proven",
         }
     }
@@ -42,6 +45,8 @@ pub enum Reason {
     SlowerProven,
     /// [`Outcome::Same`].
     DifferenceBelowMinimum,
+    /// [`Outcome::NotSlower`].
+    NotSlowerProven,
     /// [`Outcome::NotProven`]: the evidence did not grow.
     ScreenedOut,
     /// [`Outcome::NotProven`]: there were no more blocks.
@@ -57,6 +62,7 @@ impl Reason {
             Self::GainProven => "gain proven above the minimum",
             Self::SlowerProven => "proven slower than the base",
             Self::DifferenceBelowMinimum => "difference proven below the minimum",
+            Self::NotSlowerProven => "proven not slower by the margin",
             Self::ScreenedOut => "screened out",
             Self::BlocksExhausted => "blocks exhausted",
             Self::SumsUnproven => {
@@ -71,6 +77,7 @@ impl Reason {
             Self::GainProven => Outcome::Faster,
             Self::SlowerProven => Outcome::Slower,
             Self::DifferenceBelowMinimum => Outcome::Same,
+            Self::NotSlowerProven => Outcome::NotSlower,
             Self::ScreenedOut | Self::BlocksExhausted | Self::SumsUnproven => Outcome::NotProven,
         }
     }

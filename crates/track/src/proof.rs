@@ -69,6 +69,7 @@ impl Proof {
             screen: false,
             max_blocks: self.max_blocks,
             sum_threshold: None,
+            margin: None,
         }
         .of_programs();
         let mut evidence = Evidence::new(&rule).ok()?;

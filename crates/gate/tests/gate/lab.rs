@@ -86,6 +86,7 @@ impl Lab {
                 threshold: None,
                 screen: false,
                 max_blocks: 100,
+                margin: None,
             },
             seed: 7,
             policy: true,

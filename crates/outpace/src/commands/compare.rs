@@ -152,6 +152,7 @@ fn rule(args: &Args, gate: &GateConfig) -> RequestRule {
         threshold: None,
         screen: false,
         max_blocks: args.max_blocks.unwrap_or(gate.max_blocks),
+        margin: None,
     }
 }
 

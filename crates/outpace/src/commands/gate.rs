@@ -1,6 +1,10 @@
 //! `outpace gate`: policy, build, correctness, trial, and the merge if it is wanted and proven.
 
-use anyhow::Result;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
 use outpace_gate::{GateError, GateOutcome, Harness, Judge, Landing, Next, land};
 use outpace_record::{Event, GateRequest, Kind, Observer, Verdict};
 use outpace_repo::Repo;
@@ -9,6 +13,7 @@ use outpace_text::short;
 use crate::exit::{self, INTERRUPTED, environment};
 use crate::options::Options;
 use crate::proposal::{Asked, Input, Source, ask, into_branch, source};
+use crate::report_data;
 use crate::setup::{VERSION, context, lock, open_repo, warn_of_changes, warn_of_few_blocks};
 use crate::ui::Terminal;
 use crate::verdicts::{print, record};
@@ -20,12 +25,13 @@ Example:
   outpace gate --patch faster.patch --merge
   git diff | outpace gate -
   outpace gate my-branch --base main --json
+  outpace gate HEAD --base origin/main --require not-slower --summary summary.md
 
 Without REV or --patch it judges HEAD against its parent. Uncommitted changes are judged with
 `git diff | outpace gate -`.
 
-Exit codes: 0 faster, 1 not_proven or same, 2 usage, 3 slower, 4 rejected, 5 environment,
-130 interrupted.")]
+Exit codes: 0 faster (or not_slower, where that was required), 1 not_proven or same, 2 usage,
+3 slower, 4 rejected, 5 environment, 130 interrupted.")]
 pub(crate) struct Args {
     #[command(flatten)]
     input: Input,
@@ -53,13 +59,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
             judge_and_land(&mut harness, &repo, request, into.as_deref(), &mut ui)
         }
     };
-    conclude(
-        &repo,
-        judged,
-        into.as_deref(),
-        input.measuring.json,
-        &mut ui,
-    )
+    conclude(&repo, judged, into.as_deref(), input, &mut ui)
 }
 
 /// What is judged against what.
@@ -82,10 +82,14 @@ fn conclude(
     repo: &Repo,
     judged: Judged,
     into: Option<&str>,
-    json: bool,
+    input: &Input,
     ui: &mut Terminal,
 ) -> Result<u8> {
+    let json = input.measuring.json;
     print(json, &judged.verdicts, ui)?;
+    if let Some(path) = &input.summary {
+        summarize(repo, path, &judged.verdicts)?;
+    }
     if let (Some(commit), Some(into)) = (&judged.merged, into) {
         let id = short(commit);
         ui.say(
@@ -101,6 +105,19 @@ fn conclude(
         }
         Some(error) => Err(error),
     }
+}
+
+/// Appends the verdicts as Markdown: a job's summary may hold more than ours.
+fn summarize(repo: &Repo, path: &Path, verdicts: &[Verdict]) -> Result<()> {
+    let data = report_data::of_verdicts(repo, verdicts.to_vec());
+    let cannot = || format!("cannot write {}", path.display());
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(cannot)?;
+    file.write_all(outpace_report::markdown(&data).as_bytes())
+        .with_context(cannot)
 }
 
 /// What came out of it, shown whatever follows.

@@ -14,6 +14,7 @@ pub(crate) mod judge;
 pub(crate) mod man;
 pub(crate) mod regressions;
 pub(crate) mod report;
+pub(crate) mod reproduce;
 pub(crate) mod research;
 pub(crate) mod schema;
 
@@ -34,6 +35,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8> {
         Verb::Gate(args) => gate::run(&options, &args),
         Verb::Research(args) => research::run(&options, &args),
         Verb::Regressions(args) => regressions::run(&options, &args),
+        Verb::Reproduce(args) => reproduce::run(&options, &args),
         Verb::Report(args) => report::run(&options, &args),
         Verb::Judge(args) => judge::run(&options, &args),
         Verb::History(args) => history::run(&options, &args),

@@ -78,7 +78,7 @@ impl Terminal {
     /// The word of a verdict, painted; upper case where it is good news.
     pub(crate) fn word(&self, kind: Kind) -> String {
         let style = match kind {
-            Kind::Faster => GREEN,
+            Kind::Faster | Kind::NotSlower => GREEN,
             Kind::Slower | Kind::Rejected => RED,
             Kind::Same | Kind::NotProven => DIM,
         };

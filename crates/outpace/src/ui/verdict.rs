@@ -12,6 +12,7 @@ pub(super) fn word(kind: Kind) -> &'static str {
         Kind::Slower => "slower",
         Kind::Rejected => "rejected",
         Kind::Same => "same",
+        Kind::NotSlower => "NOT SLOWER",
         Kind::NotProven => "not proven",
     }
 }
@@ -39,7 +40,7 @@ pub(super) fn line(verdict: &Verdict, word: &str) -> String {
         let seconds = duration(verdict.trial_s.unwrap_or(0.0));
         parts.push(format!("{blocks}, {seconds}"));
     }
-    if verdict.verdict != Kind::Faster {
+    if !matches!(verdict.verdict, Kind::Faster | Kind::NotSlower) {
         parts.push(reason(&verdict.reason));
     }
     parts.join("   ")

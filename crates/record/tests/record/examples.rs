@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use outpace_record::{
-    Anchor, Attempt, Audit, AuditedCommit, Baseline, Baselines, Beside, Bisection, BisectionStep,
-    Blessing, Block, Bridge, Campaign, CampaignState, Change, ChangeState, Check, Doctor, Document,
-    Event, EventLine, Failure, Forecast, FoundChange, GateRequest, GpuConditions, HistoryEntry,
-    Judgement, Kind, Machine, Operation, PatchStat, Peaks, Profile, Regressions, Report,
-    ReportSummary, RequestRule, Role, Run, SandboxTier, Seeds, Setting, Stage, Timestamp,
-    TokensPerS, Track, Verdict,
+    Anchor, Attempt, Audit, AuditedCommit, Baseline, BaselineCheck, Baselines, Beside, Bisection,
+    BisectionStep, Blessing, Block, Bridge, Campaign, CampaignState, Change, ChangeState, Check,
+    Doctor, Document, Event, EventLine, Failure, Figures, Forecast, FoundChange, GateRequest,
+    GpuConditions, HistoryEntry, Judgement, Kind, Machine, Operation, PatchStat, Peaks, Profile,
+    Regressions, Report, ReportSummary, Reproduction, RequestRule, Role, Run, SandboxTier, Seeds,
+    Setting, Stage, Timestamp, TokensPerS, Track, Verdict,
 };
 use serde_json::Value;
 
@@ -18,6 +18,7 @@ pub(crate) fn examples(name: &str) -> Vec<Value> {
         "attempt" => vec![json(&attempt())],
         "audit" => vec![json(&audit())],
         "baseline" => vec![json(&baseline())],
+        "baseline-check" => vec![json(&baseline_check())],
         "baselines" => vec![json(&baselines())],
         "bisection" => vec![json(&bisection())],
         "blessing" => vec![json(&blessing())],
@@ -31,6 +32,7 @@ pub(crate) fn examples(name: &str) -> Vec<Value> {
         "profile" => vec![json(&profile())],
         "regressions" => vec![json(&regressions())],
         "report" => vec![json(&report())],
+        "reproduction" => vec![json(&reproduction())],
         "request" => vec![json(&request())],
         "run" => vec![json(&run())],
         "verdict" => vec![json(&verdict())],
@@ -123,6 +125,7 @@ fn verdict() -> Verdict {
         max_blocks: 100,
         screen: true,
         sum_threshold: Some(20.0),
+        margin: Some(0.01),
         blocks: vec![block()],
         alone: vec![block()],
         n_blocks: 1,
@@ -467,6 +470,41 @@ fn bisection() -> Bisection {
     }
 }
 
+fn reproduction() -> Reproduction {
+    let figures = Figures::of(&verdict());
+    Reproduction {
+        schema: Reproduction::SCHEMA.into(),
+        verdict: text("id"),
+        agrees: true,
+        reason: text("the intervals overlap"),
+        recorded: figures.clone(),
+        now: figures,
+    }
+}
+
+fn baseline_check() -> BaselineCheck {
+    BaselineCheck {
+        schema: BaselineCheck::SCHEMA.into(),
+        workload: text("w"),
+        machine_class: text("m"),
+        baseline: text("id"),
+        anchor: text("8c1f0e3"),
+        revision: text("8c1f0e5"),
+        holds: false,
+        accepted: true,
+        recorded_at_least: 0.1,
+        speedup: Some(0.05),
+        at_least: Some(0.04),
+        at_most: Some(0.06),
+        anchor_tokens_per_s: Some([100.0, 90.0]),
+        blocks: vec![block()],
+        machine: machine(),
+        seed: 7,
+        outpace_version: text("0.1.0"),
+        finished: when(),
+    }
+}
+
 fn regressions() -> Regressions {
     Regressions {
         schema: Regressions::SCHEMA.into(),
@@ -530,6 +568,7 @@ fn request() -> GateRequest {
             threshold: Some(250.0),
             screen: true,
             max_blocks: 48,
+            margin: None,
         },
         seed: 7,
         policy: true,

@@ -167,6 +167,7 @@ pub(crate) fn verdict(repo: &Repo, base: &str, tree: &str) -> Verdict {
             base: 1000.0,
             candidate: 1050.0,
         }),
+        margin: None,
     };
     loop {
         verdict.blocks.push(block(verdict.blocks.len()));

@@ -68,6 +68,7 @@ pub(super) fn badge(status: AttemptStatus) -> Markup {
         AttemptStatus::Faster => "○",
         AttemptStatus::NotProven => "·",
         AttemptStatus::Same => "=",
+        AttemptStatus::NotSlower => "≥",
         AttemptStatus::Slower => "▾",
         AttemptStatus::Rejected => "×",
     };

@@ -135,6 +135,7 @@ impl Marks {
             AttemptStatus::Merged => self.dot(Ink::Good, at, 5.0 * scale, hover),
             AttemptStatus::Faster => self.ring(Ink::Good, at, 4.2 * scale, hover),
             AttemptStatus::NotProven => self.dot(Ink::Dot, at, 3.2 * scale, hover),
+            AttemptStatus::NotSlower => self.ring(Ink::Good, at, 3.0 * scale, hover),
             AttemptStatus::Same => self.ring(Ink::Dot, at, 3.0 * scale, hover),
             AttemptStatus::Slower => self.triangle(Ink::Dot, at, 4.0 * scale, true, hover),
             AttemptStatus::Rejected => self.cross(Ink::Bad, at, 3.2 * scale, hover),

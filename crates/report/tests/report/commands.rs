@@ -122,6 +122,7 @@ fn replay(line: &str, verdict: &Verdict) -> Kind {
         screen: selected.get("screen") == Some(&Value::Bool(true)),
         max_blocks: blocks.len(),
         sum_threshold: number("sum_threshold"),
+        margin: None,
     };
     judge(&blocks, &rule)
         .expect("the samples are valid")

@@ -85,6 +85,7 @@ pub(crate) fn machine() -> Machine {
         governor: None,
         huge_pages: Some("madvise".into()),
         gpus: vec![],
+        label: None,
     }
 }
 
@@ -157,6 +158,7 @@ pub(crate) fn untimed(title: &str, rule: &Rule) -> Verdict {
         max_blocks: rule.max_blocks,
         screen: rule.screen,
         sum_threshold: rule.sum_threshold,
+        margin: rule.margin,
         base: commit(0),
         patch_sha256: Some("5e".repeat(32)),
         title: title.into(),

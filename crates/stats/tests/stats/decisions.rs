@@ -30,7 +30,12 @@ fn plainly(blocks: &[Vec<Pair>], rule: &Rule) -> Option<(usize, Reason)> {
             Reason::GainProven
         } else if e(&minus, 0.0) >= enough {
             Reason::SlowerProven
-        } else if e(&minus, -m) >= enough && e(&x, -m) >= enough {
+        } else if rule.margin.is_some_and(|margin| {
+            let least = -(1.0 + margin).ln();
+            e(&x, least) >= enough && e(&y, least) >= enough
+        }) {
+            Reason::NotSlowerProven
+        } else if rule.margin.is_none() && e(&minus, -m) >= enough && e(&x, -m) >= enough {
             Reason::DifferenceBelowMinimum
         } else if rule.screen && hopeless {
             Reason::ScreenedOut
@@ -67,14 +72,17 @@ fn rules() -> impl Strategy<Value = Rule> {
     let threshold = prop::sample::select(vec![None, Some(20.0), Some(2000.0)]);
     let sum_threshold = prop::sample::select(vec![None, Some(1.0), Some(20.0), Some(500.0)]);
     let alpha = prop::sample::select(vec![0.01, 0.05]);
-    (threshold, sum_threshold, alpha, any::<bool>(), 1usize..28).prop_map(
-        |(threshold, sum_threshold, alpha, screen, max_blocks)| Rule {
+    let margin = prop::sample::select(vec![None, None, Some(0.01), Some(0.05)]);
+    let rest = (any::<bool>(), 1usize..28);
+    (threshold, sum_threshold, alpha, margin, rest).prop_map(
+        |(threshold, sum_threshold, alpha, margin, (screen, max_blocks))| Rule {
             min_speedup: 0.005,
             alpha,
             threshold,
             screen,
             max_blocks,
             sum_threshold,
+            margin,
         },
     )
 }

@@ -64,3 +64,40 @@ fn a_a_at_the_default() {
         },
     );
 }
+
+#[test]
+fn slower_by_just_the_margin_is_not_called_not_slower() {
+    let rule = Rule {
+        margin: Some(0.01),
+        alpha: 0.05,
+        max_blocks: 30,
+        ..Rule::default()
+    };
+    let just = 1.0 / 1.01 - 1.0;
+    for (seed, noise) in NOISES.into_iter().enumerate() {
+        let mut machine = Machine::new(noise, seed as u64 + 1);
+        let wrong = (0..TRIALS).filter(|_| machine.trial(just, &rule) == Outcome::NotSlower);
+        let (wrong, most) = (wrong.count(), most_allowed(rule.alpha));
+        assert!(wrong <= most, "{noise:?}: {wrong} of {TRIALS}");
+    }
+}
+
+#[test]
+fn equal_programs_are_proven_not_slower() {
+    let rule = Rule {
+        margin: Some(0.03),
+        max_blocks: 60,
+        ..Rule::default()
+    };
+    let mut machine = Machine::new(NOISES[0], 3);
+    let outcomes: Vec<Outcome> = (0..300).map(|_| machine.trial(0.0, &rule)).collect();
+    let proven = outcomes
+        .iter()
+        .filter(|o| **o == Outcome::NotSlower)
+        .count();
+    assert!(proven > 270, "{proven} of 300");
+    assert!(
+        !outcomes.contains(&Outcome::Same),
+        "`same` does not end such a trial"
+    );
+}

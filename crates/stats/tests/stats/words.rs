@@ -27,6 +27,12 @@ fn reasons_their_outcomes_and_their_words() {
             "same",
         ),
         (
+            Reason::NotSlowerProven,
+            Outcome::NotSlower,
+            "proven not slower by the margin",
+            "not_slower",
+        ),
+        (
             Reason::ScreenedOut,
             Outcome::NotProven,
             "screened out",
@@ -64,6 +70,7 @@ fn the_rules() {
         screen: false,
         max_blocks: 100,
         sum_threshold: None,
+        margin: None,
     };
     assert_eq!(Rule::default(), single);
     let campaign = Rule {
@@ -86,6 +93,7 @@ fn the_rules() {
         screen: false,
         max_blocks: 24,
         sum_threshold: None,
+        margin: None,
     };
     assert_eq!(programs.isolated(), isolated);
     assert_eq!(
@@ -105,6 +113,7 @@ fn rules_at_the_edge_of_their_ranges() {
         screen: false,
         max_blocks: 1,
         sum_threshold: Some(1.0),
+        margin: None,
     };
     assert_eq!(edge.validate(), Ok(()));
     for sum_threshold in [0.5, f64::INFINITY, f64::NAN] {

@@ -23,7 +23,7 @@ pub(crate) struct Args {
 }
 
 /// Kinds of records.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "run",
     "verdict",
     "attempt",
@@ -32,6 +32,7 @@ const KINDS: [&str; 8] = [
     "bisection",
     "blessing",
     "imported",
+    "baseline-check",
 ];
 
 #[derive(Debug, clap::Subcommand)]

@@ -16,6 +16,7 @@ struct Trial {
     threshold: Option<f64>,
     screen: Option<bool>,
     sum_threshold: Option<f64>,
+    margin: Option<f64>,
 }
 
 /// Other keys of a block are those of a record (`ready_s`, `gpus`, ...) and do not count here.
@@ -63,6 +64,7 @@ fn rule(trial: &Trial) -> Rule {
         screen: trial.screen.unwrap_or(false),
         max_blocks: trial.blocks.len().max(1),
         sum_threshold: trial.sum_threshold,
+        margin: trial.margin,
     }
 }
 

@@ -31,6 +31,15 @@ impl Climb {
                 against(verdict, &mirrored(x), 0.0),
                 1.0 / verdict.alpha,
             ),
+            Kind::NotSlower => (
+                "evidence that it is not slower (e-value)",
+                against(
+                    verdict,
+                    x,
+                    1.0 / (1.0 + verdict.margin.unwrap_or(0.0)) - 1.0,
+                ),
+                1.0 / verdict.alpha,
+            ),
             Kind::Same => (
                 "evidence that it is the same (e-value)",
                 same(verdict, x),

@@ -1,5 +1,7 @@
 //! `outpace baseline`: the baselines that proven merges have written.
 
+mod check;
+
 use anyhow::Result;
 use outpace_gate::machine_of;
 use outpace_record::{Baseline, Baselines, Document};
@@ -13,7 +15,7 @@ use crate::report_data;
 use crate::setup::{config_of, open_repo};
 use crate::ui::Terminal;
 
-/// Show the stored baselines.
+/// Show the stored baselines, or check whether their gains are still there.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  outpace baseline show\n  outpace baseline show --rev outpace/main --json"
@@ -35,10 +37,28 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Measure the accepted revision beside the anchor of its baseline: is the proven gain still
+    /// there?
+    #[command(after_help = "\
+Example:
+  outpace baseline check
+
+A baseline is stale when the gain since the anchor is proven to be less than half of what was proven
+when it was written. Gates on this machine class then end with 5.
+
+Exit codes: 0 all hold, 5 one is stale, or there is none for this class, 2 usage, 130 interrupted.")]
+    Check(check::Args),
+    /// Accept what the last check found: gates go on.
+    #[command(after_help = "Example:\n  outpace baseline accept -w gpt-nano")]
+    Accept(check::Args),
 }
 
 pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
-    let Verb::Show { rev, json } = &args.verb;
+    let (rev, json) = match &args.verb {
+        Verb::Check(args) => return check::check(options, args),
+        Verb::Accept(args) => return check::accept(options, args),
+        Verb::Show { rev, json } => (rev, json),
+    };
     let repo = open_repo(options)?;
     let commit = repo.resolve(rev)?;
     let mut baselines = report_data::baselines(&repo, &commit.tree)?;

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand};
 
 /// Who may depend on which of our own crates. An arrow that is not used is taken away.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("outpace-features", &[]),
     ("outpace-text", &[]),
     ("outpace-stats", &[]),
     ("outpace-step", &[]),
     ("outpace-process", &["outpace-text"]),
     ("outpace-record", &["outpace-stats", "outpace-text"]),
+    ("outpace-import", &["outpace-record", "outpace-text"]),
     (
         "outpace-repo",
         &["outpace-record", "outpace-stats", "outpace-text"],

@@ -34,7 +34,7 @@ struct Stats {
 
 #[derive(Deserialize)]
 struct CommitInfo {
-    /// `unknown` or the like outside of a repository.
+    /// `unversioned` outside of a repository.
     id: Option<String>,
     time: Option<String>,
     #[serde(default)]

@@ -165,6 +165,11 @@ fn files_of_other_formats_are_named() {
         error.to_string().contains("missing field `results`"),
         "{error}"
     );
+    let error = read_text("window.BENCHMARK_DATA = {}", None).unwrap_err();
+    assert!(
+        error.to_string().contains("missing field `entries`"),
+        "{error}"
+    );
     let error = "divan".parse::<Format>().unwrap_err();
     assert!(
         error

@@ -5,17 +5,20 @@ use std::path::{Path, PathBuf};
 
 use outpace_import::{Format, Import, Imported, read_text};
 
+mod cases;
 mod errors;
 mod hostile;
 mod real;
 
 /// The single files below `tests/data`, with their formats.
-const FILES: [(&str, Format); 9] = [
+const FILES: [(&str, Format); 11] = [
     ("hyperfine/one-name.json", Format::Hyperfine),
     ("hyperfine/one-run.json", Format::Hyperfine),
     ("hyperfine/parameters.json", Format::Hyperfine),
     ("hyperfine/shell.json", Format::Hyperfine),
+    ("pytest-benchmark/dirty.json", Format::PytestBenchmark),
     ("pytest-benchmark/rounds.json", Format::PytestBenchmark),
+    ("pytest-benchmark/unversioned.json", Format::PytestBenchmark),
     ("google-benchmark/aggregates.json", Format::GoogleBenchmark),
     ("google-benchmark/repetitions.json", Format::GoogleBenchmark),
     ("google-benchmark/single.json", Format::GoogleBenchmark),

@@ -11,6 +11,8 @@ use crate::{Commit, Format, Import, ImportError, Imported, Statistic, Value, mom
 
 /// The suite of a workflow that does not name one. The action's own page leaves it out, too.
 const DEFAULT_SUITE: &str = "Benchmark";
+/// The tool whose lines may have several figures.
+const GO: &str = "go";
 
 #[derive(Deserialize)]
 struct File {
@@ -69,6 +71,12 @@ fn read_entry(
         source.wrong(format!("{key}.date"), reason)
     })?;
     for (i, bench) in entry.benches.iter().enumerate() {
+        let before = i
+            .checked_sub(1)
+            .and_then(|before| entry.benches.get(before));
+        if entry.tool == GO && before.is_some_and(|before| is_copy(bench, before)) {
+            continue;
+        }
         let key = format!("{key}.benches[{i}]");
         let name = if suite == DEFAULT_SUITE {
             bench.name.clone()
@@ -102,6 +110,24 @@ fn commit(source: &Source<'_>, key: &str, info: &CommitInfo) -> Result<Commit, I
     })
 }
 
+/// Whether a benchmark of Go is the one before it again. A line with several figures,
+/// `BenchmarkX 10 95 ns/op 64 B/op`, becomes `BenchmarkX` with the unit `ns/op 64 B/op`, as it did
+/// before version 1.18 of the action, then `BenchmarkX - ns/op` and `BenchmarkX - B/op`.
+fn is_copy(bench: &Bench, before: &Bench) -> bool {
+    before.unit != bench.unit
+        && own_unit(GO, &before.unit) == bench.unit
+        && bench.value.0 == before.value.0
+        && bench.name == format!("{} - {}", before.name, bench.unit)
+}
+
+/// The unit of the figure itself, without the rest of a line of Go.
+fn own_unit<'a>(tool: &str, unit: &'a str) -> &'a str {
+    match unit.split_whitespace().next() {
+        Some(first) if tool == GO => first,
+        _ => unit,
+    }
+}
+
 /// The figure, or why there is none.
 fn value(
     source: &Source<'_>,
@@ -109,13 +135,14 @@ fn value(
     tool: &str,
     bench: &Bench,
 ) -> Result<Result<Value, &'static str>, ImportError> {
+    let named_unit = own_unit(tool, &bench.unit);
     let smaller_is_better =
-        smaller_is_better(tool, &bench.unit).ok_or_else(|| ImportError::NoDirection {
+        smaller_is_better(tool, named_unit).ok_or_else(|| ImportError::NoDirection {
             key: key.to_owned(),
             tool: text(tool).unwrap_or_default(),
-            unit: unit(&bench.unit),
+            unit: unit(named_unit),
         })?;
-    let per_second = units::per_second(&bench.unit);
+    let per_second = units::per_second(named_unit);
     let number = match (bench.value.0, per_second) {
         (number, Some(per_second)) => match usable_time(number.map(|n| n / per_second)) {
             Ok(seconds) => source.not_negative(&format!("{key}.value"), seconds)?,
@@ -130,7 +157,7 @@ fn value(
         estimate: number,
         statistic: Statistic::Reported,
         sd: deviation(tool, bench.range.as_ref()).map(|sd| sd / scale),
-        unit: per_second.map_or_else(|| unit(&bench.unit), |_| "s".to_owned()),
+        unit: per_second.map_or_else(|| unit(named_unit), |_| "s".to_owned()),
         smaller_is_better,
     }))
 }
@@ -143,7 +170,7 @@ fn smaller_is_better(tool: &str, unit: &str) -> Option<bool> {
         "customBiggerIsBetter" => Some(false),
         _ if units::per_second(unit).is_some() => Some(true),
         _ if units::is_rate(unit) => Some(false),
-        "cargo" | "go" | "benchmarkluau" | "googlecpp" | "catch2" | "julia" | "jmh"
+        "cargo" | GO | "benchmarkluau" | "googlecpp" | "catch2" | "julia" | "jmh"
         | "benchmarkdotnet" => Some(true),
         "benchmarkjs" | "pytest" => Some(false),
         _ => None,

@@ -83,3 +83,44 @@ fn values_that_were_stored_as_texts_are_read() {
     let import = edited(name, "\"value\": 15660", "\"value\": \" 15660.0 \"");
     assert_eq!(import, read(name));
 }
+
+#[test]
+fn a_line_of_go_with_several_figures_gives_each_once_and_in_its_own_unit() {
+    let bench = |name: &str, value: f64, unit: &str| {
+        format!(r#"{{"name": "{name}", "value": {value}, "unit": "{unit}", "extra": "10 times"}}"#)
+    };
+    let benches = [
+        bench("BenchmarkX", 95.0, "ns/op\\t 64 B/op\\t 8 MB/s"),
+        bench("BenchmarkX - ns/op", 95.0, "ns/op"),
+        bench("BenchmarkX - B/op", 64.0, "B/op"),
+        bench("BenchmarkX - MB/s", 8.0, "MB/s"),
+        bench("BenchmarkY", 7.0, "ns/op"),
+    ];
+    let text = text_of("github-action-benchmark/data.js");
+    let mut json: serde_json::Value =
+        serde_json::from_str(text.strip_prefix("window.BENCHMARK_DATA = ").unwrap()).unwrap();
+    let entry = &mut json["entries"]["Rust"][0];
+    entry["tool"] = "go".into();
+    entry["benches"] = serde_json::from_str(&format!("[{}]", benches.join(","))).unwrap();
+    let import = read_text(&json.to_string(), None).unwrap();
+    let of_go = import
+        .results
+        .iter()
+        .filter(|r| r.series.contains("Benchmark"));
+    let found: Vec<_> = of_go
+        .map(|r| {
+            (
+                &r.series["Rust: ".len()..],
+                r.value.estimate,
+                &*r.value.unit,
+            )
+        })
+        .collect();
+    let expect = [
+        ("BenchmarkX", 95e-9, "s"),
+        ("BenchmarkX - B/op", 64.0, "B/op"),
+        ("BenchmarkX - MB/s", 8.0, "MB/s"),
+        ("BenchmarkY", 7e-9, "s"),
+    ];
+    assert_eq!(found, expect);
+}

@@ -12,6 +12,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("outpace-step", &[]),
     ("outpace-process", &["outpace-text"]),
     ("outpace-record", &["outpace-stats", "outpace-text"]),
+    ("outpace-import", &["outpace-record", "outpace-text"]),
     (
         "outpace-repo",
         &["outpace-record", "outpace-stats", "outpace-text"],

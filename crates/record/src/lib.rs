@@ -42,7 +42,7 @@ pub use run::Run;
 pub use schema::{SCHEMAS, json_schema};
 pub use tracking::{
     BaselineCheck, Beside, Bisection, BisectionStep, Blessing, Bridge, Change, ChangeState,
-    Failure, Figures, FoundChange, Regressions, Reproduction, Stage,
+    Failure, Figures, FoundChange, ImportedFigure, Regressions, Reproduction, Stage,
 };
 pub use verdict::{
     ANCHOR_CHECK, Block, Check, GPU_CHECK, GpuConditions, Judgement, Kind, PatchStat, Seeds,

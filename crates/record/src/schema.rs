@@ -4,12 +4,12 @@ use schemars::schema_for;
 
 use crate::{
     Attempt, Audit, Baseline, BaselineCheck, Baselines, Bisection, Blessing, Campaign, Change,
-    Doctor, EventLine, Failure, GateRequest, HistoryEntry, Judgement, Profile, Regressions, Report,
-    Reproduction, Run, Verdict,
+    Doctor, EventLine, Failure, GateRequest, HistoryEntry, ImportedFigure, Judgement, Profile,
+    Regressions, Report, Reproduction, Run, Verdict,
 };
 
 /// Names that `json_schema` knows.
-pub const SCHEMAS: [&str; 21] = [
+pub const SCHEMAS: [&str; 22] = [
     "attempt",
     "audit",
     "baseline",
@@ -23,6 +23,7 @@ pub const SCHEMAS: [&str; 21] = [
     "entry",
     "event",
     "failure",
+    "imported",
     "judgement",
     "profile",
     "regressions",
@@ -49,6 +50,7 @@ pub fn json_schema(name: &str) -> Option<serde_json::Value> {
         "entry" => schema_for!(HistoryEntry),
         "event" => schema_for!(EventLine),
         "failure" => schema_for!(Failure),
+        "imported" => schema_for!(ImportedFigure),
         "judgement" => schema_for!(Judgement),
         "profile" => schema_for!(Profile),
         "regressions" => schema_for!(Regressions),

@@ -439,3 +439,44 @@ pub struct BaselineCheck {
 impl Document for BaselineCheck {
     const SCHEMA: &'static str = "outpace.baseline-check/1";
 }
+
+/// `outpace.imported/1`: a figure that another tool measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ImportedFigure {
+    /// `outpace.imported/1`.
+    pub schema: String,
+    /// The tool.
+    pub tool: String,
+    /// Name of the benchmark; untrusted text.
+    pub series: String,
+    /// The machine in the tool's words; empty where it does not say.
+    #[serde(default)]
+    pub machine: String,
+    /// The figure, above 0.
+    pub value: f64,
+    /// Standard deviation of its samples.
+    #[serde(default)]
+    pub sd: Option<f64>,
+    /// How many samples there were; 0 where unknown.
+    #[serde(default)]
+    pub n_samples: usize,
+    /// What it counts: `s` for a time.
+    pub unit: String,
+    /// Whether less is better.
+    pub smaller_is_better: bool,
+    /// The commit that was measured.
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// First line of its message; untrusted text.
+    #[serde(default)]
+    pub summary: String,
+    /// When it was committed.
+    #[serde(default)]
+    pub committed: Option<Timestamp>,
+    /// When it was measured; when it was imported where the file does not say.
+    pub finished: Timestamp,
+}
+
+impl Document for ImportedFigure {
+    const SCHEMA: &'static str = "outpace.imported/1";
+}

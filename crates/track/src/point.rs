@@ -1,6 +1,6 @@
 //! What a series needs to know of a run: a record of it without its samples.
 
-use outpace_record::{Run, Timestamp};
+use outpace_record::{ImportedFigure, Run, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A measured commit.
@@ -68,5 +68,38 @@ impl Point {
             environment: run.machine.os.clone(),
             id: id.to_owned(),
         })
+    }
+
+    /// The point of a figure of another tool; nothing where its logarithm has no meaning. It
+    /// compares with the others of its name and machine, although they are of other jobs.
+    pub fn of_imported(figure: &ImportedFigure, id: &str) -> Option<Self> {
+        let log = Some(figure.value.ln()).filter(|log| log.is_finite())?;
+        let n = (figure.n_samples.max(1) as f64).sqrt();
+        let sd = figure.sd.map_or(0.0, |sd| sd / figure.value / n);
+        let machine = match figure.machine.as_str() {
+            "" => "unknown",
+            machine => machine,
+        };
+        Some(Self {
+            workload: format!("{}: {}", figure.tool, figure.series),
+            machine_class: machine.to_owned(),
+            commit: figure.commit.clone().unwrap_or_else(|| id.to_owned()),
+            summary: figure.summary.clone(),
+            committed: figure.committed.or(Some(figure.finished)),
+            measured: figure.finished,
+            value: if figure.smaller_is_better { -log } else { log },
+            sd: if sd.is_finite() { sd } else { 0.0 },
+            step_time_s: match figure.unit.as_str() {
+                "s" => figure.value,
+                _ => 0.0,
+            },
+            id: id.to_owned(),
+            ..Self::default()
+        })
+    }
+
+    /// Whether it is a figure of another tool.
+    pub fn is_imported(&self) -> bool {
+        self.anchor.is_empty()
     }
 }

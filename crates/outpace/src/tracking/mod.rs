@@ -1,28 +1,17 @@
 //! What the history knows of series: points, failures, changes, blessings.
 
+mod index;
 mod prove;
 
 use std::collections::HashMap;
 
 use anyhow::Result;
-use outpace_record::{Bisection, Blessing, Change, Document, Failure, Run};
+use outpace_record::{Bisection, Blessing, Change, Document, Failure};
 use outpace_repo::{Commit, Repo};
 use outpace_track::{Finding, Point, Series, series_of};
 
+pub(crate) use index::points;
 pub(crate) use prove::{Measured, beside, log_ratios, prove};
-
-/// All points of the history.
-pub(crate) fn points(repo: &Repo) -> Result<Vec<Point>> {
-    let mut points = Vec::new();
-    for day in repo.history().days(Some("run"))? {
-        for (entry, json) in repo.history().read(&day)? {
-            // A record of a newer outpace is left out; the rest is still shown.
-            let run = Run::from_json(&json).ok();
-            points.extend(run.and_then(|run| Point::of(&run, &entry.id)));
-        }
-    }
-    Ok(points)
-}
 
 /// Commits that could not be measured on a machine class.
 pub(crate) fn failures(repo: &Repo, workload: &str, class: &str) -> Result<Vec<String>> {
@@ -68,8 +57,13 @@ impl Known {
     pub(crate) fn of(repo: &Repo, rev: &str) -> Result<Self> {
         let commits = repo.commits(rev)?;
         let order = order(&commits);
+        let (imported, own): (Vec<Point>, Vec<Point>) =
+            points(repo)?.into_iter().partition(Point::is_imported);
+        // Those of other tools may name commits of another repository: they go by their date.
+        let mut series = series_of(own, Some(&order));
+        series.extend(series_of(imported, None));
         Ok(Self {
-            series: series_of(points(repo)?, Some(&order)),
+            series,
             changes: all(repo, "change")?,
             blessings: all(repo, "blessing")?,
             bisections: all(repo, "bisection")?,

@@ -68,6 +68,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
         &[
             "outpace-features",
             "outpace-gate",
+            "outpace-import",
             "outpace-process",
             "outpace-record",
             "outpace-repo",

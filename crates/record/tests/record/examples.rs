@@ -6,9 +6,9 @@ use outpace_record::{
     Anchor, Attempt, Audit, AuditedCommit, Baseline, BaselineCheck, Baselines, Beside, Bisection,
     BisectionStep, Blessing, Block, Bridge, Campaign, CampaignState, Change, ChangeState, Check,
     Doctor, Document, Event, EventLine, Failure, Figures, Forecast, FoundChange, GateRequest,
-    GpuConditions, HistoryEntry, Judgement, Kind, Machine, Operation, PatchStat, Peaks, Profile,
-    Regressions, Report, ReportSummary, Reproduction, RequestRule, Role, Run, SandboxTier, Seeds,
-    Setting, Stage, Timestamp, TokensPerS, Track, Verdict,
+    GpuConditions, HistoryEntry, ImportedFigure, Judgement, Kind, Machine, Operation, PatchStat,
+    Peaks, Profile, Regressions, Report, ReportSummary, Reproduction, RequestRule, Role, Run,
+    SandboxTier, Seeds, Setting, Stage, Timestamp, TokensPerS, Track, Verdict,
 };
 use serde_json::Value;
 
@@ -28,6 +28,7 @@ pub(crate) fn examples(name: &str) -> Vec<Value> {
         "entry" => vec![json(&entry())],
         "event" => events().into_iter().map(event_line).collect(),
         "failure" => vec![json(&failure())],
+        "imported" => vec![json(&imported())],
         "judgement" => vec![json(&judgement())],
         "profile" => vec![json(&profile())],
         "regressions" => vec![json(&regressions())],
@@ -505,6 +506,24 @@ fn baseline_check() -> BaselineCheck {
     }
 }
 
+fn imported() -> ImportedFigure {
+    ImportedFigure {
+        schema: ImportedFigure::SCHEMA.into(),
+        tool: text("hyperfine"),
+        series: text("sleep 1"),
+        machine: text("laptop"),
+        value: 1.01,
+        sd: Some(0.002),
+        n_samples: 10,
+        unit: text("s"),
+        smaller_is_better: true,
+        commit: Some(text("8c1f0e5")),
+        summary: text("slow it down"),
+        committed: Some(when()),
+        finished: when(),
+    }
+}
+
 fn regressions() -> Regressions {
     Regressions {
         schema: Regressions::SCHEMA.into(),
@@ -568,7 +587,7 @@ fn request() -> GateRequest {
             threshold: Some(250.0),
             screen: true,
             max_blocks: 48,
-            margin: None,
+            margin: Some(0.01),
         },
         seed: 7,
         policy: true,

@@ -1,6 +1,7 @@
 //! `outpace history`: the record store.
 
 mod export;
+mod import;
 mod list;
 mod prune;
 mod sync;
@@ -58,6 +59,11 @@ enum Verb {
         after_help = "Example:\n  outpace history export --kind run > runs.jsonl\n  outpace history export --format parquet --out runs.parquet"
     )]
     Export(export::Args),
+    /// Add the results of another tool, or an export of outpace.
+    #[command(
+        after_help = "Example:\n  outpace history import runs.jsonl\n  outpace history import target/criterion --commit HEAD\n  outpace history import results.json --format hyperfine --commit v1.2\n\nFormats: outpace's own JSON lines, criterion, hyperfine, pytest-benchmark, google-benchmark,\ngithub-action-benchmark (data.js). Their figures are of different jobs: changes in them are found,\nand cannot be proven."
+    )]
+    Import(import::Args),
     /// Add a remote's records to this history.
     #[command(
         after_help = "Example:\n  outpace history pull\n  outpace history pull https://example.org/team/repo.git\n\nBoth sides' records are kept. git fetches, with your credentials."
@@ -83,6 +89,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         Verb::List { kind, .. } => list::lines(options, &history, kind.as_deref())?,
         Verb::Show { id } => crate::out!("{}", history.get(id)?.trim_end()),
         Verb::Export(args) => export::run(&repo, args)?,
+        Verb::Import(args) => import::run(options, &repo, args)?,
         Verb::Pull(args) => sync::pull(options, &repo, args)?,
         Verb::Push(args) => sync::push(options, &repo, args)?,
         Verb::Prune(args) => prune::run(options, &repo, args)?,

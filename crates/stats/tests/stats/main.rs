@@ -8,6 +8,7 @@ mod false_rate;
 mod power;
 mod properties;
 mod refusals;
+mod segment;
 mod simulate;
 mod vectors;
 mod words;

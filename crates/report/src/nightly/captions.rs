@@ -5,7 +5,7 @@ use outpace_track::{Finding, Standing};
 
 use super::Shown;
 use super::shown::State;
-use crate::format::{exact_share, gain, plural, share};
+use crate::format::{exact_share, gain, plural};
 use crate::text::{REASON, revision};
 
 /// Most slowdowns that are told one by one; the table has all.
@@ -13,8 +13,14 @@ const MOST_TOLD: usize = 5;
 
 /// The name of a change in the picture: its commit and its size.
 pub(crate) fn label(finding: &Finding, shown: &Shown<'_>) -> String {
-    let commit = revision(&shown.point(finding.after).commit);
-    format!("{} {}", plain(&commit, 12), gain(finding.change.exp_m1()))
+    let commit = plain(&revision(&shown.point(finding.after).commit), 12);
+    let up_to = if is_range(finding) { "up to " } else { "" };
+    format!("{up_to}{commit} {}", gain(finding.change.exp_m1()))
+}
+
+/// Whether several commits lie between the levels, so that it may be any of them.
+fn is_range(finding: &Finding) -> bool {
+    finding.after - finding.before > 1
 }
 
 /// The sentences below a picture.
@@ -27,7 +33,7 @@ pub(super) fn series(shown: &Shown<'_>) -> Vec<String> {
     for finding in open.iter().rev().take(MOST_TOLD) {
         out.push(slowdown(shown, finding));
     }
-    if open.iter().all(|f| State::of(f.standing) == State::Steady) {
+    if open.is_empty() {
         out.push("No slowdown is open: nothing follows.".to_owned());
     }
     out
@@ -86,7 +92,7 @@ fn extent(shown: &Shown<'_>) -> String {
     let how = if shown.has_anchor() {
         let each = if n == 1 { "" } else { "each " };
         format!(
-            ", {each}measured beside an anchor in the same job, so that the ratio does not depend on the machine's day"
+            ", {each}measured beside an anchor in the same job: the ratio does not depend on when it ran, or where"
         )
     } else {
         ", measured by another tool and each by itself: figures of different jobs differ more than those of commits".to_owned()
@@ -115,8 +121,9 @@ fn now(shown: &Shown<'_>, latest: usize) -> String {
 /// A slowdown and what follows of it.
 pub(super) fn slowdown(shown: &Shown<'_>, finding: &Finding) -> String {
     let [before, after] = ends(shown, finding);
-    let change = share(finding.change.exp_m1().abs());
-    let what = if finding.after - finding.before > 1 {
+    let change = gain(finding.change.exp_m1().abs());
+    let change = change.trim_start_matches('+');
+    let what = if is_range(finding) {
         format!("Somewhere between {before} and {after} it became {change} slower")
     } else {
         format!("With {after} it became {change} slower")
@@ -155,7 +162,7 @@ pub(super) fn standing(finding: &Finding) -> String {
 /// What a reader can do.
 pub(super) fn follows(shown: &Shown<'_>, finding: &Finding) -> String {
     let [before, after] = ends(shown, finding);
-    let is_range = finding.after - finding.before > 1;
+    let is_range = is_range(finding);
     match State::of(finding.standing) {
         _ if finding.change >= 0.0 || !shown.is_open(finding) => String::new(),
         State::Regression if is_range => {

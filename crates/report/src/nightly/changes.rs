@@ -39,7 +39,8 @@ pub(super) fn table(shown: &Shown<'_>, links: Links<'_>) -> Markup {
 }
 
 fn row(shown: &Shown<'_>, finding: &Finding, links: Links<'_>) -> Markup {
-    let is_settled = finding.change < 0.0 && !shown.is_open(finding);
+    let counts = State::of(finding.standing) != State::Steady;
+    let is_settled = counts && !shown.is_open(finding);
     let state = if is_settled {
         State::Steady
     } else {

@@ -1,5 +1,6 @@
 //! All commits of a series as a table for other programs: RFC 4180, oldest commit first.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use outpace_text::plain;
@@ -58,13 +59,30 @@ fn number(out: &mut String, figure: Option<f64>, decimals: usize) {
 /// Untrusted text as one quoted cell. Spreadsheets take a cell that begins with one of these signs
 /// for a formula, quoted or not; an apostrophe before it makes it text.
 fn text(out: &mut String, cell: &str) {
-    let cell = plain(cell, MOST);
+    let cell = clean(cell);
     out.push('"');
     if cell.starts_with(['=', '+', '-', '@', '|', '%', '＝', '＋', '－', '＠']) {
         out.push('\'');
     }
-    out.push_str(&cell.replace('"', "\"\""));
+    for (i, part) in cell.split('"').enumerate() {
+        if i > 0 {
+            out.push_str("\"\"");
+        }
+        out.push_str(part);
+    }
     out.push('"');
+}
+
+/// As [`plain`], which looks each character up; ids and most subjects need none of that.
+fn clean(cell: &str) -> Cow<'_, str> {
+    let is_plain = |b: u8| (b' '..=b'~').contains(&b);
+    let is_one_line = cell.len() <= MOST && cell.bytes().all(is_plain);
+    let has_gaps = cell.starts_with(' ') || cell.ends_with(' ') || cell.contains("  ");
+    if is_one_line && !has_gaps {
+        Cow::Borrowed(cell)
+    } else {
+        Cow::Owned(plain(cell, MOST))
+    }
 }
 
 #[cfg(test)]

@@ -87,8 +87,8 @@ fn table(night: &Night, rows: &[Row<'_>]) -> Markup {
     html! {
         table #series .series {
             thead { tr {
-                th { "workload, machine class" } th { "course" } th.n { "latest" } th.n { "7 days" }
-                th.n { "first" } th.n { "commits" } th { "state" } th.n { "measured" }
+                th { "workload, machine class" } th { "course" } th.n { "latest" } th.n { "in 7 days" }
+                th.n { "since first" } th.n { "commits" } th { "state" } th.n { "measured" }
             } }
             tbody { @for row in rows { (series_row(night, row)) } }
         }
@@ -114,10 +114,10 @@ fn series_row(night: &Night, row: &Row<'_>) -> Markup {
             }
             td.course { (courses(night, row)) }
             td.n data-name="latest" { (amount(&speed)) }
-            td.n data-name="7 days" { (difference(row.week)) }
-            td.n data-name="first" { (difference(row.first)) }
+            td.n data-name="in 7 days" { (difference(row.week)) }
+            td.n data-name="since first" { (difference(row.first)) }
             td.n data-name="commits" { (format::count(shown.len() as f64)) }
-            td.state { (badge(row.state, row.word())) @if let Some(failure) = row.failure { (failed(failure)) } }
+            td.state data-name="state" { (badge(row.state, row.word())) @if let Some(failure) = row.failure { (failed(failure)) } }
             td.n data-name="measured" { (shown.measured().map_or_else(|| format::NONE.to_owned(), |at| at.date())) }
         }
     }
@@ -146,7 +146,8 @@ fn difference(difference: Difference) -> Markup {
             Difference::None => (format::NONE),
             Difference::NoCommit => span.faint { "no commit" },
             Difference::Gain { gain, is_noise } => {
-                span.faint[is_noise].lower[!is_noise && gain < 0.0] { (tight(&format::gain(gain))) }
+                @let class = if is_noise { "faint" } else if gain < 0.0 { "lower" } else { "higher" };
+                span class=(class) { (tight(&format::gain(gain))) }
             }
         }
     }

@@ -21,7 +21,7 @@ pub fn nightly_markdown(night: &Night) -> String {
         out.push_str("No commit has been measured yet.\n\n");
     } else {
         out.push_str(
-            "| workload | machine class | state | latest | 7 days | first | commits | measured |\n",
+            "| workload | machine class | state | latest | in 7 days | since first | commits | measured |\n",
         );
         out.push_str("|:--|:--|:--|--:|--:|--:|--:|--:|\n");
         let left_out = fill(&mut out, rows.iter().map(series), LIMIT - LIMIT / 10);

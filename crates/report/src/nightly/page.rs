@@ -18,7 +18,7 @@ const NIGHTLY_STYLE: &str = include_str!("nightly.css");
 pub(super) fn page(night: &Night, title: &str, script: &str, body: &Markup) -> String {
     let hash = base64(&from_hex(&record_id(script.as_bytes())));
     let policy = format!(
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hash}'; \
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{hash}'; \
          base-uri 'none'; form-action 'none'"
     );
     let page = html! {

@@ -106,13 +106,13 @@ impl<'a> Shown<'a> {
         (x - y).abs() < NOISE * self.point(a).sd.hypot(self.point(b).sd)
     }
 
-    /// Slowdowns that are still there, oldest first: the changes since, this one included, have
-    /// not brought back half of what it cost.
+    /// Slowdowns that count and are still there, oldest first: the changes since, this one included,
+    /// have not brought back half of what it cost.
     pub(crate) fn open(&self) -> impl Iterator<Item = &'a Finding> {
         let slower = (0..self.findings.len()).filter(|&i| {
-            let change = self.findings[i].change;
+            let (change, standing) = (self.findings[i].change, self.findings[i].standing);
             let since: f64 = self.findings[i..].iter().map(|f| f.change).sum();
-            change < 0.0 && since < change / 2.0
+            State::of(standing) != State::Steady && change < 0.0 && since < change / 2.0
         });
         slower
             .map(|i| self.findings[i])

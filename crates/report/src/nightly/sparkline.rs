@@ -39,16 +39,13 @@ pub(super) fn sparkline(shown: &Shown<'_>, points: Range<usize>) -> String {
         xml(&label(low, high, last.median), 200)
     );
     for finding in shown.open().filter(|f| points.contains(&f.after)) {
-        let state = State::of(finding.standing);
-        if state != State::Steady {
-            let at = x((finding.before + finding.after) as f64 / 2.0).max(0.0);
-            // Writing to a String does not fail.
-            let _ = write!(
-                out,
-                "<path class=\"at-{}\" d=\"M{at:.0} 0V{HEIGHT}\"/>",
-                state.class()
-            );
-        }
+        let class = State::of(finding.standing).class();
+        let at = x((finding.before + finding.after) as f64 / 2.0).max(0.0);
+        // Writing to a String does not fail.
+        let _ = write!(
+            out,
+            "<path class=\"at-{class}\" d=\"M{at:.0} 0V{HEIGHT}\"/>"
+        );
     }
     out.push_str("<path class=\"course\" d=\"");
     for (i, column) in columns.iter().enumerate() {

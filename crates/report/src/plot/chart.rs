@@ -139,11 +139,6 @@ impl<'a, 'b> Chart<'a, 'b> {
         (self.at(x, self.y.end), self.at(x, self.y.start))
     }
 
-    /// The upper right corner.
-    pub(crate) fn right_end(&self) -> At {
-        self.at(self.x.end, self.y.end)
-    }
-
     /// A horizontal line over the whole width.
     pub(crate) fn level(&mut self, y: f64, ink: Ink, width: f64) -> Result<(), PlotError> {
         self.line(vec![(self.x.start, y), (self.x.end, y)], ink, width)

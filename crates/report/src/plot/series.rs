@@ -1,19 +1,21 @@
 //! A series over its commits: the ratio to the anchor with its bounds, levels between changes, the
 //! changes themselves, and where anchor or environment became others.
 
-use std::ops::Range;
+mod changes;
 
-use outpace_track::{Finding, Standing};
+use std::fmt::Write as _;
+use std::ops::Range;
 
 use super::chart::{Chart, Frame, span};
 use super::ink::Ink;
 use super::labels::ends;
-use super::marks::{Anchor, Marks, text_width};
+use super::marks::{Anchor, Marks};
 use super::picture::{Area, Picture, PlotError, draw};
-use super::units::{Layout, tenths};
+use super::units::{Layout, TENTHS, tenths};
 use crate::error::ReportError;
 use crate::format::gain;
-use crate::nightly::{Column, Place, Shown, columns, label};
+use crate::nightly::{Column, Place, Shown, columns};
+use changes::Changes;
 
 /// Up to so many points each is a dot with its bounds; wide and narrow.
 const MOST_DOTS: [usize; 2] = [500, 160];
@@ -24,11 +26,12 @@ const COLUMNS: [usize; 2] = [400, 140];
 /// Above this many dots they shrink.
 const MANY: usize = 120;
 
-/// Most changes and most other marks that are drawn, the latest ones.
+/// Most shaded edges and most lines of anchors, the latest ones.
 const MOST_LINES: usize = 40;
 
-/// Rows of names above the chart.
-const NAME_ROWS: usize = 2;
+/// Pixels to the left and to the right of the chart.
+const LEFT: f64 = 66.0;
+const RIGHT: f64 = 70.0;
 
 /// Bounds do not widen the scale by more than this share of the course's own height.
 const MOST_BOUNDS: f64 = 0.6;
@@ -99,11 +102,12 @@ impl<'s, 'a> Plan<'s, 'a> {
         let day = |x: &f64| self.day(*x);
         let percent = |v: &f64| gain(*v);
         let is_wide = self.layout.is_wide();
-        let names = NAME_ROWS as f64 * font * 1.35;
+        let right = f64::from(self.size().0) - RIGHT;
+        let changes = Changes::new(self.shown, font, LEFT * TENTHS..right * TENTHS);
         let frame = Frame {
             x: 0.5..self.shown.len().max(1) as f64 + 0.5,
             y: self.y_range(),
-            room: [34.0 + names, 70.0, 44.0, 66.0],
+            room: [34.0 + changes.room(), RIGHT, 44.0, LEFT],
             ticks: (self.shown.len().clamp(1, if is_wide { 8 } else { 2 }), 6),
             x_text: &day,
             y_text: &percent,
@@ -120,15 +124,15 @@ impl<'s, 'a> Plan<'s, 'a> {
         let top_left = (tenths(4.0), tenths(font + 2.0));
         marks.text(Ink::Muted, top_left, Anchor::Start, font, name);
         self.environments(&mut chart, marks)?;
-        self.places_of_changes(&mut chart)?;
+        changes.tints(&mut chart)?;
         chart.level(0.0, Ink::Axis, 1.2)?;
         if self.is_summed {
-            self.bars(&mut chart, marks)?;
+            self.bars(&chart, marks);
         } else {
             self.dots(&chart, marks);
         }
-        self.levels(&mut chart)?;
-        self.changes(&chart, marks, font);
+        self.levels(&chart, marks);
+        changes.draw(&chart, marks);
         self.end(&chart, marks, &frame);
         Ok(self.places(&chart))
     }
@@ -190,21 +194,6 @@ impl<'s, 'a> Plan<'s, 'a> {
         Ok(())
     }
 
-    /// Those changes that are drawn, the latest ones.
-    fn drawn(&self) -> &[&'a Finding] {
-        let findings = &self.shown.findings;
-        &findings[findings.len().saturating_sub(MOST_LINES)..]
-    }
-
-    /// Where several commits lie between, all of them are tinted: it may be any of them.
-    fn places_of_changes(&self, chart: &mut Chart<'_, '_>) -> Result<(), PlotError> {
-        for finding in self.drawn().iter().filter(|f| f.after - f.before > 1) {
-            let range = finding.before as f64 + 1.0..finding.after as f64 + 1.0;
-            chart.band(range, ink(finding.standing), 0.12)?;
-        }
-        Ok(())
-    }
-
     /// Each point with its bounds; hollow where it was not timed itself.
     fn dots(&self, chart: &Chart<'_, '_>, marks: &mut Marks) {
         let r = if self.columns.len() > MANY { 2.0 } else { 3.4 };
@@ -214,7 +203,7 @@ impl<'s, 'a> Plan<'s, 'a> {
             let x = i as f64 + 1.0;
             if let [Some(low), Some(high)] = self.shown.bounds(i) {
                 let (a, b) = (chart.inside(x, low), chart.inside(x, high));
-                whiskers.push_str(&format!("M{} {}V{}", a.0, a.1, b.1));
+                let _ = write!(whiskers, "M{} {}V{}", a.0, a.1, b.1);
             }
             let at = chart.at(x, column.median);
             dots.push(at);
@@ -228,12 +217,12 @@ impl<'s, 'a> Plan<'s, 'a> {
     }
 
     /// Lowest to highest of each column, and the course of their medians.
-    fn bars(&self, chart: &mut Chart<'_, '_>, marks: &mut Marks) -> Result<(), PlotError> {
+    fn bars(&self, chart: &Chart<'_, '_>, marks: &mut Marks) {
         let mut bars = String::new();
         for column in &self.columns {
             let x = column.middle() + 1.0;
             let (low, high) = (chart.at(x, column.low), chart.at(x, column.high));
-            bars.push_str(&format!("M{} {}V{}", low.0, low.1, high.1));
+            let _ = write!(bars, "M{} {}V{}", low.0, low.1, high.1);
         }
         marks.path(Ink::Axis, &bars, 1.6, "");
         let medians = self.columns.iter().map(|c| (c.middle() + 1.0, c.median));
@@ -242,65 +231,29 @@ impl<'s, 'a> Plan<'s, 'a> {
             .map(|at| format!("{} {}", at.0, at.1))
             .collect();
         marks.path(Ink::Dot, &format!("M{}", course.join("L")), 1.2, "");
-        Ok(())
     }
 
     /// The level between two changes: the median of its points that were timed.
-    fn levels(&self, chart: &mut Chart<'_, '_>) -> Result<(), PlotError> {
-        let n = self.shown.len();
-        let starts = self.shown.findings.iter().map(|f| f.after);
-        let starts: Vec<usize> = std::iter::once(0).chain(starts).collect();
-        for (k, &start) in starts.iter().enumerate() {
-            let end = starts.get(k + 1).map_or(n, |&next| next.max(start));
+    fn levels(&self, chart: &Chart<'_, '_>, marks: &mut Marks) {
+        let findings = &self.shown.findings;
+        let starts = std::iter::once(0).chain(findings.iter().map(|f| f.after));
+        let ends = findings
+            .iter()
+            .map(|f| f.before + 1)
+            .chain([self.shown.len()]);
+        let mut path = String::new();
+        for (start, end) in starts.zip(ends) {
             let timed = (start..end).filter(|&i| self.shown.point(i).same_as.is_none());
             let mut values: Vec<f64> = timed.filter_map(|i| self.shown.gain(i)).collect();
             values.sort_unstable_by(f64::total_cmp);
             if let Some(&level) = values.get(values.len() / 2) {
-                let line = vec![(start as f64 + 0.6, level), (end as f64 + 0.4, level)];
-                chart.line(line, Ink::Good, 1.6)?;
+                let (from, to) = (start as f64 + 0.6, end as f64 + 0.4);
+                let (from, to) = (chart.at(from, level), chart.at(to, level));
+                // Writing to a String does not fail.
+                let _ = write!(path, "M{} {}H{}", from.0, from.1, to.0);
             }
         }
-        Ok(())
-    }
-
-    /// A line for each change, and the names of those that have room, the most urgent first.
-    fn changes(&self, chart: &Chart<'_, '_>, marks: &mut Marks, font: f64) {
-        let mut drawn = self.drawn().to_vec();
-        drawn.sort_by_key(|f| (urgency(f.standing), std::cmp::Reverse(f.after)));
-        let mut rows: [Vec<Range<f64>>; NAME_ROWS] = Default::default();
-        let (left, right) = (chart.sides(0.5).0.0, chart.right_end().0 + tenths(60.0));
-        for finding in drawn {
-            let x = (finding.before + finding.after) as f64 / 2.0 + 1.0;
-            let (top, bottom) = chart.sides(x);
-            let is_named = urgency(finding.standing) < UNNAMED;
-            let text = label(finding, self.shown);
-            let width = text_width(&text, font);
-            let start = (f64::from(top.0) - width / 2.0)
-                .min(f64::from(right) - width)
-                .max(f64::from(left));
-            let wanted = start - 60.0..start + width + 60.0;
-            let is_free = |row: &Vec<Range<f64>>| {
-                row.iter()
-                    .all(|r| r.end <= wanted.start || r.start >= wanted.end)
-            };
-            let row = if is_named {
-                rows.iter().position(is_free)
-            } else {
-                None
-            };
-            let up = row.map_or(0, |row| tenths(font * (0.2 + 1.35 * row as f64)));
-            let line = format!("M{} {}V{}", top.0, top.1 - up, bottom.1);
-            if is_dashed(finding.standing) {
-                marks.dashed(ink(finding.standing), &line, 1.4);
-            } else {
-                marks.path(ink(finding.standing), &line, 1.6, "");
-            }
-            if let Some(row) = row {
-                rows[row].push(wanted);
-                let at = (start as i32, top.1 - up - tenths(font * 0.25));
-                marks.text(ink(finding.standing), at, Anchor::Start, font, &text);
-            }
-        }
+        marks.path(Ink::Good, &path, 1.8, "");
     }
 
     /// The latest figure, at the right end.
@@ -328,34 +281,4 @@ impl<'s, 'a> Plan<'s, 'a> {
         };
         self.columns.iter().map(place).collect()
     }
-}
-
-/// From this on a change has no name in the picture.
-const UNNAMED: u8 = 4;
-
-fn urgency(standing: Standing) -> u8 {
-    match standing {
-        Standing::Regression => 0,
-        Standing::Unconfirmed | Standing::Found | Standing::Unmeasurable => 1,
-        Standing::Faster => 2,
-        Standing::Accepted => 3,
-        Standing::Small | Standing::NotProven => UNNAMED,
-    }
-}
-
-fn ink(standing: Standing) -> Ink {
-    match standing {
-        Standing::Regression => Ink::Bad,
-        Standing::Unconfirmed | Standing::Found | Standing::Unmeasurable => Ink::Need,
-        Standing::Faster => Ink::Good,
-        Standing::Accepted => Ink::Muted,
-        Standing::Small | Standing::NotProven => Ink::Axis,
-    }
-}
-
-fn is_dashed(standing: Standing) -> bool {
-    matches!(
-        standing,
-        Standing::Accepted | Standing::Small | Standing::NotProven
-    )
 }

@@ -85,6 +85,7 @@ pub(crate) fn machine() -> Machine {
         governor: None,
         huge_pages: Some("madvise".into()),
         gpus: vec![],
+        label: None,
     }
 }
 

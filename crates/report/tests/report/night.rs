@@ -181,7 +181,7 @@ pub(crate) fn night() -> Night {
         140,
         &[
             ((40, -0.021), Standing::Accepted),
-            ((90, 0.034), Standing::Faster),
+            ((90, 0.008), Standing::Faster),
         ],
     );
     for point in &mut moved.series.points[60..] {

@@ -6,7 +6,7 @@ mod diff;
 mod entries;
 mod entry;
 mod figures;
-mod parts;
+pub(crate) mod parts;
 mod tables;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
@@ -25,7 +25,8 @@ use parts::tile;
 /// Most verdicts at the top of the page.
 const MOST_TILES: usize = 4;
 
-const STYLE: &str = include_str!("html/style.css");
+/// The style sheet that all pages share.
+pub(crate) const STYLE: &str = include_str!("html/style.css");
 
 /// Nothing may be loaded, sent or run. The style sheet is in the page.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \

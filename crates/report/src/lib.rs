@@ -1,8 +1,8 @@
 //! Records to HTML, Markdown, JSON, SVG and PNG.
 //!
-//! Every function here is a pure function of the records it gets, except [`write()`], which puts
-//! the results into a directory. There is no clock, no git and no network, and the page loads
-//! nothing. Titles, reasons, diffs and names are untrusted text: they are cleaned, cut to length
+//! Every function here is a pure function of the records it gets, except [`write()`] and
+//! [`write_nightly()`], which put the results into a directory. There is no clock, no git and no
+//! network, and the pages load nothing. Titles, reasons, diffs and names are untrusted text: they are cleaned, cut to length
 //! and escaped on their way into every format.
 
 mod campaign_summary;
@@ -14,6 +14,7 @@ mod history;
 mod html;
 mod json;
 mod markdown;
+mod nightly;
 mod plot;
 mod png;
 mod recompute;
@@ -28,6 +29,7 @@ pub use error::ReportError;
 pub use html::html;
 pub use json::json;
 pub use markdown::markdown;
+pub use nightly::{CampaignLink, Night, SeriesOfNight, nightly_markdown, write_nightly};
 pub use png::{MAX_PNG_WIDTH_PX, png};
 pub use svg::{campaign_svg, history_svg, verdict_svg};
 pub use write::{Formats, write};

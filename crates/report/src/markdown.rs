@@ -3,7 +3,7 @@
 //! Untrusted text is either escaped or in fences that it cannot close. It can neither link to a
 //! page nor mention a user.
 
-mod escape;
+pub(crate) mod escape;
 mod mermaid;
 
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ use crate::text::{REASON, TITLE, revision};
 use escape::{cell, fence};
 
 /// A job summary on GitHub may have 1 MiB. Details are left out first.
-const LIMIT: usize = 1_000_000;
+pub(crate) const LIMIT: usize = 1_000_000;
 
 /// Space that is kept for what follows the details.
 const TAIL: usize = 60_000;
@@ -93,7 +93,7 @@ fn campaign(out: &mut String, data: &ReportData) {
 }
 
 /// Appends parts until the text is `limit` bytes long; returns how many did not fit.
-fn fill(out: &mut String, parts: impl Iterator<Item = String>, limit: usize) -> usize {
+pub(crate) fn fill(out: &mut String, parts: impl Iterator<Item = String>, limit: usize) -> usize {
     let mut left_out = 0;
     for part in parts {
         if left_out == 0 && out.len() + part.len() <= limit {

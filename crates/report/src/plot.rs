@@ -8,5 +8,6 @@ mod ink;
 mod labels;
 mod marks;
 pub(crate) mod picture;
+pub(crate) mod series;
 pub(crate) mod units;
 pub(crate) mod verdict;

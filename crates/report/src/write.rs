@@ -1,4 +1,5 @@
-//! A report as files in a directory. No other module of this crate writes to the disk.
+//! A report as files in a directory. No other module of this crate but the nightly page writes to
+//! the disk, and that one by [`put`].
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -114,7 +115,8 @@ fn pictures(data: &ReportData) -> Result<Vec<(String, String)>, ReportError> {
     Ok(out)
 }
 
-fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ReportError> {
+/// Puts a file in place by a rename.
+pub(crate) fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ReportError> {
     let path = dir.join(name);
     let draft = dir.join(format!(".{name}.{}.part", std::process::id()));
     let written = write_draft(&draft, bytes).and_then(|()| fs::rename(&draft, &path));

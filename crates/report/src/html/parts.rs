@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 /// A figure with its unit, and a note below.
-pub(super) fn tile(value: &str, unit: &str, note: &str) -> Markup {
+pub(crate) fn tile(value: &str, unit: &str, note: &str) -> Markup {
     html! {
         div.tile {
             p.value { (tight(value)) @if !unit.is_empty() { " " span.unit { (tight(unit)) } } }
@@ -13,7 +13,7 @@ pub(super) fn tile(value: &str, unit: &str, note: &str) -> Markup {
 }
 
 /// Keeps a number and its unit on one line.
-pub(super) fn tight(text: &str) -> String {
+pub(crate) fn tight(text: &str) -> String {
     let mut out = text.to_owned();
     for unit in ["%", "s", "min", "h", "blocks", "block", "tokens/s"] {
         for digit in '0'..='9' {
@@ -26,12 +26,12 @@ pub(super) fn tight(text: &str) -> String {
 }
 
 /// Sentences below a picture.
-pub(super) fn prose(sentences: &[String]) -> Markup {
+pub(crate) fn prose(sentences: &[String]) -> Markup {
     html! { p.words { (tight(&sentences.join(" "))) } }
 }
 
 /// Where there is nothing to show, and the command that changes that.
-pub(super) fn empty(text: &str, command: &str) -> Markup {
+pub(crate) fn empty(text: &str, command: &str) -> Markup {
     html! {
         p.empty { (text) @if !command.is_empty() { " " code { (command) } } }
     }

@@ -31,7 +31,7 @@ pub(crate) struct Frame<'f> {
     /// Words at the ticks. An empty one leaves the tick without a label.
     pub(crate) x_text: &'f dyn Fn(&f64) -> String,
     pub(crate) y_text: &'f dyn Fn(&f64) -> String,
-    /// What is counted upwards, written above the axis.
+    /// What is counted upwards, written above the axis unless it is empty.
     pub(crate) y_name: &'f str,
     /// What is counted to the right, written below the axis.
     pub(crate) x_name: &'f str,
@@ -94,13 +94,15 @@ impl<'a, 'b> Chart<'a, 'b> {
             bottom + tenths(frame.room[2]) - tenths(4.0),
         );
         let names_left = left - tenths(frame.room[3]) + tenths(4.0);
-        marks.text(
-            Ink::Muted,
-            (names_left, above),
-            Anchor::Start,
-            frame.font,
-            frame.y_name,
-        );
+        if !frame.y_name.is_empty() {
+            marks.text(
+                Ink::Muted,
+                (names_left, above),
+                Anchor::Start,
+                frame.font,
+                frame.y_name,
+            );
+        }
         marks.text(
             Ink::Muted,
             ((left + right) / 2, below),
@@ -125,6 +127,16 @@ impl<'a, 'b> Chart<'a, 'b> {
         self.context
             .draw_series([PathElement::new(points, line(ink, width))])
             .map(drop)
+    }
+
+    /// The same, moved to the nearer side where it lies above or below the chart.
+    pub(crate) fn inside(&self, x: f64, y: f64) -> At {
+        self.at(x, y.clamp(self.y.start, self.y.end))
+    }
+
+    /// The upper and the lower side of the chart at an x.
+    pub(crate) fn sides(&self, x: f64) -> (At, At) {
+        (self.at(x, self.y.end), self.at(x, self.y.start))
     }
 
     /// A horizontal line over the whole width.

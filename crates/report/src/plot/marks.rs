@@ -42,6 +42,24 @@ impl Marks {
         self.shape("circle", &shape, hover);
     }
 
+    /// Many filled dots as one element: strokes of no length with round ends.
+    pub(crate) fn dots(&mut self, ink: Ink, at: &[At], r: f64) {
+        if at.is_empty() {
+            return;
+        }
+        let mut path = String::new();
+        for (x, y) in at {
+            // Writing to a String does not fail.
+            let _ = write!(path, "M{x} {y}h0");
+        }
+        let stroke = stroke(ink, 2.0 * r);
+        self.shape(
+            "path",
+            &format!("path d=\"{path}\" {stroke} stroke-linecap=\"round\""),
+            "",
+        );
+    }
+
     /// An empty circle.
     pub(crate) fn ring(&mut self, ink: Ink, at: At, r: f64, hover: &str) {
         let stroke = stroke(ink, 1.6);

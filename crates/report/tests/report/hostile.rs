@@ -8,7 +8,7 @@ use resvg::usvg::roxmltree::{self, Document};
 use crate::common;
 
 /// Text that breaks out of a page, a picture, a table or a line where it is not stopped.
-const HOSTILE: [&str; 8] = [
+pub(crate) const HOSTILE: [&str; 8] = [
     "<script>alert(1)</script>",
     "]]></style></svg><img src=x onerror=alert(1)>",
     "\" onload=\"alert(1)\" x='",
@@ -20,7 +20,7 @@ const HOSTILE: [&str; 8] = [
 ];
 
 /// Elements that have no end tag.
-const VOID: [&str; 4] = ["meta", "input", "br", "hr"];
+const VOID: [&str; 5] = ["meta", "input", "br", "hr", "link"];
 
 fn hostile() -> ReportData {
     let mut data = common::campaign(16);
@@ -53,7 +53,7 @@ fn hostile() -> ReportData {
 }
 
 /// Start and end tags of the page match; returns the names of all elements.
-fn assert_balanced(page: &str) -> Vec<String> {
+pub(crate) fn assert_balanced(page: &str) -> Vec<String> {
     let mut open: Vec<String> = Vec::new();
     let mut seen = Vec::new();
     for part in page.split('<').skip(1) {

@@ -5,3 +5,7 @@ mod commands;
 mod common;
 mod files;
 mod hostile;
+mod night;
+mod nightly;
+mod nightly_hostile;
+mod nightly_scale;

@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use outpace_record::{Attempt, Baseline, Campaign, Document, Run, Verdict};
+use outpace_record::{Attempt, Baseline, Campaign, Document, Failure, Run, Verdict};
 use outpace_repo::Repo;
-use outpace_report::{Formats, ReportData};
+use outpace_report::{CampaignLink, Formats, Night, ReportData, SeriesOfNight};
+use outpace_research::CampaignStore;
+use outpace_track::{MIN_CHANGE, Series};
 
 use crate::setup::now;
+use crate::tracking::{self, Known};
 
 /// Most runs of a report, the newest ones.
 const MOST_RUNS: usize = 500;
@@ -48,6 +51,46 @@ pub(crate) fn gather(
         settings: Vec::new(),
         generated: now(),
     })
+}
+
+/// The data of the nightly page of a branch.
+pub(crate) fn night(repo: &Repo, branch: &str, commit_base: Option<String>) -> Result<Night> {
+    let known = Known::of(repo, branch)?;
+    let of_series = |series: &Series| SeriesOfNight {
+        findings: known.findings(series, MIN_CHANGE),
+        series: series.clone(),
+    };
+    let failures: Vec<Failure> = tracking::all(repo, "failure")?;
+    let of_branch = |failure: &Failure| known.order.contains_key(&failure.commit);
+    Ok(Night {
+        title: title(repo),
+        generated: now(),
+        commit_base,
+        series: known.series.iter().map(of_series).collect(),
+        campaigns: campaigns(repo)?,
+        failures: failures.into_iter().filter(of_branch).collect(),
+    })
+}
+
+/// The campaigns of this clone, newest first.
+fn campaigns(repo: &Repo) -> Result<Vec<CampaignLink>> {
+    let store = CampaignStore::new(&repo.state_dir());
+    let mut links = Vec::new();
+    for id in store.list()?.into_iter().rev() {
+        let Ok(campaign) = store.campaign(&id) else {
+            continue;
+        };
+        let attempts = store.attempts(&id).unwrap_or_default();
+        let merged = attempts.iter().filter(|a| a.merged.is_some()).count();
+        let tried = outpace_text::counted(attempts.len(), "attempt");
+        links.push(CampaignLink {
+            title: format!("campaign {id}"),
+            // Where `outpace report` writes it, beside the folder of this page.
+            href: format!("../{id}/index.html"),
+            line: format!("{tried}, {merged} merged into {}", campaign.into),
+        });
+    }
+    Ok(links)
 }
 
 /// The data of a report of some verdicts alone.

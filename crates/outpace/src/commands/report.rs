@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::ValueEnum;
 use outpace_record::{Attempt, Campaign};
+use outpace_repo::Repo;
 use outpace_report::{Formats, ReportData};
 use outpace_research::CampaignStore;
 
@@ -21,7 +22,8 @@ use crate::ui::Terminal;
 Example:
   outpace report
   outpace report --campaign 20260519-083000 --out /tmp/report --png
-  outpace report --format markdown >> \"$GITHUB_STEP_SUMMARY\"")]
+  outpace report --format markdown >> \"$GITHUB_STEP_SUMMARY\"
+  outpace report --nightly --out site --commits https://example.org/team/repo")]
 pub(crate) struct Args {
     /// Campaign to show. Default: the newest; if there is none, the history alone.
     #[arg(long, value_name = "ID")]
@@ -29,6 +31,16 @@ pub(crate) struct Args {
     /// Show the history only.
     #[arg(long, conflicts_with = "campaign")]
     history: bool,
+    /// The nightly page: all series of a branch at a glance and a page for each, as a folder of
+    /// static files.
+    #[arg(long, conflicts_with_all = ["campaign", "history", "png"])]
+    nightly: bool,
+    /// Branch of the nightly page: its first parents are the series.
+    #[arg(long, default_value = "HEAD", value_name = "REV", requires = "nightly")]
+    branch: String,
+    /// Address of the repository on the web, for links to commits (ADDRESS/commit/ID).
+    #[arg(long, value_name = "ADDRESS", requires = "nightly")]
+    commits: Option<String>,
     /// Directory to write to.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -54,6 +66,9 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         ));
     }
     let repo = open_repo(options)?;
+    if args.nightly {
+        return nightly(options, &repo, args);
+    }
     let store = CampaignStore::new(&repo.state_dir());
     let id = campaign_id(args, &store.list()?)?;
     let campaign = id.as_ref().map(|id| load(&store, id)).transpose()?;
@@ -68,6 +83,32 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         ui.result(&path.display().to_string());
     }
     Ok(OK)
+}
+
+fn nightly(options: &Options, repo: &Repo, args: &Args) -> Result<u8> {
+    let night = report_data::night(repo, &args.branch, args.commits.clone())?;
+    match (args.format, &args.out) {
+        (Format::Json, _) => Err(usage(
+            "the nightly page is HTML or Markdown. Hint: `outpace regressions --known --json`",
+        )),
+        (Format::Markdown, None) => {
+            crate::out!("{}", outpace_report::nightly_markdown(&night).trim_end());
+            Ok(OK)
+        }
+        (Format::Markdown, Some(_)) => Err(usage("--format markdown writes to stdout")),
+        (Format::Html, out) => {
+            let dir = report_dir(repo, out.clone(), "nightly");
+            let paths = outpace_report::write_nightly(&dir, &night)?;
+            let mut ui = Terminal::new(options);
+            let series = night.series.len();
+            ui.say(
+                "written",
+                &format!("{} files, {series} series", paths.len()),
+            );
+            ui.result(&dir.join("index.html").display().to_string());
+            Ok(OK)
+        }
+    }
 }
 
 /// The campaign that was asked for, or the newest; none for the history alone.

@@ -209,3 +209,172 @@ fn what_cannot_be_written_is_known_before() {
     std::fs::write(lab.at(".git/refs/outpace/history"), "garbage").unwrap();
     assert!(repo.history().check().is_err());
 }
+
+/// A bare repository that several clones share.
+fn remote() -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    git(dir.path(), &["init", "-q", "--bare"]);
+    let path = dir.path().to_string_lossy().into_owned();
+    (dir, path)
+}
+
+fn ids(repo: &Repo) -> BTreeSet<String> {
+    let entries = repo.history().list().unwrap();
+    entries.into_iter().map(|entry| entry.id).collect()
+}
+
+#[test]
+fn a_push_and_a_pull_are_unions() {
+    let (_dir, remote) = remote();
+    let (one, two) = (Lab::new(), Lab::new());
+    let (ours, theirs) = (one.repo(), two.repo());
+    assert!(!ours.history().pull(&remote).unwrap().remote_has);
+    assert!(
+        !ours.history().push(&remote).unwrap().remote_has,
+        "nothing to push"
+    );
+    ours.history()
+        .append(&[("run", DAY, "{\"ours\":1}")])
+        .unwrap();
+    assert!(ours.history().push(&remote).unwrap().remote_has);
+    theirs
+        .history()
+        .append(&[("run", DAY, "{\"theirs\":1}")])
+        .unwrap();
+    assert_eq!(theirs.history().push(&remote).unwrap().pulled, 1);
+    assert_eq!(ours.history().pull(&remote).unwrap().pulled, 1);
+    assert_eq!(ids(&ours), ids(&theirs));
+    assert_eq!(ids(&ours).len(), 2);
+    let tip = ours.history().tip().unwrap();
+    assert_eq!(ours.history().pull(&remote).unwrap().pulled, 0);
+    assert_eq!(ours.history().tip().unwrap(), tip);
+}
+
+#[test]
+fn a_remote_that_is_not_there_is_named_without_its_password() {
+    let lab = Lab::new();
+    let repo = lab.repo();
+    let error = repo
+        .history()
+        .pull("/nowhere/at/all")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("/nowhere/at/all"), "{error}");
+    let error = repo
+        .history()
+        .pull("file://me:secret@host/none")
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("file://host/none"), "{error}");
+}
+
+#[test]
+fn sixteen_clones_push_at_once_and_lose_nothing() {
+    const WRITERS: usize = 16;
+    let (_dir, remote) = remote();
+    let labs: Vec<Lab> = (0..WRITERS).map(|_| Lab::new()).collect();
+    let retries: Vec<u32> = std::thread::scope(|scope| {
+        let writers = labs.iter().enumerate().map(|(writer, lab)| {
+            let (path, remote) = (lab.path().to_owned(), remote.clone());
+            scope.spawn(move || {
+                let repo = Repo::discover(&path).unwrap();
+                let mut retries = 0;
+                for n in 0..3 {
+                    let json = format!("{{\"writer\":{writer},\"n\":{n}}}");
+                    repo.history().append(&[("run", DAY, &json)]).unwrap();
+                    retries = retries.max(repo.history().push(&remote).unwrap().retries);
+                }
+                retries
+            })
+        });
+        let writers: Vec<_> = writers.collect();
+        writers
+            .into_iter()
+            .map(|writer| writer.join().unwrap())
+            .collect()
+    });
+    println!("most retries: {:?}", retries.iter().max());
+    let last = Lab::new();
+    let repo = last.repo();
+    repo.history().pull(&remote).unwrap();
+    assert_eq!(ids(&repo).len(), WRITERS * 3);
+    assert_eq!(last.git(&["fsck", "--strict", "--no-dangling"]), "");
+}
+
+/// Takes `samples` out of records that have them.
+fn without_samples(
+    _: &outpace_repo::Entry,
+    value: &serde_json::Value,
+) -> Option<serde_json::Value> {
+    let mut value = value.clone();
+    value.as_object_mut()?.remove("samples")?;
+    Some(value)
+}
+
+#[test]
+fn pruned_samples_go_everywhere_and_records_stay() {
+    let (_dir, remote) = remote();
+    let (one, two) = (Lab::new(), Lab::new());
+    let (ours, theirs) = (one.repo(), two.repo());
+    let samples = "1.5,".repeat(400);
+    let big = |n: usize| format!("{{\"n\":{n},\"samples\":[{}0]}}", samples);
+    let all: Vec<String> = (0..20).map(big).collect();
+    let records: Vec<(&str, &str, &str)> = all.iter().map(|json| ("run", DAY, &**json)).collect();
+    ours.history().append(&records).unwrap();
+    ours.history()
+        .append(&[("run", "2026-06-02", "{\"late\":1,\"samples\":[1]}")])
+        .unwrap();
+    ours.history().push(&remote).unwrap();
+    theirs.history().pull(&remote).unwrap();
+    theirs
+        .history()
+        .append(&[("run", DAY, "{\"theirs\":1}")])
+        .unwrap();
+    let before = ids(&ours);
+
+    let dry = ours
+        .history()
+        .prune("2026-06-01", &without_samples, true)
+        .unwrap();
+    assert_eq!((dry.records, ids(&ours)), (20, before.clone()));
+    let pruned = ours
+        .history()
+        .prune("2026-06-01", &without_samples, false)
+        .unwrap();
+    assert_eq!(pruned, dry);
+    assert!(pruned.after * 10 < pruned.before, "{pruned:?}");
+    assert_eq!(ids(&ours), before, "every record is still there by its id");
+    let id = before.iter().next().unwrap();
+    assert!(!ours.history().get(id).unwrap().contains("1.5,1.5"));
+    let late: Vec<String> = ours
+        .history()
+        .days(Some("run"))
+        .unwrap()
+        .iter()
+        .flat_map(|day| ours.history().read(day).unwrap())
+        .map(|(_, json)| json)
+        .filter(|json| json.contains("late"))
+        .collect();
+    assert!(late[0].contains("samples"), "it is younger");
+    assert_eq!(
+        one.git(&["rev-list", "--count", "refs/outpace/history"]),
+        "1",
+        "it begins anew"
+    );
+
+    // The others keep what they have added, and their samples go with the next pull.
+    ours.history().push(&remote).unwrap();
+    theirs.history().push(&remote).unwrap();
+    assert_eq!(ids(&theirs).len(), before.len() + 1);
+    ours.history().pull(&remote).unwrap();
+    assert_eq!(ids(&ours), ids(&theirs));
+    let text = theirs.history().get(id).unwrap();
+    assert!(!text.contains("1.5,1.5"), "{text}");
+    assert_eq!(
+        ours.history()
+            .prune("2026-06-01", &without_samples, false)
+            .unwrap()
+            .records,
+        0
+    );
+}

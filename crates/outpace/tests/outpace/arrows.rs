@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand};
 
 /// Who may depend on which of our own crates. An arrow that is not used is taken away.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("outpace-features", &[]),
     ("outpace-text", &[]),
     ("outpace-stats", &[]),

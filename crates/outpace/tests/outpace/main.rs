@@ -16,4 +16,5 @@ mod mutants;
 mod sample;
 mod surface;
 mod this_repository;
+mod tracking;
 mod workloads;

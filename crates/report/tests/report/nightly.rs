@@ -12,12 +12,22 @@ use crate::night::{self, commit, failure, night, series};
 
 /// The files of a night, by name.
 pub(crate) fn files(night: &Night) -> Vec<(String, String)> {
-    let dir = tempfile::tempdir().unwrap();
-    let paths = write_nightly(dir.path(), night).unwrap();
-    let name = |path: &Path| path.strip_prefix(dir.path()).unwrap().display().to_string();
+    let dir = tempfile::tempdir().expect("a folder can be made");
+    let paths = write_nightly(dir.path(), night).expect("the night can be drawn");
+    let name = |path: &Path| {
+        path.strip_prefix(dir.path())
+            .expect("paths are below the folder")
+            .display()
+            .to_string()
+    };
     paths
         .iter()
-        .map(|path| (name(path), fs::read_to_string(path).unwrap()))
+        .map(|path| {
+            (
+                name(path),
+                fs::read_to_string(path).expect("the file was written"),
+            )
+        })
         .collect()
 }
 
@@ -26,7 +36,10 @@ fn pages(night: &Night, workload: &str) -> (String, String) {
     let files = files(night);
     let is_page =
         |name: &str| name.starts_with(&format!("series/{workload}-")) && name.ends_with(".html");
-    let page = files.iter().find(|(name, _)| is_page(name)).unwrap();
+    let page = files
+        .iter()
+        .find(|(name, _)| is_page(name))
+        .expect("the series has a page");
     (files[0].1.clone(), page.1.clone())
 }
 
@@ -228,7 +241,7 @@ fn environments_anchors_and_untimed_commits_are_told() {
             &commit(9)[..9]
         ),
         format!("same artefact as {} , not timed", &commit(4)[..9]),
-        "shaded edge: another environment; light dashes: another anchor.".to_owned(),
+        "shaded edge: another environment; grey dashes: another anchor.".to_owned(),
         "hollow: has the artefact of another commit and was not timed".to_owned(),
     ] {
         assert!(text.contains(&expect), "{expect}: {text}");
@@ -413,5 +426,24 @@ fn file_names_are_safe_unique_and_the_same_every_night() {
     assert!(
         names.contains(&alone[1].0),
         "the name does not depend on the other series"
+    );
+}
+
+#[test]
+fn every_command_of_a_page_is_one_of_the_tracking_half() {
+    let pages = files(&night());
+    let texts = pages.iter().map(|(_, page)| words(page));
+    let all: Vec<String> = texts.chain([nightly_markdown(&night())]).collect();
+    let commands = all.iter().flat_map(|text| text.split("outpace ").skip(1));
+    let verbs: BTreeSet<&str> = commands
+        .filter_map(|rest| rest.split([' ', '`']).next())
+        .collect();
+    let known = ["bench", "bisect", "regressions"];
+    let others = ["Nightly,", "←", "·"];
+    let is_known = |verb: &&str| known.contains(verb) || others.contains(verb);
+    let unknown: Vec<_> = verbs.iter().filter(|verb| !is_known(verb)).collect();
+    assert!(
+        verbs.contains("regressions") && unknown.is_empty(),
+        "{unknown:?}"
     );
 }

@@ -19,7 +19,10 @@ fn long(commits: usize, workloads: usize) -> Night {
     ];
     let step = |i: usize| {
         (
-            (i * commits / 13, if i % 2 == 0 { -0.02 } else { 0.021 }),
+            (
+                i * commits / 13,
+                if i.is_multiple_of(2) { -0.02 } else { 0.021 },
+            ),
             standings[i % 4],
         )
     };
@@ -37,13 +40,17 @@ fn long(commits: usize, workloads: usize) -> Night {
 /// Seconds, size of the index, of the largest page and of all files, in bytes.
 fn figures(night: &Night, dir: &Path) -> (Duration, [u64; 3]) {
     let start = Instant::now();
-    let paths = write_nightly(dir, night).unwrap();
+    let paths = write_nightly(dir, night).expect("the night can be drawn");
     let time = start.elapsed();
-    let size = |path: &Path| fs::metadata(path).unwrap().len();
+    let size = |path: &Path| fs::metadata(path).expect("the file was written").len();
     let pages = paths
         .iter()
         .filter(|p| p.extension().is_some_and(|e| e == "html"));
-    let largest = pages.skip(1).map(|p| size(p)).max().unwrap();
+    let largest = pages
+        .skip(1)
+        .map(|p| size(p))
+        .max()
+        .expect("there are pages");
     let all = paths.iter().map(|p| size(p)).sum();
     (time, [size(&paths[0]), largest, all])
 }

@@ -202,6 +202,9 @@ export const checks = {
     for (const file of ["index.html", ...night.pages.map((page) => `series/${page}`)]) {
       await open(night, file, { viewport: PHONE, hasTouch: true, isMobile: true }, async (page) => {
         await assertFits(page, file);
+        const cut = await page.evaluate(() => [...document.querySelectorAll("#series td")]
+          .filter((cell) => cell.scrollWidth > cell.clientWidth).map((cell) => cell.textContent));
+        assert.deepEqual(cut, [], "no cell reaches into the next");
         if (file === "index.html") await shoot(night, page, "index-phone");
         if (file !== regression(night)) return;
         assert.match(await plot(page).getAttribute("class"), /narrow/);

@@ -2,8 +2,8 @@
 //!
 //! Every function here is a pure function of the records it gets, except [`write()`] and
 //! [`write_nightly()`], which put the results into a directory. There is no clock, no git and no
-//! network, and the pages load nothing. Titles, reasons, diffs and names are untrusted text: they are cleaned, cut to length
-//! and escaped on their way into every format.
+//! network, and the pages load nothing. Titles, reasons, diffs and names are untrusted text: they
+//! are cleaned, cut to length and escaped on their way into every format.
 
 mod campaign_summary;
 mod captions;

@@ -71,14 +71,23 @@ pub(super) fn signs(shown: &Shown<'_>, is_summed: bool) -> String {
         out.push("green line: it became faster");
     }
     if has(State::Accepted) {
-        out.push("dark dashes: an accepted step");
+        out.push("dashes with a name: an accepted step");
     }
     let pairs = || shown.series.points.windows(2);
     if pairs().any(|p| p[0].environment != p[1].environment) {
         out.push("shaded edge: another environment");
     }
-    if pairs().any(|p| p[0].anchor != p[1].anchor) {
-        out.push("light dashes: another anchor");
+    let has_anchors = pairs().any(|p| p[0].anchor != p[1].anchor);
+    let uncounted = [Standing::Small, Standing::NotProven];
+    let has_uncounted = shown
+        .findings
+        .iter()
+        .any(|f| uncounted.contains(&f.standing));
+    match (has_anchors, has_uncounted) {
+        (true, true) => out.push("grey dashes: another anchor, or a change that does not count"),
+        (true, false) => out.push("grey dashes: another anchor"),
+        (false, true) => out.push("grey dashes: a change that does not count"),
+        (false, false) => {}
     }
     format!("{}.", out.join("; "))
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use outpace_text::plain;
-use outpace_track::Finding;
+use outpace_track::{Finding, Standing};
 
 use super::captions;
 use super::glance::sentence;
@@ -51,13 +51,22 @@ fn row(shown: &Shown<'_>, finding: &Finding, links: Links<'_>) -> Markup {
             td { (badge(state, finding.standing.as_str())) }
             td.n { (tight(&format::gain(finding.change.exp_m1()))) }
             td.long { (place(shown, finding, links)) }
-            td.long { (tight(&captions::trial(finding).unwrap_or_else(|| "none yet".to_owned()))) }
+            td.long { (tight(&captions::trial(finding).unwrap_or_else(|| none(finding).to_owned()))) }
             td.long {
                 (sentence(&capital(&captions::standing(finding)))) ". "
                 @if is_settled { "Later changes have brought it back." }
                 (sentence(&captions::follows(shown, finding)))
             }
         }
+    }
+}
+
+/// In the place of a fresh trial: only slowdowns get one.
+fn none(finding: &Finding) -> &'static str {
+    if finding.standing == Standing::Found {
+        "none yet"
+    } else {
+        format::NONE
     }
 }
 

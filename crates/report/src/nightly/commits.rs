@@ -1,6 +1,7 @@
 //! The table of measured commits.
 
 use maud::{Markup, html};
+use outpace_record::Timestamp;
 use outpace_text::plain;
 
 use super::links::Links;
@@ -45,7 +46,7 @@ fn commit(shown: &Shown<'_>, i: usize, links: Links<'_>) -> Markup {
     let [low, high] = shown.bounds(i);
     let committed = point
         .committed
-        .map_or_else(|| format::NONE.to_owned(), |at| at.date());
+        .map_or_else(|| format::NONE.to_owned(), Timestamp::date);
     html! {
         tr {
             td { (links.commit(&point.commit)) }

@@ -39,8 +39,8 @@ pub(super) fn tiles(night: &Night, rows: &[Row<'_>]) -> Markup {
                 (tile(&count(regressions as f64), word(regressions, "open regression"), &settled))
             }
             (tile(&count(rows.len() as f64), "series", &classes(night)))
-            (tile(&count(commits as f64), "measured commits", &format!("{} of them of the last {DAYS} days", count(fresh.sum::<usize>() as f64))))
-            (tile(&count(night.failures.len() as f64), "failed", "commits that could not be measured"))
+            (tile(&count(commits as f64), "commits", &format!("measured, {} of the last {DAYS} days", count(fresh.sum::<usize>() as f64))))
+            (tile(&count(night.failures.len() as f64), "failed", "could not be measured"))
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use maud::{Markup, PreEscaped, html};
-use outpace_record::Failure;
+use outpace_record::{Failure, Timestamp};
 use outpace_text::plain;
 
 use super::glance;
@@ -118,7 +118,7 @@ fn series_row(night: &Night, row: &Row<'_>) -> Markup {
             td.n data-name="since first" { (difference(row.first)) }
             td.n data-name="commits" { (format::count(shown.len() as f64)) }
             td.state data-name="state" { (badge(row.state, row.word())) @if let Some(failure) = row.failure { (failed(failure)) } }
-            td.n data-name="measured" { (shown.measured().map_or_else(|| format::NONE.to_owned(), |at| at.date())) }
+            td.n data-name="measured" { (shown.measured().map_or_else(|| format::NONE.to_owned(), Timestamp::date)) }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use outpace_record::Timestamp;
 use outpace_track::Finding;
 
 use super::rows::{Difference, Row};
@@ -97,7 +98,7 @@ fn sentence(text: &str) -> String {
 fn series(row: &Row<'_>) -> String {
     let shown = &row.shown;
     let latest = shown.latest().map(|i| shown.throughput(i));
-    let measured = shown.measured().map(|at| at.date());
+    let measured = shown.measured().map(Timestamp::date);
     let none = || format::NONE.to_owned();
     let word = match row.state {
         State::Regression => format!("**{}**", row.word()),

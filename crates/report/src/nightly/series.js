@@ -75,7 +75,10 @@
 
     plot.addEventListener("pointermove", (event) => show(nearest(event)));
     plot.addEventListener("pointerdown", (event) => show(nearest(event)));
-    plot.addEventListener("pointerleave", () => { if (document.activeElement !== plot) hide(); });
+    // A finger that is lifted leaves too; what it showed stays until another place is touched.
+    plot.addEventListener("pointerleave", (event) => {
+      if (event.pointerType !== "touch" && document.activeElement !== plot) hide();
+    });
     plot.addEventListener("focus", () => { if (plot.matches(":focus-visible")) show(now < 0 ? at.length - 1 : now); });
     plot.addEventListener("blur", hide);
     plot.addEventListener("keydown", (event) => {

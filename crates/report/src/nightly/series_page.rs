@@ -39,8 +39,8 @@ pub(super) fn page(night: &Night, row: &Row<'_>) -> Result<String, ReportError> 
             }
             (changes::table(shown, links))
             (changes::marks(shown))
-            (commits::table(row, links))
             (index::failures(night, Some(series)))
+            (commits::table(row, links))
         }
     };
     Ok(whole_page(night, &title, SCRIPT, &body))
@@ -97,7 +97,10 @@ fn figure(row: &Row<'_>, links: Links<'_>, title: &str) -> Result<Markup, Report
         figure {
             (plot(&wide, "wide"))
             (plot(&narrow, "narrow"))
-            p #tip-help .hint hidden { "Point at the picture, or focus it and press ← and →; Enter opens the commit." }
+            p #tip-help .hint hidden {
+                "Point at the picture or touch it, or focus it and press ← and →."
+                @if links.base().is_some() { " Enter opens the commit." }
+            }
             figcaption {
                 @for text in &sentences { p.words { (glance::sentence(text)) } }
                 p.words.signs { (tight(&captions::signs(shown, wide.is_summed))) }

@@ -106,8 +106,8 @@ impl<'a> Shown<'a> {
         (x - y).abs() < NOISE * self.point(a).sd.hypot(self.point(b).sd)
     }
 
-    /// Slowdowns that count and are still there, oldest first: the changes since, this one included,
-    /// have not brought back half of what it cost.
+    /// Slowdowns that count and are still there, oldest first: the changes since, this one
+    /// included, have not brought back half of what it cost.
     pub(crate) fn open(&self) -> impl Iterator<Item = &'a Finding> {
         let slower = (0..self.findings.len()).filter(|&i| {
             let (change, standing) = (self.findings[i].change, self.findings[i].standing);

@@ -7,5 +7,6 @@ mod files;
 mod hostile;
 mod night;
 mod nightly;
+mod nightly_files;
 mod nightly_hostile;
 mod nightly_scale;

@@ -169,6 +169,58 @@ pub(crate) fn empty() -> Night {
     }
 }
 
+/// Another environment and another anchor on the way.
+fn moved(class: &str) -> SeriesOfNight {
+    let mut item = series(
+        ("gpt-nano", class),
+        140,
+        &[
+            ((40, -0.021), Standing::Accepted),
+            ((90, 0.008), Standing::Faster),
+        ],
+    );
+    for point in &mut item.series.points[60..] {
+        point.environment = "Linux 6.6".into();
+    }
+    for point in &mut item.series.points[110..] {
+        point.anchor = commit(60);
+    }
+    item.series.anchor = commit(60);
+    item
+}
+
+/// A slowdown somewhere between two commits; some have the artefact of another.
+fn between(class: &str) -> SeriesOfNight {
+    let mut item = series(
+        ("gpt-small", class),
+        120,
+        &[((100, -0.031), Standing::Found)],
+    );
+    item.findings[0].before = 96;
+    for i in [97, 98, 99, 30, 31, 50] {
+        item.series.points[i].same_as = Some(commit(i - 1));
+    }
+    item
+}
+
+/// A regression that was brought back, and no commit in three weeks.
+fn old(class: &str) -> SeriesOfNight {
+    let mut item = series(
+        ("rotary, alone", class),
+        90,
+        &[
+            ((20, -0.03), Standing::Regression),
+            ((50, 0.03), Standing::Faster),
+        ],
+    );
+    for point in &mut item.series.points {
+        let earlier = point.measured.unix_seconds() - 20 * DAY_S;
+        point.measured = Timestamp::from_unix_seconds(earlier);
+        point.committed = Some(point.measured);
+    }
+    item
+}
+
 /// Seven series: one of each state, one of ten thousand commits, one of a single commit.
 pub(crate) fn night() -> Night {
     let (epyc, xeon, h100) = (
@@ -176,35 +228,11 @@ pub(crate) fn night() -> Night {
         "xeon-8481c-x8-77aa01bc",
         "h100-x1-5e5e0011",
     );
-    let mut moved = series(
-        ("gpt-nano", xeon),
-        140,
-        &[
-            ((40, -0.021), Standing::Accepted),
-            ((90, 0.008), Standing::Faster),
-        ],
-    );
-    for point in &mut moved.series.points[60..] {
-        point.environment = "Linux 6.6".into();
-    }
-    for point in &mut moved.series.points[110..] {
-        point.anchor = commit(60);
-    }
-    moved.series.anchor = commit(60);
-    let mut between = series(
-        ("gpt-small", epyc),
-        120,
-        &[((100, -0.031), Standing::Found)],
-    );
-    between.findings[0].before = 96;
-    for i in [97, 98, 99, 30, 31, 50] {
-        between.series.points[i].same_as = Some(commit(i - 1));
-    }
     Night {
         title: "Nightly, main".into(),
         commit_base: Some("https://git.example/outpace-dev/outpace".into()),
         series: vec![
-            moved,
+            moved(xeon),
             series(
                 ("gpt-nano", h100),
                 10_000,
@@ -223,21 +251,14 @@ pub(crate) fn night() -> Night {
                     ((240, -0.022), Standing::Unconfirmed),
                 ],
             ),
-            between,
+            between(epyc),
             series(("gpt-small", xeon), 1, &[]),
             series(
                 ("gpt-small", h100),
                 45,
                 &[((30, -0.04), Standing::Unmeasurable)],
             ),
-            series(
-                ("rotary, alone", epyc),
-                90,
-                &[
-                    ((20, -0.03), Standing::Regression),
-                    ((50, 0.03), Standing::Faster),
-                ],
-            ),
+            old(epyc),
         ],
         campaigns: vec![CampaignLink {
             title: "gpt-nano, tuned for ten minutes".into(),

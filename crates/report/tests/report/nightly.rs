@@ -12,12 +12,22 @@ use crate::night::{self, commit, failure, night, series};
 
 /// The files of a night, by name.
 pub(crate) fn files(night: &Night) -> Vec<(String, String)> {
-    let dir = tempfile::tempdir().unwrap();
-    let paths = write_nightly(dir.path(), night).unwrap();
-    let name = |path: &Path| path.strip_prefix(dir.path()).unwrap().display().to_string();
+    let dir = tempfile::tempdir().expect("a folder can be made");
+    let paths = write_nightly(dir.path(), night).expect("the night can be drawn");
+    let name = |path: &Path| {
+        path.strip_prefix(dir.path())
+            .expect("paths are below the folder")
+            .display()
+            .to_string()
+    };
     paths
         .iter()
-        .map(|path| (name(path), fs::read_to_string(path).unwrap()))
+        .map(|path| {
+            (
+                name(path),
+                fs::read_to_string(path).expect("the file was written"),
+            )
+        })
         .collect()
 }
 
@@ -26,12 +36,15 @@ fn pages(night: &Night, workload: &str) -> (String, String) {
     let files = files(night);
     let is_page =
         |name: &str| name.starts_with(&format!("series/{workload}-")) && name.ends_with(".html");
-    let page = files.iter().find(|(name, _)| is_page(name)).unwrap();
+    let page = files
+        .iter()
+        .find(|(name, _)| is_page(name))
+        .expect("the series has a page");
     (files[0].1.clone(), page.1.clone())
 }
 
 /// The text between tags, with single spaces.
-fn words(page: &str) -> String {
+pub(crate) fn words(page: &str) -> String {
     let body = page.split_once("<body>").map_or(page, |(_, body)| body);
     let body = body.split("<script").enumerate().map(|(i, part)| match i {
         0 => part,
@@ -45,7 +58,7 @@ fn words(page: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn only(item: SeriesOfNight) -> Night {
+pub(crate) fn only(item: SeriesOfNight) -> Night {
     Night {
         series: vec![item],
         ..night::empty()
@@ -228,7 +241,7 @@ fn environments_anchors_and_untimed_commits_are_told() {
             &commit(9)[..9]
         ),
         format!("same artefact as {} , not timed", &commit(4)[..9]),
-        "shaded edge: another environment; light dashes: another anchor.".to_owned(),
+        "shaded edge: another environment; grey dashes: another anchor.".to_owned(),
         "hollow: has the artefact of another commit and was not timed".to_owned(),
     ] {
         assert!(text.contains(&expect), "{expect}: {text}");
@@ -329,89 +342,20 @@ fn readings_without_an_anchor_compare_with_the_first() {
 }
 
 #[test]
-fn long_histories_are_drawn_as_columns_and_listed_in_a_file() {
-    let night = only(series(("w", "m"), 2000, &[]));
-    let files = files(&night);
-    let page = &files[1].1;
-    let json = page
-        .split_once("type=\"application/json\">")
-        .unwrap()
-        .1
-        .split_once("</script>")
-        .unwrap()
-        .0;
-    let json: serde_json::Value = serde_json::from_str(json).unwrap();
-    assert_eq!(json["wide"]["at"].as_array().unwrap().len(), 400);
-    assert_eq!(json["narrow"]["texts"].as_array().unwrap().len(), 140);
-    assert_eq!(json["wide"]["texts"][0][1], "5 commits");
-    assert!(words(page).contains("The latest 300 of 2,000 commits."));
-    assert_eq!(page.matches("<tr>").count(), 301);
-    assert_eq!(files[2].1.lines().count(), 2001);
-    assert!(page.len() < 400_000, "{}", page.len());
-}
-
-#[test]
-fn equal_input_gives_equal_bytes_and_other_files_stay() {
-    assert_eq!(files(&night()), files(&night()));
-    let mut turned = night();
-    turned.series.reverse();
-    assert_eq!(
-        files(&night()),
-        files(&turned),
-        "the order of the series does not matter"
-    );
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("notes.txt"), "mine").unwrap();
-    write_nightly(dir.path(), &night()).unwrap();
-    let paths = write_nightly(dir.path(), &night()).unwrap();
-    assert!(paths[0].ends_with("index.html"));
-    assert_eq!(
-        fs::read_to_string(dir.path().join("notes.txt")).unwrap(),
-        "mine"
-    );
-    let in_series = fs::read_dir(dir.path().join("series")).unwrap().count();
-    assert_eq!(in_series, 2 * night().series.len(), "no draft is left");
-    let blocked = dir.path().join("notes.txt");
-    let error = write_nightly(&blocked, &night()).unwrap_err().to_string();
-    assert!(error.contains("notes.txt"), "{error}");
-}
-
-#[test]
-fn file_names_are_safe_unique_and_the_same_every_night() {
-    let names = [
-        "a",
-        "A",
-        "a/b",
-        "a b",
-        "../../etc/passwd",
-        "",
-        "…",
-        "con",
-        ".hidden",
-        &"x".repeat(5000),
-    ];
-    let both = names
-        .iter()
-        .flat_map(|w| [series((w, "m"), 2, &[]), series((w, "M"), 2, &[])]);
-    let mut night = Night {
-        series: both.collect(),
-        ..night::empty()
-    };
-    night.series.push(night.series[0].clone());
-    let names: Vec<String> = files(&night).into_iter().map(|(name, _)| name).collect();
-    let folded: BTreeSet<String> = names.iter().map(|name| name.to_lowercase()).collect();
-    assert_eq!(folded.len(), 1 + 2 * night.series.len());
-    for name in names.iter().skip(1) {
-        let name = name.strip_prefix("series/").unwrap();
-        let is_safe = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        assert!(
-            name.chars().all(is_safe) && !name.starts_with('.') && name.len() < 120,
-            "{name}"
-        );
-    }
-    let alone = files(&only(night.series[2].clone()));
+fn every_command_of_a_page_is_one_of_the_tracking_half() {
+    let pages = files(&night());
+    let texts = pages.iter().map(|(_, page)| words(page));
+    let all: Vec<String> = texts.chain([nightly_markdown(&night())]).collect();
+    let commands = all.iter().flat_map(|text| text.split("outpace ").skip(1));
+    let verbs: BTreeSet<&str> = commands
+        .filter_map(|rest| rest.split([' ', '`']).next())
+        .collect();
+    let known = ["bench", "bisect", "regressions"];
+    let others = ["Nightly,", "←", "·"];
+    let is_known = |verb: &&str| known.contains(verb) || others.contains(verb);
+    let unknown: Vec<_> = verbs.iter().filter(|verb| !is_known(verb)).collect();
     assert!(
-        names.contains(&alone[1].0),
-        "the name does not depend on the other series"
+        verbs.contains("regressions") && unknown.is_empty(),
+        "{unknown:?}"
     );
 }

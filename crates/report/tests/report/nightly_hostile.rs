@@ -35,7 +35,7 @@ fn hostile() -> Night {
             (point.environment, point.same_as) = (text.clone(), (i % 3 == 0).then_some(text));
         }
         for finding in &mut item.findings {
-            let proof = finding.proof.as_mut().unwrap();
+            let proof = finding.proof.as_mut().expect("both standings have a trial");
             (proof.reason, proof.summary, proof.before) =
                 ((*text).into(), (*text).into(), (*text).into());
         }
@@ -75,11 +75,11 @@ fn hostile() -> Night {
 /// A page without its scripts, and the scripts.
 fn parts(page: &str) -> (String, Vec<String>) {
     let mut parts = page.split("<script");
-    let mut rest = parts.next().unwrap().to_owned();
+    let mut rest = parts.next().expect("a split has a first part").to_owned();
     let mut scripts = Vec::new();
     for part in parts {
-        let (script, after) = part.split_once("</script>").unwrap();
-        scripts.push(script.split_once('>').unwrap().1.to_owned());
+        let (script, after) = part.split_once("</script>").expect("scripts end");
+        scripts.push(script.split_once('>').expect("its tag ends").1.to_owned());
         rest.push_str(after);
     }
     (rest, scripts)
@@ -165,7 +165,7 @@ fn cells(table: &str) -> Vec<Vec<String>> {
             match c {
                 '"' => is_quoted = !is_quoted,
                 ',' if !is_quoted => cells.push(String::new()),
-                c => cells.last_mut().unwrap().push(c),
+                c => cells.last_mut().expect("there is a first cell").push(c),
             }
         }
         assert!(!is_quoted, "{line}");

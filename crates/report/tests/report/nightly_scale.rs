@@ -19,7 +19,10 @@ fn long(commits: usize, workloads: usize) -> Night {
     ];
     let step = |i: usize| {
         (
-            (i * commits / 13, if i % 2 == 0 { -0.02 } else { 0.021 }),
+            (
+                i * commits / 13,
+                if i.is_multiple_of(2) { -0.02 } else { 0.021 },
+            ),
             standings[i % 4],
         )
     };
@@ -37,15 +40,35 @@ fn long(commits: usize, workloads: usize) -> Night {
 /// Seconds, size of the index, of the largest page and of all files, in bytes.
 fn figures(night: &Night, dir: &Path) -> (Duration, [u64; 3]) {
     let start = Instant::now();
-    let paths = write_nightly(dir, night).unwrap();
+    let paths = write_nightly(dir, night).expect("the night can be drawn");
     let time = start.elapsed();
-    let size = |path: &Path| fs::metadata(path).unwrap().len();
+    let size = |path: &Path| fs::metadata(path).expect("the file was written").len();
     let pages = paths
         .iter()
         .filter(|p| p.extension().is_some_and(|e| e == "html"));
-    let largest = pages.skip(1).map(|p| size(p)).max().unwrap();
+    let largest = pages
+        .skip(1)
+        .map(|p| size(p))
+        .max()
+        .expect("there are pages");
     let all = paths.iter().map(|p| size(p)).sum();
     (time, [size(&paths[0]), largest, all])
+}
+
+/// Writes a night of twenty workloads and prints what that took.
+fn print(commits: usize) -> (Duration, [u64; 3]) {
+    let night = long(commits, 20);
+    let before = peak_mib();
+    let dir = tempfile::tempdir().expect("a folder can be made");
+    let (time, sizes) = figures(&night, dir.path());
+    let [index, page, all] = sizes.map(|bytes| bytes >> 10);
+    println!(
+        "{commits} commits of 20 workloads: {:.2} s, index {index} KiB, largest page {page} KiB, all files {all} KiB, \
+         peak {:?} MiB ({before:?} before writing)",
+        time.as_secs_f64(),
+        peak_mib()
+    );
+    (time, sizes)
 }
 
 /// Most memory that this process has had, in MiB.
@@ -69,17 +92,11 @@ fn a_thousand_commits_of_three_workloads_stay_small() {
 #[test]
 #[ignore = "measures time and memory of the whole process"]
 fn ten_thousand_commits_of_twenty_workloads() {
-    let night = long(10_000, 20);
-    let before = peak_mib();
-    let dir = tempfile::tempdir().unwrap();
-    let (time, [index, page, all]) = figures(&night, dir.path());
+    let thousand = print(1000);
+    let (time, [index, page, _]) = print(10_000);
     println!(
-        "{:.2} s, index {} KiB, largest page {} KiB, all files {} MiB, peak {:?} MiB ({before:?} before)",
-        time.as_secs_f64(),
-        index >> 10,
-        page >> 10,
-        all >> 20,
-        peak_mib()
+        "ten times the commits take {:.1} times the time",
+        time.as_secs_f64() / thousand.0.as_secs_f64()
     );
     assert!(time < Duration::from_secs(3), "{time:?}");
     assert!(index < 400_000 && page < 400_000, "{index} {page}");

@@ -44,6 +44,8 @@ pub enum Standing {
     Unconfirmed,
     /// Proven and confirmed: the alarm.
     Regression,
+    /// Later changes brought back at least half of it.
+    Mended,
     /// Somebody accepted it.
     Accepted,
 }
@@ -59,6 +61,7 @@ impl Standing {
             Self::Unmeasurable => "not measurable",
             Self::Unconfirmed => "unconfirmed",
             Self::Regression => "regression",
+            Self::Mended => "mended",
             Self::Accepted => "accepted",
         }
     }
@@ -96,7 +99,21 @@ pub fn findings(
             proof,
         }
     });
-    pairs.collect()
+    let mut found: Vec<Finding> = pairs.collect();
+    mend(&mut found);
+    found
+}
+
+/// A slowdown is over when the series is nearer to its old level again.
+fn mend(found: &mut [Finding]) {
+    for index in 0..found.len() {
+        let change = found[index].change;
+        let since: f64 = found[index..].iter().map(|finding| finding.change).sum();
+        let standing = &mut found[index].standing;
+        if change < 0.0 && since >= change / 2.0 && *standing != Standing::Accepted {
+            *standing = Standing::Mended;
+        }
+    }
 }
 
 fn standing(change: f64, min_change: f64, proof: Option<&Change>, confirmed: bool) -> Standing {

@@ -154,6 +154,7 @@ pub(super) fn standing(finding: &Finding) -> String {
             "a fresh trial proved it, and two later commits have to show it before it is an alarm"
         }
         Standing::Regression => "a fresh trial proved it, and later commits confirm it",
+        Standing::Mended => "later commits brought back at least half of it",
         Standing::Accepted => "somebody accepted it",
     };
     let reason = finding

@@ -106,13 +106,11 @@ impl<'a> Shown<'a> {
         (x - y).abs() < NOISE * self.point(a).sd.hypot(self.point(b).sd)
     }
 
-    /// Slowdowns that count and are still there, oldest first: the changes since, this one
-    /// included, have not brought back half of what it cost.
+    /// Slowdowns that count and are still there, oldest first.
     pub(crate) fn open(&self) -> impl Iterator<Item = &'a Finding> {
         let slower = (0..self.findings.len()).filter(|&i| {
             let (change, standing) = (self.findings[i].change, self.findings[i].standing);
-            let since: f64 = self.findings[i..].iter().map(|f| f.change).sum();
-            State::of(standing) != State::Steady && change < 0.0 && since < change / 2.0
+            State::of(standing) != State::Steady && change < 0.0
         });
         slower
             .map(|i| self.findings[i])
@@ -170,7 +168,9 @@ impl State {
             Standing::Regression => Self::Regression,
             Standing::Found | Standing::Unconfirmed | Standing::Unmeasurable => Self::Pending,
             Standing::Accepted => Self::Accepted,
-            Standing::Faster | Standing::Small | Standing::NotProven => Self::Steady,
+            Standing::Faster | Standing::Small | Standing::NotProven | Standing::Mended => {
+                Self::Steady
+            }
         }
     }
 

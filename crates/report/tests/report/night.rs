@@ -209,7 +209,7 @@ fn old(class: &str) -> SeriesOfNight {
         ("rotary, alone", class),
         90,
         &[
-            ((20, -0.03), Standing::Regression),
+            ((20, -0.03), Standing::Mended),
             ((50, 0.03), Standing::Faster),
         ],
     );

@@ -170,7 +170,7 @@ fn regressions_come_first_then_what_is_not_settled() {
 #[test]
 fn a_slowdown_that_was_brought_back_is_not_open() {
     let steps = [
-        ((20, -0.05), Standing::Regression),
+        ((20, -0.05), Standing::Mended),
         ((40, 0.03), Standing::Faster),
     ];
     let (index, page) = pages(&only(series(("w", "m"), 60, &steps)), "w");

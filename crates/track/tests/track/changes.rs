@@ -79,6 +79,30 @@ fn a_record_counts_near_its_commit_in_its_direction_and_series() {
 }
 
 #[test]
+fn a_slowdown_that_is_mended_is_no_alarm() {
+    let mut points = stepped(40, 20, -0.05, 7);
+    for point in &mut points[30..] {
+        point.value += 0.04;
+    }
+    let proven = [change(20, ChangeState::Proven)];
+    let standings = |points: &[outpace_track::Point]| -> Vec<Standing> {
+        let series = series_of(points.to_vec(), None);
+        let found = findings(&series[0], MIN_CHANGE, &proven, &[]);
+        found.iter().map(|finding| finding.standing).collect()
+    };
+    assert_eq!(standings(&points), [Standing::Mended, Standing::Faster]);
+    for point in &mut points[30..] {
+        point.value -= 0.025;
+    }
+    let less = standings(&points);
+    assert_eq!(
+        less[0],
+        Standing::Regression,
+        "less than half came back: {less:?}"
+    );
+}
+
+#[test]
 fn the_latest_word_on_a_commit_counts() {
     let is = |words: &[Blessing]| standing(40, -0.05, &[change(20, ChangeState::Proven)], words);
     assert_eq!(is(&[blessing(20, true)]), Standing::Accepted);

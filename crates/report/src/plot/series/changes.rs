@@ -129,7 +129,7 @@ fn urgency(standing: Standing) -> u8 {
         Standing::Regression => 0,
         Standing::Unconfirmed | Standing::Found | Standing::Unmeasurable => 1,
         Standing::Faster => 2,
-        Standing::Accepted => 3,
+        Standing::Accepted | Standing::Mended => 3,
         Standing::Small | Standing::NotProven => UNNAMED,
     }
 }
@@ -139,7 +139,7 @@ fn ink(standing: Standing) -> Ink {
         Standing::Regression => Ink::Bad,
         Standing::Unconfirmed | Standing::Found | Standing::Unmeasurable => Ink::Need,
         Standing::Faster => Ink::Good,
-        Standing::Accepted => Ink::Muted,
+        Standing::Accepted | Standing::Mended => Ink::Muted,
         Standing::Small | Standing::NotProven => Ink::Axis,
     }
 }
@@ -147,6 +147,6 @@ fn ink(standing: Standing) -> Ink {
 fn is_dashed(standing: Standing) -> bool {
     matches!(
         standing,
-        Standing::Accepted | Standing::Small | Standing::NotProven
+        Standing::Accepted | Standing::Mended | Standing::Small | Standing::NotProven
     )
 }

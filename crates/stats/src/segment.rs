@@ -12,9 +12,9 @@
 //! single wild one is never worth a level of its own, and three are at the least. `s_i` is the
 //! largest of the reading's own standard error, of the spread between neighbours (the median
 //! absolute difference over all of them, which few changes do not move), and of the median size of
-//! the residuals of a first segmentation. `f = (1 + rho) / (1 -
-//! rho)` is how many readings of autocorrelation `rho` say as much as one independent reading: noise
-//! that wanders makes a cut dearer. Minimised by dynamic programming over a grid of levels, in time
+//! the residuals of a first segmentation. `f = (1 + rho) / (1 - rho)` is how many readings of
+//! autocorrelation `rho` say as much as one independent reading: noise that wanders makes a cut
+//! dearer. Minimised by dynamic programming over a grid of levels, in time
 //! of readings times levels.
 
 use crate::{NORMAL_PER_MAD, median};

@@ -39,13 +39,7 @@ pub(super) fn table(shown: &Shown<'_>, links: Links<'_>) -> Markup {
 }
 
 fn row(shown: &Shown<'_>, finding: &Finding, links: Links<'_>) -> Markup {
-    let counts = State::of(finding.standing) != State::Steady;
-    let is_settled = counts && !shown.is_open(finding);
-    let state = if is_settled {
-        State::Steady
-    } else {
-        State::of(finding.standing)
-    };
+    let state = State::of(finding.standing);
     html! {
         tr {
             td { (badge(state, finding.standing.as_str())) }
@@ -54,7 +48,6 @@ fn row(shown: &Shown<'_>, finding: &Finding, links: Links<'_>) -> Markup {
             td.long { (tight(&captions::trial(finding).unwrap_or_else(|| none(finding).to_owned()))) }
             td.long {
                 (sentence(&capital(&captions::standing(finding)))) ". "
-                @if is_settled { "Later changes have brought it back." }
                 (sentence(&captions::follows(shown, finding)))
             }
         }

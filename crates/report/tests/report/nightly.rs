@@ -175,7 +175,7 @@ fn a_slowdown_that_was_brought_back_is_not_open() {
     ];
     let (index, page) = pages(&only(series(("w", "m"), 60, &steps)), "w");
     assert!(index.contains("data-state=\"steady\"") && !index.contains("Open slowdowns"));
-    assert!(words(&page).contains("Later changes have brought it back."));
+    assert!(words(&page).contains("Later commits brought back at least half of it."));
     let steps = [
         ((20, -0.05), Standing::Regression),
         ((40, 0.02), Standing::Faster),

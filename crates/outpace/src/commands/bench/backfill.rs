@@ -5,25 +5,19 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
 use anyhow::Result;
-use outpace_gate::{Beside as Asked, Harness, Pairing, Unmeasured};
-use outpace_record::{
-    Beside, Block, Document, Event, Failure, Observer as _, Run, Stage, Timestamp,
-};
+use outpace_gate::{Beside, Harness, Unmeasured};
+use outpace_record::{Block, Document, Event, Failure, Observer as _, Run, Stage, Timestamp};
 use outpace_repo::{Commit, Repo};
-use outpace_stats::{block_log_ratio, lower_bound, median, standard_deviation, upper_bound};
 use outpace_text::{plain, short};
 use outpace_track::{Point, Selection, Series, series_of};
-use outpace_trial::SideBySide;
 
 use super::anchor::Anchor;
+use super::run;
+use super::tally::Tally;
 use crate::exit::environment;
 use crate::setup::{VERSION, now};
 use crate::tracking;
 use crate::ui::Terminal;
-
-/// The standard error of a median over that of a mean, for samples of a normal distribution:
-/// sqrt(pi / 2).
-const MEDIAN_ERROR: f64 = 1.2533;
 
 /// How each commit is measured.
 #[derive(Debug, Clone, Copy)]
@@ -43,16 +37,6 @@ struct Track {
     anchor: Option<Anchor>,
     /// Commits that are to be measured.
     open: HashSet<String>,
-}
-
-/// What came out of a range.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Tally {
-    pub(super) measured: usize,
-    pub(super) copied: usize,
-    pub(super) failed: usize,
-    pub(super) done_before: usize,
-    pub(super) failed_before: usize,
 }
 
 /// A backfill at work.
@@ -234,7 +218,6 @@ impl<'a> Backfill<'a> {
     }
 
     /// The inner error is the commit's.
-    #[expect(clippy::type_complexity, reason = "one use")]
     fn measure(
         &mut self,
         index: usize,
@@ -247,7 +230,7 @@ impl<'a> Backfill<'a> {
             let (started, seed) = (now(), self.blocks.seed.unwrap_or_else(fresh_seed));
             let (workload, known) = (self.tracks[index].workload.clone(), self.known(index));
             let wanted = self.blocks.n;
-            let mut asked = Asked {
+            let mut asked = Beside {
                 workload: &workload,
                 anchor: &anchor.commit,
                 revision: commit,
@@ -257,12 +240,13 @@ impl<'a> Backfill<'a> {
             };
             match self.harness.measure_beside(&mut asked, ui) {
                 Ok(pairing) => {
+                    let (empty, alpha) = (run::empty(&workload, &self.harness), self.blocks.alpha);
                     let run = match &pairing.measured {
-                        Some(measured) => self.timed(&workload, &anchor, measured),
-                        None => self.copied(index, &known[&pairing.artefacts[1]]),
+                        Some(measured) => run::timed(empty, &anchor, measured, alpha),
+                        None => run::copied(empty, &anchor, &known[&pairing.artefacts[1]], alpha),
                     };
                     self.tracks[index].anchor.get_or_insert(anchor);
-                    return Ok(Ok(self.described(run, commit, pairing, seed, started)));
+                    return Ok(Ok(run::named(run, commit, pairing, seed, started)));
                 }
                 Err(Unmeasured::Revision { stage, reason }) => return Ok(Err((stage, reason))),
                 Err(Unmeasured::Anchor { stage, reason }) => {
@@ -319,145 +303,6 @@ impl<'a> Backfill<'a> {
             .collect()
     }
 
-    /// What was measured, without what names it.
-    fn timed(&self, workload: &str, anchor: &Anchor, measured: &SideBySide) -> Run {
-        let x = measured
-            .blocks
-            .iter()
-            .filter_map(|b| block_log_ratio(&b.pairs).ok());
-        let x: Vec<f64> = x.collect();
-        let [anchor_s, step_s] = measured.step_s();
-        let alpha = self.blocks.alpha;
-        let tokens = measured.tokens_per_s;
-        let of_side = |of: fn(&Block) -> Option<[f64; 2]>| {
-            measured
-                .blocks
-                .iter()
-                .filter_map(of)
-                .map(|[_, own]| own)
-                .collect::<Vec<f64>>()
-        };
-        let beside = Beside {
-            anchor: anchor.commit.id.clone(),
-            bridge: anchor.bridge.clone(),
-            speedup: median(&x).exp_m1(),
-            at_least: lower_bound(&x, alpha).map(f64::exp_m1),
-            at_most: upper_bound(&x, alpha).map(f64::exp_m1),
-            alpha,
-            sd: match x.len() {
-                0 | 1 => 0.0,
-                n => MEDIAN_ERROR * standard_deviation(&x) / (n as f64).sqrt(),
-            },
-            anchor_step_time_s: anchor_s,
-            anchor_tokens_per_s: tokens.map(|tokens| tokens.base),
-            anchor_artefact: String::new(),
-            same_as: None,
-            n_blocks: measured.blocks.len(),
-            blocks: measured.blocks.clone(),
-        };
-        let ready = of_side(|block| block.ready_s);
-        Run {
-            beside: Some(beside),
-            steps_per_turn: measured.plan.steps_per_turn,
-            step_time_s: step_s,
-            tokens_per_s: tokens.map(|tokens| tokens.candidate),
-            process_sd: process_sd(&measured.blocks),
-            ready_s: if ready.is_empty() {
-                0.0
-            } else {
-                median(&ready)
-            },
-            peak_mib: of_side(|block| block.peak_mib)
-                .into_iter()
-                .fold(0.0, f64::max),
-            ..self.empty(workload)
-        }
-    }
-
-    /// The same artefact as that of a point: its figures, no samples.
-    fn copied(&self, index: usize, of: &Point) -> Run {
-        let track = &self.tracks[index];
-        let first = &of.series;
-        let bridge = outpace_record::Bridge {
-            first: first.clone(),
-            log_ratio: of.value,
-            sd: of.sd,
-        };
-        let [low, high] = of.bounds;
-        let gain = |bound: Option<f64>| bound.map(|bound| (bound - of.value).exp_m1());
-        let beside = Beside {
-            anchor: of.commit.clone(),
-            bridge: Some(bridge),
-            at_least: gain(low),
-            at_most: gain(high),
-            alpha: self.blocks.alpha,
-            anchor_step_time_s: of.step_time_s,
-            anchor_tokens_per_s: of.tokens_per_s,
-            anchor_artefact: of.artefact.clone(),
-            same_as: Some(of.commit.clone()),
-            ..Beside::default()
-        };
-        Run {
-            beside: Some(beside),
-            step_time_s: of.step_time_s,
-            tokens_per_s: of.tokens_per_s,
-            ..self.empty(&track.workload)
-        }
-    }
-
-    fn described(
-        &self,
-        run: Run,
-        commit: &Commit,
-        pairing: Pairing,
-        seed: u64,
-        started: Timestamp,
-    ) -> Run {
-        let [anchor, artefact] = pairing.artefacts;
-        let beside = run.beside.map(|beside| Beside {
-            anchor_artefact: anchor,
-            ..beside
-        });
-        Run {
-            commit: commit.id.clone(),
-            summary: plain(&commit.summary, 120),
-            committed: Some(Timestamp::from_unix_seconds(commit.time_unix)),
-            beside,
-            artefact,
-            seed,
-            started,
-            finished: now(),
-            ..run
-        }
-    }
-
-    fn empty(&self, workload: &str) -> Run {
-        Run {
-            schema: Run::SCHEMA.into(),
-            workload: workload.to_owned(),
-            commit: String::new(),
-            summary: String::new(),
-            committed: None,
-            beside: None,
-            turns_s: Vec::new(),
-            steps_per_turn: 0,
-            step_time_s: 0.0,
-            tokens_per_s: None,
-            process_sd: 0.0,
-            ready_s: 0.0,
-            peak_mib: 0.0,
-            loss: None,
-            artefact: String::new(),
-            machine_class: self.harness.machine.class(),
-            machine: self.harness.machine.clone(),
-            sandbox_tier: self.harness.sandbox_tier,
-            seed: 0,
-            outpace_version: VERSION.into(),
-            started: now(),
-            finished: now(),
-        }
-    }
-
     fn failure(&self, workload: &str, commit: &Commit, stage: Stage, reason: &str) -> Failure {
         Failure {
             schema: Failure::SCHEMA.into(),
@@ -477,19 +322,6 @@ impl<'a> Backfill<'a> {
 fn fresh_seed() -> u64 {
     // Below 2^53, so that every JSON reader keeps it exactly.
     rand::random::<u64>() >> 11
-}
-
-/// The standard deviation of the logarithms of the revision's medians, process by process.
-fn process_sd(blocks: &[Block]) -> f64 {
-    let of_block = |block: &Block| {
-        let times: Vec<f64> = block.pairs.iter().map(|pair| pair[1]).collect();
-        median(&times).ln()
-    };
-    let logs: Vec<f64> = blocks.iter().map(of_block).collect();
-    match logs.len() {
-        0 | 1 => 0.0,
-        _ => standard_deviation(&logs),
-    }
 }
 
 /// Which series goes on, or that a new one begins and why.

@@ -3,7 +3,9 @@
 
 mod anchor;
 mod backfill;
+mod run;
 mod show;
+mod tally;
 
 use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
@@ -100,7 +102,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         &mut ui,
     )?;
     ui.clear();
-    show::end(&backfill, is_range(args), &mut ui);
+    show::end(backfill.tally, is_range(args), &mut ui);
     Ok(OK)
 }
 

@@ -6,7 +6,7 @@ use outpace_repo::Repo;
 use outpace_report::format::{count, gain};
 use outpace_text::{counted, plain, short};
 
-use super::backfill::Backfill;
+use super::tally::Tally;
 use crate::ui::Terminal;
 
 /// One line a run; for a single revision the baseline too.
@@ -17,7 +17,8 @@ pub(super) fn run(repo: &Repo, run: &Run, range: bool, ui: &mut Terminal) -> Res
     } else {
         String::new()
     };
-    ui.result(&format!("{name:<10} {id}  {}   {what}", ratio(run)).trim_end());
+    let line = format!("{name:<10} {id}  {}   {what}", ratio(run));
+    ui.result(line.trim_end());
     if !range {
         baseline(repo, run, ui)?;
     }
@@ -65,8 +66,7 @@ fn baseline(repo: &Repo, run: &Run, ui: &mut Terminal) -> Result<()> {
 }
 
 /// What became of the range.
-pub(super) fn end(backfill: &Backfill<'_>, range: bool, ui: &mut Terminal) {
-    let tally = backfill.tally;
+pub(super) fn end(tally: Tally, range: bool, ui: &mut Terminal) {
     let mut parts = vec![format!("{} measured", tally.measured)];
     for (n, what) in [
         (tally.copied, "with an artefact that was"),

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use outpace_gate::{GateError, GateOutcome, Harness, Judge, Landing, Next, land};
+use outpace_gate::{GateError, GateOutcome, Harness, Judge, Landing, Next, land, machine_of};
 use outpace_record::{Event, GateRequest, Kind, Observer, Verdict};
 use outpace_repo::Repo;
 use outpace_text::short;
@@ -50,6 +50,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let _lock = lock(&repo, &context, &mut ui)?;
     let asked = ask(&repo, input, source, into.as_deref())?;
     introduce(&asked, &mut ui);
+    warn_of_other_classes(&repo, &asked, &mut ui);
     let request = asked.request;
     let mut harness = Harness::new(&repo, &asked.config, &context, VERSION);
     let judged = match asked.fault {
@@ -75,6 +76,24 @@ fn introduce(asked: &Asked, ui: &mut Terminal) {
         "candidate",
         &format!("{}   {}", asked.request.title, asked.size),
     );
+}
+
+/// Baselines of other machine classes say nothing of this one.
+fn warn_of_other_classes(repo: &Repo, asked: &Asked, ui: &mut Terminal) {
+    let class = machine_of(&asked.config).class();
+    // One that cannot be read is named by the judge.
+    let all = report_data::baselines(repo, &asked.base.tree).unwrap_or_default();
+    for name in &asked.request.workloads {
+        let of_workload = all.iter().filter(|baseline| baseline.workload == *name);
+        let classes: Vec<&str> = of_workload.map(|b| &*b.machine_class).collect();
+        if !classes.is_empty() && !classes.contains(&&*class) {
+            let others = classes.join(", ");
+            ui.say(
+                "baseline",
+                &format!("{name}: none for {class} (the repository has {others}): the loss budget starts anew"),
+            );
+        }
+    }
 }
 
 /// Shows what was measured, even where it could not be kept, and gives the exit code.

@@ -1,9 +1,9 @@
 //! The index: the points of all runs, so that a question about years does not read every record. It
 //! is a cache in the git directory and can be deleted at any time.
 
-use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -27,25 +27,21 @@ pub(crate) fn points(repo: &Repo) -> Result<Vec<Point>> {
     let path = repo.state_dir().join(FILE);
     let mut known = read(&path);
     let mut fresh = Vec::new();
-    let mut points = Vec::new();
+    let mut points = Vec::with_capacity(known.len());
     let history = repo.history();
     for kind in ["run", "imported"] {
         for day in history.days(Some(kind))? {
-            let mut missing = false;
+            let mut missing = HashSet::new();
             for entry in history.entries(&day)? {
                 match known.remove(&entry.id) {
                     Some(point) => points.extend(point),
-                    None => missing = true,
+                    None => drop(missing.insert(entry.id)),
                 }
             }
-            if !missing {
+            if missing.is_empty() {
                 continue;
             }
-            let have: std::collections::HashSet<String> = points
-                .iter()
-                .map(|point: &Point| point.id.clone())
-                .collect();
-            for (entry, json) in history.read_some(&day, &|id| !have.contains(id))? {
+            for (entry, json) in history.read_some(&day, &|id| missing.contains(id))? {
                 let point = point_of(kind, &json, &entry.id);
                 points.extend(point.clone());
                 fresh.push(Line {
@@ -70,10 +66,13 @@ fn point_of(kind: &str, json: &str, id: &str) -> Option<Point> {
 
 /// A line that was torn by a kill is left out, and its record read again.
 fn read(path: &Path) -> HashMap<String, Option<Point>> {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let lines = text
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    let Ok(file) = File::open(path) else {
+        return HashMap::new();
+    };
+    // Line by line: the whole text would take as much memory again as what is read from it.
+    let lines = BufReader::with_capacity(1 << 20, file).split(b'\n');
+    let lines = lines.map_while(io::Result::ok);
+    let lines = lines.filter_map(|line| serde_json::from_slice::<Line>(&line).ok());
     lines.map(|line| (line.id, line.point)).collect()
 }
 

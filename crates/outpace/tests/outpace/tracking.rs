@@ -255,6 +255,46 @@ fn a_team_shares_its_history() {
         .says(&["nowhere"]);
 }
 
+/// Figures of another tool, a line each.
+fn figures(n: usize) -> String {
+    let line = |n: usize| {
+        serde_json::json!({
+            "schema": "outpace.imported/1", "tool": "t", "series": format!("s{n}"), "value": 1.0,
+            "unit": "s", "smaller_is_better": true, "finished": "2026-03-01T00:00:00Z",
+        })
+    };
+    let lines: Vec<String> = (0..n).map(|n| line(n).to_string()).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn a_push_and_a_pull_that_are_killed_leave_nothing_half_written() {
+    const RECORDS: usize = 400;
+    let play = Playground::new(SETTINGS);
+    play.write("figures.jsonl", &figures(RECORDS));
+    play.outpace(&["history", "import", "figures.jsonl"])
+        .expect(0);
+    let bare = play.path().join(".git/team.git");
+    play.git(&["init", "-q", "--bare", bare.to_str().unwrap()]);
+    play.git(&["remote", "add", "origin", bare.to_str().unwrap()]);
+    let clone = Playground::new(SETTINGS);
+    clone.git(&["remote", "add", "origin", bare.to_str().unwrap()]);
+    for (play, verb) in [(&play, "push"), (&clone, "pull")] {
+        for round in 0..10_u64 {
+            let mut child = play.start(&["history", verb]);
+            std::thread::sleep(Duration::from_millis(3 + round * 7));
+            signal(child.id(), "KILL");
+            child.wait().unwrap();
+            assert_eq!(git_in(&bare, &["fsck", "--strict", "--no-dangling"]), "");
+        }
+        // git's own lock of a killed push is left to it; a second try passes.
+        play.outpace(&["history", verb]).expect(0);
+        let all = play.outpace(&["history", "list", "--json"]).expect(0);
+        assert_eq!(all.stdout.lines().count(), RECORDS, "after {verb}");
+        assert_eq!(play.git(&["fsck", "--strict", "--no-dangling"]), "");
+    }
+}
+
 #[test]
 fn results_of_another_tool_are_searched_for_changes() {
     let play = Playground::new(SETTINGS);

@@ -51,7 +51,11 @@ pub(crate) fn refuse_stale(repo: &Repo, baseline: Option<&Baseline>) -> Result<(
                     && check.machine_class == baseline.machine_class
                     && check.workload == baseline.workload
             };
-            last = check.filter(of_baseline).or(last);
+            let newer = |check: &BaselineCheck| {
+                let key = |check: &BaselineCheck| (check.finished, check.accepted);
+                last.as_ref().is_none_or(|last| key(check) >= key(last))
+            };
+            last = check.filter(of_baseline).filter(newer).or(last);
         }
     }
     match last {

@@ -75,7 +75,8 @@ impl Harness<'_> {
         let anchor = self.build_role(what.workload, what.anchor, Role::Anchor, observer)?;
         let same = what.anchor.tree == what.revision.tree;
         let revision = match same {
-            true => anchor.clone(),
+            // Two folders: neither process may find what the other one writes.
+            true => self.twin(what.workload, what.anchor, observer)?,
             false => self.build_role(what.workload, what.revision, Role::Revision, observer)?,
         };
         let artefacts = [anchor.identity.clone(), revision.identity.clone()];
@@ -86,14 +87,29 @@ impl Harness<'_> {
                 .time_beside([&anchor, &revision], what, observer)
                 .map(Some),
         };
-        if !same {
-            self.builder.forget(what.workload, &what.revision.tree);
+        match same {
+            true => revision.discard(),
+            false => self.builder.forget(what.workload, &what.revision.tree),
         }
         Ok(Pairing {
             measured: measured?,
             artefacts,
             build_s,
         })
+    }
+
+    /// The anchor once more, in a folder of its own.
+    fn twin(
+        &self,
+        workload: &str,
+        anchor: &Commit,
+        observer: &mut dyn Observer,
+    ) -> Result<Built, Unmeasured> {
+        let config = self.workload(workload)?;
+        let built = self
+            .builder
+            .candidate(workload, config, &anchor.tree, observer);
+        built.map_err(|error| Unmeasured::Other(not_built(&error, anchor)))
     }
 
     fn build_role(

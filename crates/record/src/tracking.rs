@@ -208,6 +208,9 @@ pub struct Blessing {
     pub workload: Option<String>,
     /// False where an earlier blessing is taken back.
     pub accepted: bool,
+    /// Its number among all of them, from 1: of two in one second the later counts.
+    #[serde(default)]
+    pub number: usize,
     /// Why; untrusted text.
     #[serde(default)]
     pub reason: String,

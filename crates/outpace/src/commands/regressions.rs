@@ -12,7 +12,7 @@ use crate::commands::bisect;
 use crate::exit::{OK, SLOWER, usage};
 use crate::options::{Measuring, Options};
 use crate::setup::{VERSION, config_from, config_of, context, lock, now, open_repo};
-use crate::tracking::{Known, prove};
+use crate::tracking::{self, Known, prove};
 use crate::ui::Terminal;
 
 /// Find where the history became slower, and prove it with fresh trials.
@@ -325,12 +325,14 @@ fn bless(repo: &Repo, args: &Args, commit: &str, accepted: bool, ui: &mut Termin
         [] => vec![None],
         names => names.iter().cloned().map(Some).collect(),
     };
+    let before = tracking::all::<Blessing>(repo, "blessing")?.len();
     for workload in workloads {
         let blessing = Blessing {
             schema: Blessing::SCHEMA.into(),
             commit: commit.id.clone(),
             workload,
             accepted,
+            number: before + 1,
             reason: plain(&args.reason, 400),
             by: plain(&repo.author_name(), 120),
             finished: now(),

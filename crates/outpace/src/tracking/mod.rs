@@ -62,10 +62,12 @@ impl Known {
         // Those of other tools may name commits of another repository: they go by their date.
         let mut series = series_of(own, Some(&order));
         series.extend(series_of(imported, None));
+        let mut blessings: Vec<Blessing> = all(repo, "blessing")?;
+        blessings.sort_by_key(|blessing| (blessing.finished, blessing.number));
         Ok(Self {
             series,
             changes: all(repo, "change")?,
-            blessings: all(repo, "blessing")?,
+            blessings,
             bisections: all(repo, "bisection")?,
             commits,
             order,

@@ -434,6 +434,7 @@ fn blessing() -> Blessing {
         commit: text("8c1f0e5"),
         workload: Some(text("w")),
         accepted: true,
+        number: 2,
         reason: text("more accurate"),
         by: text("A U Thor"),
         finished: when(),

@@ -94,6 +94,7 @@ pub(crate) fn blessing(n: usize, accepted: bool) -> Blessing {
         commit: commit(n),
         workload: None,
         accepted,
+        number: 0,
         reason: String::new(),
         by: String::new(),
         finished: at(6000),

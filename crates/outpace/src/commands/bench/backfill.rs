@@ -24,8 +24,9 @@ use crate::ui::Terminal;
 pub(super) struct Blocks {
     pub(super) n: usize,
     pub(super) alpha: f64,
-    /// An artefact that was measured already is not timed again.
-    pub(super) reuse: bool,
+    /// Of a range, an artefact that was measured already is not timed again, and a commit that
+    /// fails is passed over.
+    pub(super) range: bool,
     /// The seed that the user gave.
     pub(super) seed: Option<u64>,
 }
@@ -195,8 +196,11 @@ impl<'a> Backfill<'a> {
                 let (json, date) = (failure.to_json(), failure.finished.date());
                 self.repo.history().append(&[("failure", &date, &json)])?;
                 self.tally.failed += 1;
-                let line = reason.lines().next().unwrap_or_default();
                 let (id, stage) = (short(&commit.id), stage.as_str());
+                if !self.blocks.range {
+                    return Err(environment(format!("{workload}: {id} {stage}: {reason}")));
+                }
+                let line = reason.lines().next().unwrap_or_default();
                 ui.on(&ended(false, format!("{workload}: {id} {stage}: {line}")));
             }
         }
@@ -294,7 +298,7 @@ impl<'a> Backfill<'a> {
     /// Artefacts of the series that were timed, with their points.
     fn known(&self, index: usize) -> BTreeMap<String, Point> {
         let track = &self.tracks[index];
-        let Some(series) = track.series.as_ref().filter(|_| self.blocks.reuse) else {
+        let Some(series) = track.series.as_ref().filter(|_| self.blocks.range) else {
             return BTreeMap::new();
         };
         let timed = series.points.iter().filter(|point| point.same_as.is_none());

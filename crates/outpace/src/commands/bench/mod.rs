@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     measuring: Measuring,
     /// Blocks of each commit, a fresh process of the anchor and one of the commit in each.
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, alias = "processes", default_value_t = 8, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     blocks: usize,
     /// Of a range, only each N-th commit, counted back from the newest.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
@@ -81,8 +81,9 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let blocks = Blocks {
         n: args.blocks,
         alpha: config.gate.alpha,
-        // A single revision that was asked for by name is timed, whatever is known of it.
-        reuse: is_range(args),
+        // A single revision that was asked for by name is timed, whatever is known of it, and its
+        // failure is an error.
+        range: is_range(args),
         seed: args.measuring.seed,
     };
     let anchor = args.anchor.as_deref().map(|rev| repo.resolve(rev));

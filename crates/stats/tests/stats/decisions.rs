@@ -37,7 +37,7 @@ fn plainly(blocks: &[Vec<Pair>], rule: &Rule) -> Option<(usize, Reason)> {
             Reason::NotSlowerProven
         } else if rule.margin.is_none() && e(&minus, -m) >= enough && e(&x, -m) >= enough {
             Reason::DifferenceBelowMinimum
-        } else if rule.screen && hopeless {
+        } else if rule.screen && rule.margin.is_none() && hopeless {
             Reason::ScreenedOut
         } else if n >= rule.max_blocks {
             if faster {

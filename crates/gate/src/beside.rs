@@ -3,8 +3,9 @@
 
 use outpace_record::{Block, Observer, Role, Stage};
 use outpace_repo::Commit;
+use outpace_stats::Rule;
 use outpace_text::short;
-use outpace_trial::{Side, SideBySide, SideError, executor, measure_beside, pairs_of};
+use outpace_trial::{Side, SideBySide, SideError, executor, measure_beside};
 
 use crate::build::{BuildError, Built};
 use crate::harness::{building, done};
@@ -154,14 +155,7 @@ impl Harness<'_> {
             observer,
         )
         .map_err(|error| GateError::of_base(name, &error))?;
-        let gate = &self.config.gate;
-        let settings = outpace_trial::Settings {
-            workload: name.to_owned(),
-            rule: outpace_stats::Rule::default(),
-            pairs: pairs_of(config.protocol, gate.pairs),
-            min_turn_s: gate.min_turn_ms * 1e-3,
-            seed: what.seed,
-        };
+        let settings = self.settings(name, Rule::default(), what.seed)?;
         measure_beside(&mut *executor, &settings, what.enough, observer)
             .map_err(|error| unmeasured(name, &error))
     }

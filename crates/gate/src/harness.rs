@@ -5,6 +5,7 @@ use outpace_record::{
     Config, Event, Machine, Observer, Profile, Role, SandboxTier, WorkloadConfig,
 };
 use outpace_repo::{Commit, Repo};
+use outpace_stats::Rule;
 use outpace_text::short;
 use outpace_trial::{
     Measured, Noise, Settings, executor, lock_machine, machine, measure_noise, measure_run,
@@ -81,6 +82,23 @@ impl<'a> Harness<'a> {
         self.build_base(workload, base, observer).map(|_| ())
     }
 
+    /// What a measurement of a workload is run with.
+    pub(crate) fn settings(
+        &self,
+        workload: &str,
+        rule: Rule,
+        seed: u64,
+    ) -> Result<Settings, GateError> {
+        let gate = &self.config.gate;
+        Ok(Settings {
+            workload: workload.to_owned(),
+            rule,
+            pairs: pairs_of(self.workload(workload)?.protocol, gate.pairs),
+            min_turn_s: gate.min_turn_ms * 1e-3,
+            seed,
+        })
+    }
+
     pub(crate) fn build_base(
         &mut self,
         workload: &str,
@@ -121,13 +139,7 @@ impl<'a> Harness<'a> {
             observer,
         )
         .map_err(|error| GateError::of_base(workload, &error))?;
-        let settings = Settings {
-            workload: workload.to_owned(),
-            rule: outpace_stats::Rule::default(),
-            pairs: pairs_of(config.protocol, self.config.gate.pairs),
-            min_turn_s: self.config.gate.min_turn_ms * 1e-3,
-            seed,
-        };
+        let settings = self.settings(workload, Rule::default(), seed)?;
         measure_noise(&mut *executor, &settings, blocks, observer)
             .map_err(|error| GateError::of_side(workload, &error))
     }

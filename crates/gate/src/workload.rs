@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use outpace_record::{Event, GateRequest, Kind, Observer, Protocol, Role, Verdict, WorkloadConfig};
 use outpace_trial::{
-    CheckOutcome, Executor, Settings, Side, SideError, Trainees, check_same_model, executor,
-    pairs_of, plausible, run_trial,
+    CheckOutcome, Executor, Side, SideError, Trainees, check_same_model, executor, plausible,
+    run_trial,
 };
 
 use crate::anchor::{anchor, refuse_stale, stored_baseline};
@@ -158,14 +158,8 @@ fn time(
     observer: &mut dyn Observer,
 ) -> Result<Verdict, GateError> {
     let name = draft.workload().to_owned();
-    let gate = &harness.config.gate;
-    let settings = Settings {
-        rule: request.rule.for_one_of(request.workloads.len()),
-        pairs: pairs_of(harness.workload(&name)?.protocol, gate.pairs),
-        min_turn_s: gate.min_turn_ms * 1e-3,
-        seed: request.seed,
-        workload: name,
-    };
+    let rule = request.rule.for_one_of(request.workloads.len());
+    let settings = harness.settings(&name, rule, request.seed)?;
     match run_trial(executor, &settings, observer) {
         Ok(mut trial) => {
             // What a step costs is what the base says; how long it took was measured.

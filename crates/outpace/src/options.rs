@@ -95,7 +95,11 @@ pub(crate) struct Measuring {
 impl Measuring {
     /// The seed: the given one, or a fresh one that nobody could know before.
     pub(crate) fn seed(&self) -> u64 {
-        // Below 2^53, so that every JSON reader keeps it exactly.
-        self.seed.unwrap_or_else(|| rand::random::<u64>() >> 11)
+        self.seed.unwrap_or_else(fresh_seed)
     }
+}
+
+/// A seed that nobody could know before; below 2^53, so that every JSON reader keeps it exactly.
+pub(crate) fn fresh_seed() -> u64 {
+    rand::random::<u64>() >> 11
 }

@@ -54,9 +54,17 @@ pub(crate) fn config_of(repo: &Repo, base: &Commit) -> Result<Config> {
     Ok(config)
 }
 
+/// The configuration that `--config` names, or that of a commit.
+pub(crate) fn config_for(repo: &Repo, from: Option<&str>, commit: &Commit) -> Result<Config> {
+    match from {
+        Some(from) => config_from(repo, from),
+        None => config_of(repo, commit),
+    }
+}
+
 /// A configuration from elsewhere, for commits that have none or another one: a file, or the
 /// `outpace.toml` of a revision. A path wins over a revision of the same name.
-pub(crate) fn config_from(repo: &Repo, from: &str) -> Result<Config> {
+fn config_from(repo: &Repo, from: &str) -> Result<Config> {
     if std::path::Path::new(from).is_file() {
         let text = std::fs::read_to_string(from).with_context(|| format!("cannot read {from}"))?;
         return checked_config(&text, from);

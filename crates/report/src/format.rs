@@ -28,6 +28,15 @@ pub fn gain(gain: f64) -> String {
     }
 }
 
+/// Both bounds of a gain in brackets after a space, ` (-7.3 % to -4.0 %)`; nothing where one is
+/// absent.
+pub fn bounds(at_least: Option<f64>, at_most: Option<f64>) -> String {
+    match (at_least, at_most) {
+        (Some(low), Some(high)) => format!(" ({} to {})", gain(low), gain(high)),
+        _ => String::new(),
+    }
+}
+
 /// A gain that may be absent.
 pub fn gain_or_none(value: Option<f64>) -> String {
     value.map_or_else(|| NONE.to_owned(), gain)

@@ -32,6 +32,7 @@ use rows::Row;
 
 pub(crate) use captions::label;
 pub(crate) use columns::{Column, columns};
+pub use csv::csv_cell;
 pub use markdown::nightly_markdown;
 pub(crate) use shown::{Place, Shown};
 

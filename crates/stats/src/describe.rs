@@ -4,6 +4,10 @@
 /// `1 / quantile(0.75)`.
 pub const NORMAL_PER_MAD: f64 = 1.482_602_218_505_602;
 
+/// Standard error of a median over that of a mean, for samples of a normal distribution:
+/// sqrt(pi / 2).
+pub const MEDIAN_ERROR: f64 = 1.2533;
+
 /// Median; the mean of the two middle values where their number is even. NaN for an empty slice.
 /// Expected time is linear.
 pub fn median(values: &[f64]) -> f64 {

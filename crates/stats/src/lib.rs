@@ -46,7 +46,7 @@ pub use block::{Pair, block_excess, block_log_ratio, block_sum_log_ratio, sums};
 pub use bounds::{lower_bound, upper_bound};
 pub use campaign::{GAMMA_SUM, e_lond_threshold, gamma};
 pub use clock::{CoarseClock, coarse_clock};
-pub use describe::{NORMAL_PER_MAD, median, robust_deviation, standard_deviation};
+pub use describe::{MEDIAN_ERROR, NORMAL_PER_MAD, median, robust_deviation, standard_deviation};
 pub use error::StatsError;
 pub use evidence::{Evidence, trajectory};
 pub use forecast::{FORECAST_TRIALS, forecast};

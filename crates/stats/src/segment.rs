@@ -17,7 +17,7 @@
 //! dearer. Minimised by dynamic programming over a grid of levels, in time
 //! of readings times levels.
 
-use crate::{NORMAL_PER_MAD, median};
+use crate::{MEDIAN_ERROR, NORMAL_PER_MAD, median};
 
 /// Cost of a reading beyond three deviations.
 const MOST_LOSS: f64 = 9.0;
@@ -36,8 +36,6 @@ const FEW: usize = 12;
 const UNSETTLED: usize = 8;
 /// Share of the standard error of an autocorrelation that is taken off.
 const CHANCE: f64 = 0.5;
-/// Standard error of a median over that of a mean, for a normal distribution: sqrt(pi / 2).
-const MEDIAN_ERROR: f64 = 1.2533;
 
 /// One reading of a series.
 #[derive(Debug, Clone, Copy, PartialEq)]

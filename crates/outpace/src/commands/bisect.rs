@@ -6,15 +6,15 @@ use anyhow::Result;
 use outpace_gate::Harness;
 use outpace_record::{Bisection as Record, BisectionStep, Block, Document};
 use outpace_repo::{Commit, Repo};
-use outpace_report::format::gain;
+use outpace_report::format::{bounds, gain};
 use outpace_stats::median;
 use outpace_text::{counted, plain, short};
 use outpace_track::{Answer, Bisection, Halves, MIN_CHANGE, Next, Proof, Settled};
 
 use crate::exit::{NOT_PROVEN, OK, environment, usage};
 use crate::options::{Measuring, Options};
-use crate::setup::{VERSION, config_from, config_of, context, lock, now, open_repo, workloads};
-use crate::tracking::{Measured, beside, log_ratios};
+use crate::setup::{VERSION, config_for, context, lock, now, open_repo, workloads};
+use crate::tracking::{Measured, append, beside, log_ratios};
 use crate::ui::Terminal;
 
 /// Find the commit that made training slower.
@@ -52,10 +52,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
             args.good, args.bad
         )));
     }
-    let config = match &args.config {
-        Some(from) => config_from(&repo, from)?,
-        None => config_of(&repo, &bad)?,
-    };
+    let config = config_for(&repo, args.config.as_deref(), &bad)?;
     let names = workloads(&config, &args.measuring.workloads)?;
     let [workload] = names.as_slice() else {
         let names = names.join(", ");
@@ -135,7 +132,7 @@ impl<'a> Search<'a> {
             self.search(harness, ends.speedup.ln_1p(), share, ui)?;
             self.conclude(harness, share, &mut record, ui)?;
         } else {
-            let bounds = bounds(&ends);
+            let bounds = bounds(ends.at_least, ends.at_most);
             let percent = MIN_CHANGE * 100.0;
             ui.result(&format!(
                 "{:<10} no slowdown of {percent} % is proven: {}{bounds}",
@@ -144,8 +141,7 @@ impl<'a> Search<'a> {
             ));
         }
         record.finished = now();
-        let (json, date) = (record.to_json(), record.finished.date());
-        repo.history().append(&[("bisection", &date, &json)])?;
+        append(repo, "bisection", &record, record.finished)?;
         Ok(record)
     }
 
@@ -280,7 +276,11 @@ impl<'a> Search<'a> {
             false => "is named by the search; beside its parent the slowdown is not proven",
         };
         let (id, what) = (short(&commit.id), plain(&commit.summary, 60));
-        let change = format!("{}{}", gain(confirmed.speedup), bounds(&confirmed));
+        let change = format!(
+            "{}{}",
+            gain(confirmed.speedup),
+            bounds(confirmed.at_least, confirmed.at_most)
+        );
         ui.result(&format!(
             "{:<10} {id} {verb}: {change}   {what}",
             self.workload
@@ -335,12 +335,5 @@ fn word(answer: Answer) -> &'static str {
         Answer::Good => "good",
         Answer::Bad => "bad",
         Answer::Unknown => "unknown",
-    }
-}
-
-fn bounds(settled: &Settled) -> String {
-    match (settled.at_least, settled.at_most) {
-        (Some(low), Some(high)) => format!(" ({} to {})", gain(low), gain(high)),
-        _ => String::new(),
     }
 }

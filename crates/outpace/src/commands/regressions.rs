@@ -11,7 +11,7 @@ use outpace_track::{Finding, MIN_CHANGE, Series, Standing};
 use crate::commands::bisect;
 use crate::exit::{OK, SLOWER, usage};
 use crate::options::{Measuring, Options};
-use crate::setup::{VERSION, config_from, config_of, context, lock, now, open_repo};
+use crate::setup::{VERSION, config_for, context, lock, now, open_repo};
 use crate::tracking::{self, Known, prove};
 use crate::ui::Terminal;
 
@@ -70,10 +70,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let tip = repo.resolve(&args.branch)?;
     let mut known = Known::of(&repo, &args.branch)?;
     if !args.known && needs_trials(&known, args) {
-        let config = match &args.config {
-            Some(from) => config_from(&repo, from)?,
-            None => config_of(&repo, &tip)?,
-        };
+        let config = config_for(&repo, args.config.as_deref(), &tip)?;
         measure(&repo, args, &config, &mut known, &mut ui)?;
     }
     let since = args.since.as_deref().map(|text| Since::of(&repo, text));
@@ -337,8 +334,7 @@ fn bless(repo: &Repo, args: &Args, commit: &str, accepted: bool, ui: &mut Termin
             by: plain(&repo.author_name(), 120),
             finished: now(),
         };
-        let (json, date) = (blessing.to_json(), blessing.finished.date());
-        repo.history().append(&[("blessing", &date, &json)])?;
+        tracking::append(repo, "blessing", &blessing, blessing.finished)?;
         if args.measuring.json {
             crate::out!("{}", serde_json::to_string(&blessing)?);
         }

@@ -13,7 +13,7 @@ use outpace_text::short;
 
 use crate::exit::{INTERRUPTED, NOT_PROVEN, OK, environment, usage};
 use crate::options::Options;
-use crate::setup::{VERSION, config_from, config_of, context, lock, open_repo};
+use crate::setup::{VERSION, config_for, context, lock, open_repo};
 use crate::ui::Terminal;
 use crate::verdicts::record;
 
@@ -45,10 +45,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let (id, recorded) = find(&repo, &args.verdict)?;
     let request = request(&repo, &recorded)?;
     let base = repo.resolve(&request.base)?;
-    let config = match &args.config {
-        Some(from) => config_from(&repo, from)?,
-        None => config_of(&repo, &base)?,
-    };
+    let config = config_for(&repo, args.config.as_deref(), &base)?;
     ui.revision("base", &base);
     ui.say(
         "verdict",

@@ -6,20 +6,23 @@ mod prove;
 use std::collections::HashMap;
 
 use anyhow::Result;
-use outpace_record::{Bisection, Blessing, Change, Document, Failure};
+use outpace_record::{Bisection, Blessing, Change, Document, Timestamp};
 use outpace_repo::{Commit, Repo};
 use outpace_track::{Finding, Point, Series, series_of};
 
 pub(crate) use index::points;
 pub(crate) use prove::{Measured, beside, log_ratios, prove};
 
-/// Commits that could not be measured on a machine class.
-pub(crate) fn failures(repo: &Repo, workload: &str, class: &str) -> Result<Vec<String>> {
-    let all: Vec<Failure> = all(repo, "failure")?;
-    let own = all
-        .into_iter()
-        .filter(|f| f.workload == workload && f.machine_class == class);
-    Ok(own.map(|failure| failure.commit).collect())
+/// Appends a document to the history and returns its id.
+pub(crate) fn append<T: Document>(
+    repo: &Repo,
+    kind: &str,
+    document: &T,
+    finished: Timestamp,
+) -> Result<String> {
+    let (json, date) = (document.to_json(), finished.date());
+    let ids = repo.history().append(&[(kind, &date, &json)])?;
+    Ok(ids.into_iter().next().unwrap_or_default())
 }
 
 /// All records of a kind that this version understands, in the order in which they were written.

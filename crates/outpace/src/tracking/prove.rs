@@ -8,6 +8,8 @@ use outpace_stats::block_log_ratio;
 use outpace_text::{plain, short};
 use outpace_track::{Finding, MIN_CHANGE, Proof, Series};
 
+use super::append;
+use crate::options::fresh_seed;
 use crate::setup::{VERSION, now};
 use crate::ui::Terminal;
 
@@ -122,19 +124,18 @@ pub(crate) fn prove(
         at_most: None,
         blocks: Vec::new(),
         reason: String::new(),
-        // Below 2^53, so that every JSON reader keeps it exactly.
-        seed: rand::random::<u64>() >> 11,
+        seed: fresh_seed(),
         machine: harness.machine.clone(),
         outpace_version: VERSION.into(),
         finished: now(),
     };
-    record(repo, &begun)?;
+    append(repo, "change", &begun, begun.finished)?;
     let pair = [&commits[0], &commits[1]];
     let mut enough = |blocks: &[Block]| proof.settle(blocks).is_some();
     let name = &series.workload;
     let measured = beside(harness, name, pair, &[], begun.seed, &mut enough, ui)?;
     let ended = ended(begun, proof, measured, pair);
-    record(repo, &ended)?;
+    append(repo, "change", &ended, ended.finished)?;
     Ok(ended)
 }
 
@@ -176,10 +177,4 @@ fn ended(begun: Change, proof: Proof, measured: Measured, pair: [&Commit; 2]) ->
         finished,
         ..begun
     }
-}
-
-fn record(repo: &Repo, change: &Change) -> Result<()> {
-    let (json, date) = (change.to_json(), change.finished.date());
-    repo.history().append(&[("change", &date, &json)])?;
-    Ok(())
 }

@@ -138,32 +138,27 @@ impl History<'_> {
     /// # Errors
     /// There is none, there are several, or its content does not match its name.
     pub fn get(&self, id_prefix: &str) -> Result<String, HistoryError> {
-        let mut ids: Vec<String> = self.list()?.into_iter().map(|entry| entry.id).collect();
-        ids.retain(|id| id.starts_with(id_prefix));
-        ids.sort();
-        ids.dedup();
+        let mut hits: BTreeMap<String, Day> = BTreeMap::new();
+        for day in self.days(None)? {
+            for entry in self.entries(&day)? {
+                if entry.id.starts_with(id_prefix) {
+                    hits.insert(entry.id, day.clone());
+                }
+            }
+        }
         let unknown = || HistoryError::Unknown {
             id: id_prefix.to_owned(),
         };
-        match ids.as_slice() {
-            [] => Err(unknown()),
-            [id] => {
-                for day in self.days(None)? {
-                    if let Some((_, json)) = self.read_some(&day, &|other| other == id)?.pop() {
-                        return Ok(json);
-                    }
-                }
-                Err(unknown())
-            }
-            several => Err(HistoryError::Ambiguous {
+        let (id, day) = hits.first_key_value().ok_or_else(unknown)?;
+        if hits.len() > 1 {
+            let some = hits.keys().take(5);
+            return Err(HistoryError::Ambiguous {
                 id: id_prefix.to_owned(),
-                candidates: several
-                    .iter()
-                    .take(5)
-                    .map(|id| short(id).to_owned())
-                    .collect(),
-            }),
+                candidates: some.map(|id| short(id).to_owned()).collect(),
+            });
         }
+        let mut record = self.read_some(day, &|other| other == id)?;
+        record.pop().map(|(_, json)| json).ok_or_else(unknown)
     }
 
     fn folders(&self, tree: &Tree<'_>) -> Result<Vec<(String, Tree<'_>)>, HistoryError> {

@@ -24,7 +24,7 @@ pub(super) fn table(shown: &Shown<'_>) -> String {
 fn row(out: &mut String, shown: &Shown<'_>, i: usize) {
     let point = shown.point(i);
     let [low, high] = shown.bounds(i);
-    text(out, &point.commit);
+    csv_cell(out, &point.commit);
     // Writing to a String does not fail.
     let _ = match point.committed {
         Some(at) => write!(out, ",{at}"),
@@ -43,7 +43,7 @@ fn row(out: &mut String, shown: &Shown<'_>, i: usize) {
         &point.summary,
     ] {
         out.push(',');
-        text(out, cell);
+        csv_cell(out, cell);
     }
     out.push_str("\r\n");
 }
@@ -56,9 +56,9 @@ fn number(out: &mut String, figure: Option<f64>, decimals: usize) {
     }
 }
 
-/// Untrusted text as one quoted cell. Spreadsheets take a cell that begins with one of these signs
-/// for a formula, quoted or not; an apostrophe before it makes it text.
-fn text(out: &mut String, cell: &str) {
+/// Appends untrusted text as one quoted cell. Spreadsheets take a cell that begins with one of these
+/// signs for a formula, quoted or not; an apostrophe before it makes it text.
+pub fn csv_cell(out: &mut String, cell: &str) {
     let cell = clean(cell);
     out.push('"');
     if cell.starts_with(['=', '+', '-', '@', '|', '%', '＝', '＋', '－', '＠']) {
@@ -100,7 +100,7 @@ mod tests {
             ("-1", "\"'-1\""),
         ] {
             let mut out = String::new();
-            text(&mut out, cell);
+            csv_cell(&mut out, cell);
             assert_eq!(out, expect, "{cell:?}");
         }
     }

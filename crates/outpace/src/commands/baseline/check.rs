@@ -4,7 +4,7 @@ use anyhow::Result;
 use outpace_gate::{Harness, machine_of};
 use outpace_record::{Baseline, BaselineCheck, Block, Document};
 use outpace_repo::{Commit, Repo};
-use outpace_report::format::{count, gain};
+use outpace_report::format::{bounds, count, gain};
 use outpace_stats::{lower_bound, median, upper_bound};
 use outpace_text::short;
 
@@ -12,7 +12,7 @@ use crate::exit::{ENVIRONMENT, OK, environment, usage};
 use crate::options::{Measuring, Options};
 use crate::report_data;
 use crate::setup::{VERSION, config_of, context, lock, now, open_repo};
-use crate::tracking::{Measured, beside, log_ratios};
+use crate::tracking::{Measured, append, beside, log_ratios};
 use crate::ui::Terminal;
 
 /// Most blocks of a check.
@@ -44,7 +44,7 @@ pub(super) fn check(options: &Options, args: &Args) -> Result<u8> {
     let mut code = OK;
     for baseline in own {
         let check = measure(&mut harness, &repo, &commit, &baseline, args, &mut ui)?;
-        store(&repo, &check)?;
+        append(&repo, "baseline-check", &check, check.finished)?;
         ui.clear();
         if !check.holds {
             code = ENVIRONMENT;
@@ -85,7 +85,7 @@ pub(super) fn accept(options: &Options, args: &Args) -> Result<u8> {
             finished: now(),
             ..last.clone()
         };
-        store(&repo, &accepted)?;
+        append(&repo, "baseline-check", &accepted, accepted.finished)?;
         let text = "accepted; gates go on, and losses are held against the same anchor";
         ui.say("baseline", &format!("{name}: {text}"));
     }
@@ -181,22 +181,13 @@ fn measure(
     })
 }
 
-fn store(repo: &Repo, check: &BaselineCheck) -> Result<()> {
-    let (json, date) = (check.to_json(), check.finished.date());
-    repo.history().append(&[("baseline-check", &date, &json)])?;
-    Ok(())
-}
-
 fn show(check: &BaselineCheck, json: bool, ui: &mut Terminal) -> Result<()> {
     if json {
         crate::out!("{}", serde_json::to_string(check)?);
         return Ok(());
     }
     let word = if check.holds { "holds" } else { "STALE" };
-    let bounds = match (check.at_least, check.at_most) {
-        (Some(low), Some(high)) => format!(" ({} to {})", gain(low), gain(high)),
-        _ => String::new(),
-    };
+    let bounds = bounds(check.at_least, check.at_most);
     ui.result(&format!(
         "{:<10} {word}   {}{bounds} since the anchor {}; the baseline has at least {} as proven   {} blocks",
         check.workload,

@@ -15,6 +15,7 @@ use super::anchor::Anchor;
 use super::run;
 use super::tally::Tally;
 use crate::exit::environment;
+use crate::options::fresh_seed;
 use crate::setup::{VERSION, now};
 use crate::tracking;
 use crate::ui::Terminal;
@@ -46,6 +47,9 @@ pub(super) struct Backfill<'a> {
     harness: Harness<'a>,
     blocks: Blocks,
     wanted_anchor: Option<Commit>,
+    /// What the history has of all workloads, read once.
+    points: Vec<Point>,
+    failures: Vec<Failure>,
     tracks: Vec<Track>,
     pub(super) tally: Tally,
 }
@@ -58,15 +62,17 @@ impl<'a> Backfill<'a> {
         harness: Harness<'a>,
         blocks: Blocks,
         wanted_anchor: Option<Commit>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self> {
+        Ok(Self {
+            points: tracking::points(repo)?,
+            failures: tracking::all(repo, "failure")?,
             repo,
             harness,
             blocks,
             wanted_anchor,
             tracks: Vec::new(),
             tally: Tally::default(),
-        }
+        })
     }
 
     /// Plans a workload: its series goes on, or a new one begins.
@@ -79,9 +85,8 @@ impl<'a> Backfill<'a> {
         ui: &mut Terminal,
     ) -> Result<()> {
         let class = self.harness.machine.class();
-        let points = tracking::points(self.repo)?;
         let of_workload = |p: &&Point| p.workload == workload;
-        let other: Vec<&Point> = points.iter().filter(of_workload).collect();
+        let other: Vec<&Point> = self.points.iter().filter(of_workload).collect();
         let own: Vec<Point> = other
             .iter()
             .filter(|point| point.machine_class == class)
@@ -93,7 +98,8 @@ impl<'a> Backfill<'a> {
         let (mut done, mut failed) = (HashSet::new(), HashSet::new());
         if let (Some(series), true) = (&series, skip) {
             done.extend(series.points.iter().map(|point| point.commit.clone()));
-            failed.extend(tracking::failures(self.repo, workload, &class)?);
+            let own = |f: &&Failure| f.workload == workload && f.machine_class == class;
+            failed.extend(self.failures.iter().filter(own).map(|f| f.commit.clone()));
         }
         let ids: Vec<String> = commits.iter().map(|commit| commit.id.clone()).collect();
         let todo = selection.todo(&ids, &done, &failed);
@@ -179,9 +185,7 @@ impl<'a> Backfill<'a> {
         };
         match self.measure(index, commit, ui)? {
             Ok(run) => {
-                let json = run.to_json();
-                let date = run.finished.date();
-                let ids = self.repo.history().append(&[("run", &date, &json)])?;
+                let id = tracking::append(self.repo, "run", &run, run.finished)?;
                 ui.clear();
                 shown(&run, ui)?;
                 ui.on(&ended(true, super::show::ratio(&run)));
@@ -189,12 +193,11 @@ impl<'a> Backfill<'a> {
                     true => self.tally.copied += 1,
                     false => self.tally.measured += 1,
                 }
-                self.keep(index, &run, &ids[0]);
+                self.keep(index, &run, &id);
             }
             Err((stage, reason)) => {
                 let failure = self.failure(&workload, commit, stage, &reason);
-                let (json, date) = (failure.to_json(), failure.finished.date());
-                self.repo.history().append(&[("failure", &date, &json)])?;
+                tracking::append(self.repo, "failure", &failure, failure.finished)?;
                 self.tally.failed += 1;
                 let (id, stage) = (short(&commit.id), stage.as_str());
                 if !self.blocks.range {
@@ -321,11 +324,6 @@ impl<'a> Backfill<'a> {
             finished: now(),
         }
     }
-}
-
-fn fresh_seed() -> u64 {
-    // Below 2^53, so that every JSON reader keeps it exactly.
-    rand::random::<u64>() >> 11
 }
 
 /// Which series goes on, or that a new one begins and why.

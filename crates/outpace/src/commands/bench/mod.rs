@@ -17,7 +17,7 @@ use outpace_track::Selection;
 
 use crate::exit::{OK, usage};
 use crate::options::{Measuring, Options};
-use crate::setup::{VERSION, config_from, config_of, context, lock, open_repo, workloads};
+use crate::setup::{VERSION, config_for, context, lock, open_repo, workloads};
 use crate::ui::Terminal;
 use backfill::{Backfill, Blocks};
 
@@ -68,10 +68,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let repo = open_repo(options)?;
     let commits = commits(&repo, args)?;
     let newest = commits.last().ok_or_else(|| nothing(&repo, args))?;
-    let config = match &args.config {
-        Some(from) => config_from(&repo, from)?,
-        None => config_of(&repo, newest)?,
-    };
+    let config = config_for(&repo, args.config.as_deref(), newest)?;
     let context = context()?;
     let mut ui = Terminal::new(options).for_json(args.measuring.json);
     introduce(args, &commits, &config, &mut ui);
@@ -87,7 +84,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         seed: args.measuring.seed,
     };
     let anchor = args.anchor.as_deref().map(|rev| repo.resolve(rev));
-    let mut backfill = Backfill::new(&repo, harness, blocks, anchor.transpose()?);
+    let mut backfill = Backfill::new(&repo, harness, blocks, anchor.transpose()?)?;
     for name in &names {
         backfill.begin(name, &commits, &selection(args), skips(args), &mut ui)?;
     }

@@ -3,7 +3,7 @@
 use outpace_gate::{Harness, Pairing};
 use outpace_record::{Beside, Block, Document, Run, Timestamp};
 use outpace_repo::Commit;
-use outpace_stats::{lower_bound, median, standard_deviation, upper_bound};
+use outpace_stats::{MEDIAN_ERROR, lower_bound, median, standard_deviation, upper_bound};
 use outpace_text::plain;
 use outpace_track::Point;
 use outpace_trial::SideBySide;
@@ -11,10 +11,6 @@ use outpace_trial::SideBySide;
 use super::anchor::Anchor;
 use crate::setup::{VERSION, now};
 use crate::tracking::log_ratios;
-
-/// The standard error of a median over that of a mean, for samples of a normal distribution:
-/// sqrt(pi / 2).
-const MEDIAN_ERROR: f64 = 1.2533;
 
 /// What was measured beside the anchor.
 pub(super) fn timed(empty: Run, anchor: &Anchor, measured: &SideBySide, alpha: f64) -> Run {

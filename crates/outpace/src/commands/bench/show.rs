@@ -3,7 +3,7 @@
 use anyhow::Result;
 use outpace_record::{Baseline, Document, Run};
 use outpace_repo::Repo;
-use outpace_report::format::{count, gain};
+use outpace_report::format::{bounds, count, gain};
 use outpace_text::{counted, plain, short};
 
 use super::tally::Tally;
@@ -37,10 +37,7 @@ pub(super) fn ratio(run: &Run) -> String {
     if let Some(same) = &beside.same_as {
         return format!("{speed}   the artefact of {}", short(same));
     }
-    let bounds = match (beside.at_least, beside.at_most) {
-        (Some(low), Some(high)) => format!(" ({} to {})", gain(low), gain(high)),
-        _ => String::new(),
-    };
+    let bounds = bounds(beside.at_least, beside.at_most);
     let (speedup, anchor) = (gain(beside.speedup), short(&beside.anchor));
     format!("{speed}   {speedup}{bounds} beside {anchor}")
 }

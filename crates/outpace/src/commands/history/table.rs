@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::Result;
+use outpace_report::csv_cell;
 use outpace_track::Point;
 use parquet::basic::{LogicalType, Repetition, Type as Physical};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType};
@@ -53,28 +54,20 @@ pub(super) fn csv(points: &[Point]) -> String {
     let mut csv = COLUMNS.map(|(name, _)| name).join(",");
     csv.push('\n');
     for point in points {
-        let cells = COLUMNS.iter().map(|(_, cell)| match cell(point) {
-            Cell::Text(text) => quoted(&text.unwrap_or_default()),
-            Cell::Number(number) => number.map_or(String::new(), |number| number.to_string()),
-        });
-        csv.push_str(&cells.collect::<Vec<String>>().join(","));
+        for (n, (_, cell)) in COLUMNS.iter().enumerate() {
+            if n > 0 {
+                csv.push(',');
+            }
+            match cell(point) {
+                // Commit subjects are anybody's text.
+                Cell::Text(Some(text)) => csv_cell(&mut csv, &text),
+                Cell::Number(Some(number)) => csv.push_str(&number.to_string()),
+                Cell::Text(None) | Cell::Number(None) => {}
+            }
+        }
         csv.push('\n');
     }
     csv
-}
-
-/// Commit subjects are anybody's text: a spreadsheet must not take one for a formula.
-fn quoted(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    };
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text,
-    }
 }
 
 /// The same as Parquet, uncompressed.

@@ -79,7 +79,23 @@ impl Known {
 
     /// The changes of a series.
     pub(crate) fn findings(&self, series: &Series, min_change: f64) -> Vec<Finding> {
-        outpace_track::findings(series, min_change, &self.changes, &self.blessings)
+        let on = |blessing: &Blessing| Blessing {
+            commit: self.first_measured(series, &blessing.commit),
+            ..blessing.clone()
+        };
+        let blessings: Vec<Blessing> = self.blessings.iter().map(on).collect();
+        outpace_track::findings(series, min_change, &self.changes, &blessings)
+    }
+
+    /// The first measured commit that holds a commit of the branch: itself, or a later one. A
+    /// bisection names commits that the series has no point of.
+    fn first_measured(&self, series: &Series, commit: &str) -> String {
+        let Some(number) = self.order.get(commit) else {
+            return commit.to_owned();
+        };
+        let holds = |point: &&Point| self.order.get(&point.commit).is_some_and(|n| n >= number);
+        let point = series.points.iter().find(holds);
+        point.map_or(commit, |point| &point.commit).to_owned()
     }
 
     /// Commits of the branch after the last one at the old level, up to the first at the new one.

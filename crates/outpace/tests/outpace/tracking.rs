@@ -104,6 +104,30 @@ fn a_slowdown_is_found_proven_named_and_accepted() {
 }
 
 #[test]
+fn a_commit_that_was_not_measured_is_named_and_accepted() {
+    let (play, commits) = branch();
+    // The commit before the slowdown is passed over.
+    let skipped = &commits[SLOW_FROM - 2];
+    for range in [
+        format!("{}~1..{skipped}~1", commits[0]),
+        format!("{skipped}..HEAD"),
+    ] {
+        play.outpace(&["bench", &range]).expect(0);
+    }
+    let found = play.outpace(&["regressions", "--json"]).expect(3).json();
+    let change = &found["changes"][0];
+    let lies_between = (change["n_commits"].as_u64(), &change["named"]);
+    match lies_between {
+        (Some(2), Value::Null) => {}
+        other => panic!("{other:?} in {found}"),
+    }
+    play.outpace(&["regressions", "--bless", skipped]).expect(0);
+    play.outpace(&["regressions", "--known"])
+        .expect(0)
+        .says(&["accepted"]);
+}
+
+#[test]
 fn what_is_not_slower_is_searched_nowhere() {
     let (play, commits) = branch();
     let args = ["bisect", &commits[0], &commits[5]];

@@ -56,8 +56,8 @@ fn number(out: &mut String, figure: Option<f64>, decimals: usize) {
     }
 }
 
-/// Appends untrusted text as one quoted cell. Spreadsheets take a cell that begins with one of these
-/// signs for a formula, quoted or not; an apostrophe before it makes it text.
+/// Appends untrusted text as one quoted cell. Spreadsheets take a cell that begins with one of
+/// these signs for a formula, quoted or not; an apostrophe before it makes it text.
 pub fn csv_cell(out: &mut String, cell: &str) {
     let cell = clean(cell);
     out.push('"');

@@ -69,14 +69,14 @@ fn regressions(out: &mut String, rows: &[Row<'_>]) {
 
 fn item(row: &Row<'_>, finding: &Finding) -> String {
     let series = row.shown.series;
-    let trial =
-        captions::trial(finding).map_or_else(String::new, |t| format!(" Fresh trial: {t}."));
+    let trial = captions::trial(finding).map(|t| cell(&format!("Fresh trial: {t}."), 300));
+    let trial = trial.map_or_else(String::new, |trial| format!(" {trial}"));
     format!(
         "- **{}** on {}: {}{}\n",
         cell(&series.workload, NAME),
         cell(&series.machine_class, NAME),
         sentence(&captions::slowdown(&row.shown, finding)),
-        cell(&trial, 300)
+        trial
     )
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The long checks, for a machine that is otherwise idle: noise, false alarms, proof of a known gain, a campaign.
 # Usage: ci/nightly.sh [FOLDER FOR THE RESULTS [cuda | cpu]]     only CUDA without a GPU, or only the rest
+#        ci/nightly.sh FOLDER workflows     the workflows of GitHub Actions, run here end to end
 #        ci/nightly.sh FOLDER mutants [REV]     which mutants no test notices, by itself
 # What `cuda` last said is kept in reports/nightly: ci/nightly.sh reports/nightly cuda
 set -euo pipefail
@@ -20,12 +21,18 @@ cuda() {
   ci/cuda-emulated.sh 2>&1 | sed "s#$PWD/##g" | tee "$out/cuda-emulated.txt"
 }
 
+workflows() {
+  echo "== the workflows that init writes: a fork's pull request, hostile artifacts, nights, a campaign"
+  "$(ci/tools.sh)/python3" -m unittest discover -v -s ci/actions/end_to_end 2>&1 | tee "$out/workflows.txt"
+}
+
 case ${2:-all} in
   cuda) cuda; exit ;;
+  workflows) workflows; exit ;;
   mutants) ci/mutants.sh "${3:-all}" "$out"; exit ;;
   cpu) ;;
-  all) cuda ;;
-  *) echo "there is no part $2. Hint: cuda, cpu, mutants" >&2; exit 2 ;;
+  all) cuda; workflows ;;
+  *) echo "there is no part $2. Hint: cuda, cpu, workflows, mutants" >&2; exit 2 ;;
 esac
 
 echo "== noise of gpt-nano, three times 30 blocks: at most 0.015"

@@ -7,7 +7,7 @@
 //! times (cargo, make, ninja) rebuilds exactly what the patch changed. One dirs for all builds
 //! makes equal sources equal artefacts, even where paths are compiled in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -19,12 +19,13 @@ use outpace_process::{
     Waiting, copy_dependencies, copy_file, copy_tree, files_below, remove_file, remove_tree,
     touch_all, write_whole,
 };
-use outpace_record::{Observer, WorkloadConfig};
-use outpace_repo::{ExportOptions, Repo, RepoError};
+use outpace_record::{Event, Observer, WorkloadConfig};
+use outpace_repo::{ExportOptions, LeftOut, Repo, RepoError};
 use outpace_trial::waiting_event;
 use sha2::{Digest, Sha256};
 
 use crate::artefact::identity_of_file;
+use crate::data::{Data, home};
 use crate::placeholders::{filled, named};
 
 /// A built revision, ready to be started.
@@ -42,6 +43,8 @@ pub(crate) struct Built {
     pub(crate) identity: String,
     /// Wall seconds of the build command; none for what this process has built before.
     pub(crate) build_s: f64,
+    /// What training needs and git does not hold.
+    pub(crate) data: Arc<Data>,
     pristine: Arc<PristineDir>,
 }
 
@@ -69,6 +72,9 @@ pub(crate) enum BuildError {
     /// It said that all is well but left no artefact.
     #[error("the build left no {0}. Hint: is `run` the path that `build` writes to?")]
     NoArtefact(String),
+    /// What git does not hold is not here.
+    #[error("{0}")]
+    Data(String),
     /// The sources could not be written.
     #[error("cannot write the sources: {0}")]
     Sources(#[from] RepoError),
@@ -110,6 +116,8 @@ pub(crate) struct Builder<'a> {
     area: PathBuf,
     context: &'a Context,
     bases: BTreeMap<(String, String), Built>,
+    /// What the user was told of already.
+    told: BTreeSet<LeftOut>,
 }
 
 impl<'a> Builder<'a> {
@@ -124,6 +132,7 @@ impl<'a> Builder<'a> {
             area,
             context,
             bases: BTreeMap::new(),
+            told: BTreeSet::new(),
         }
     }
 
@@ -145,11 +154,14 @@ impl<'a> Builder<'a> {
         let key = (workload.to_owned(), tree.to_owned());
         let dirs = BuildDirs::of(&self.area, config);
         let mut build_s = 0.0;
+        let data = self.data(config)?;
         if config.build.is_empty() {
-            self.write_sources(&dirs, tree, Some(tree))?;
+            self.write_sources(&dirs, &data, tree, Some(tree), observer)?;
         } else {
             dirs.begin_from_cache()?;
-            self.write_sources(&dirs, tree, dirs.cached_tree().as_deref().or(Some(tree)))?;
+            let cached = dirs.cached_tree();
+            let pristine = cached.as_deref().or(Some(tree));
+            self.write_sources(&dirs, &data, tree, pristine, observer)?;
             if dirs.cached_tree().is_none() {
                 self.begin_from_checkout(config, &dirs)?;
             }
@@ -191,7 +203,9 @@ impl<'a> Builder<'a> {
     ) -> Result<Built, BuildError> {
         let dirs = BuildDirs::of(&self.area, config);
         dirs.begin_from_cache()?;
-        self.write_sources(&dirs, tree, dirs.cached_tree().as_deref())?;
+        let (data, cached) = (self.data(config)?, dirs.cached_tree());
+        self.export(tree, &dirs.tree, &["**".into()], cached.as_deref())?;
+        data.lay(&dirs.tree).map_err(disk(&dirs.tree))?;
         let built = self.built(config, &dirs, observer).and_then(|build_s| {
             self.collect((workload, role), config, tree, &dirs, &dirs.target, build_s)
         });
@@ -259,7 +273,8 @@ impl<'a> Builder<'a> {
         dir: &Path,
         only: &[String],
         pristine: Option<&str>,
-    ) -> Result<(), BuildError> {
+    ) -> Result<Vec<LeftOut>, BuildError> {
+        fs::create_dir_all(dir).map_err(disk(dir))?;
         let options = ExportOptions {
             only: only.to_vec(),
             pristine: pristine.map(str::to_owned),
@@ -278,14 +293,30 @@ impl<'a> Builder<'a> {
         })
     }
 
+    fn data(&self, config: &WorkloadConfig) -> Result<Data, BuildError> {
+        Data::of(config, self.repo.root(), home().as_deref()).map_err(BuildError::Data)
+    }
+
+    /// Lays the sources of a trusted revision, and says what is missing.
     fn write_sources(
-        &self,
+        &mut self,
         dirs: &BuildDirs,
+        data: &Data,
         tree: &str,
         pristine: Option<&str>,
+        observer: &mut dyn Observer,
     ) -> Result<(), BuildError> {
-        fs::create_dir_all(&dirs.tree).map_err(disk(&dirs.tree))?;
-        self.export(tree, &dirs.tree, &["**".into()], pristine)
+        let left_out = self.export(tree, &dirs.tree, &["**".into()], pristine)?;
+        data.lay(&dirs.tree).map_err(disk(&dirs.tree))?;
+        for file in left_out {
+            // Data stands in for a link that leads out.
+            let is_there = fs::symlink_metadata(dirs.tree.join(&file.path)).is_ok();
+            if (!is_there || !file.is_link()) && self.told.insert(file.clone()) {
+                let text = file.to_string();
+                observer.on(&Event::Note { text });
+            }
+        }
+        Ok(())
     }
 
     /// The first build of a repository takes the dependencies that the user has compiled already.
@@ -377,6 +408,7 @@ impl<'a> Builder<'a> {
             // Fetching is the base's own command and may need the user's proxy and certificates.
             inherit_env: online,
             limits: Limits::default(),
+            home_links: self.data(config)?.home_links(),
         };
         let finished = self.context.launcher.run(&spec, config.build_timeout)?;
         if finished.code != 0 {
@@ -414,6 +446,8 @@ impl<'a> Builder<'a> {
             copy_artefact(&target.join(&path), &own_target.join(&path))?;
         }
         self.export(tree, &own_tree, &config.reads, Some(tree))?;
+        let data = Arc::new(self.data(config)?);
+        data.lay(&own_tree).map_err(disk(&own_tree))?;
         let identity = identity_of_folder(&folder)?;
         let kept = self.area.join("kept").join(&name[..16]);
         let pristine = PristineDir::snapshot(&folder, &kept).map_err(disk(&kept))?;
@@ -435,6 +469,8 @@ impl<'a> Builder<'a> {
                     .filter(|path| path.is_file())
                     .collect(),
                 pristine: Some(Arc::clone(&pristine)),
+                home_links: data.home_links(),
+                prepare: Vec::new(),
             })
         };
         Ok(Built {
@@ -445,6 +481,7 @@ impl<'a> Builder<'a> {
             identity,
             build_s,
             pristine,
+            data: Arc::clone(&data),
         })
     }
 }

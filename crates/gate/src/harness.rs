@@ -2,7 +2,7 @@
 
 use outpace_process::{Context, MachineUse};
 use outpace_record::{
-    Config, Event, Machine, Observer, Profile, Role, SandboxTier, WorkloadConfig,
+    Check, Config, Event, Machine, Observer, Profile, Role, SandboxTier, WorkloadConfig,
 };
 use outpace_repo::{Commit, Repo};
 use outpace_stats::Rule;
@@ -13,6 +13,7 @@ use outpace_trial::{
 };
 
 use crate::build::{BuildError, Builder, Built};
+use crate::data::{Stamps, home};
 use crate::verdict::reason_of;
 use crate::{GateError, Surroundings};
 
@@ -111,9 +112,28 @@ impl<'a> Harness<'a> {
         let built = self
             .builder
             .base(workload, config, &base.tree, observer)
-            .map_err(|error| base_failed(&error, base))?;
+            .map_err(|error| self.advised(&base.tree, base_failed(&error, base)))?;
         observer.on(&done(workload, role, built.build_s));
         Ok(built)
+    }
+
+    /// A failure of the base with what can be done about files that it did not find.
+    pub(crate) fn advised(&self, tree: &str, error: GateError) -> GateError {
+        let GateError::Environment(message) = error else {
+            return error;
+        };
+        let tracked = |path: &str| self.repo.read(tree, path).is_ok_and(|file| file.is_some());
+        let root = self.repo.root();
+        let hints = crate::missing::hints(&message, root, home().as_deref(), &tracked);
+        let lines = hints.iter().map(|hint| format!("\nHint: {hint}"));
+        GateError::Environment(message + &lines.collect::<String>())
+    }
+
+    /// The line that says which data was trained on, and how its files were.
+    pub(crate) fn data(&self, built: &Built) -> Result<(Option<Check>, Stamps), GateError> {
+        let stamps = built.data.stamps().map_err(GateError::Environment)?;
+        let check = built.data.check(&stamps, &self.repo.state_dir());
+        Ok((check.map_err(GateError::Environment)?, stamps))
     }
 
     /// Blocks of a revision against itself.
@@ -141,7 +161,7 @@ impl<'a> Harness<'a> {
         .map_err(|error| GateError::of_base(workload, &error))?;
         let settings = self.settings(workload, Rule::default(), seed)?;
         measure_noise(&mut *executor, &settings, blocks, observer)
-            .map_err(|error| GateError::of_side(workload, &error))
+            .map_err(|error| self.advised(&base.tree, GateError::of_side(workload, &error)))
     }
 
     /// A revision by itself: `processes` fresh processes. Returns the identity of what was measured
@@ -182,7 +202,8 @@ impl<'a> Harness<'a> {
             });
         };
         let measured = measure_run(&mut *executor, processes, pairs, min_turn_s, seed, progress);
-        Ok((measured.map_err(failed)?, built.identity.clone()))
+        let measured = measured.map_err(|error| self.advised(&base.tree, failed(error)))?;
+        Ok((measured, built.identity.clone()))
     }
 
     /// Where a step's time goes, as the workload's own profiler says; nothing where it has none. It

@@ -20,12 +20,30 @@ pub(crate) fn filled(command: &[String], target: &Path, tree: &Path) -> Vec<Stri
     command.iter().enumerate().map(fill).collect()
 }
 
-/// Paths below `{target}` in a command: an argument of its own, or what follows the `=` of one.
+/// Paths below `{target}` in a command: an argument of its own, what follows the `=` of one, and
+/// words in the script of a shell.
 pub(crate) fn named(command: &[String]) -> impl Iterator<Item = &str> {
-    command.iter().filter_map(|arg| {
-        let (before, path) = arg.split_once("{target}/")?;
-        (before.is_empty() || before.ends_with('=')).then_some(path)
+    let script = script_of(command);
+    command.iter().enumerate().flat_map(move |(n, arg)| {
+        let paths: Vec<&str> = match script {
+            Some(at) if at == n => in_script(arg).collect(),
+            _ => of_argument(arg).into_iter().collect(),
+        };
+        paths
     })
+}
+
+fn of_argument(arg: &str) -> Option<&str> {
+    let (before, path) = arg.split_once("{target}/")?;
+    (before.is_empty() || before.ends_with('=')).then_some(path)
+}
+
+/// A path ends where a word of a script may end; a variable in it makes it no path.
+fn in_script(script: &str) -> impl Iterator<Item = &str> {
+    let is_end = |c: char| c.is_whitespace() || "\"';&|<>()`".contains(c);
+    let words = script.split("{target}/").skip(1);
+    let paths = words.map(move |rest| rest.split(is_end).next().unwrap_or_default());
+    paths.filter(|path| !path.is_empty() && !path.contains(['$', '*', '?', '{']))
 }
 
 /// The argument that a shell runs as a script.

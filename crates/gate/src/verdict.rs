@@ -3,7 +3,8 @@
 use std::time::SystemTime;
 
 use outpace_record::{
-    Document, GateRequest, Kind, Machine, PatchStat, SandboxTier, Seeds, Timestamp, Track, Verdict,
+    Check, Document, GateRequest, Kind, Machine, PatchStat, SandboxTier, Seeds, Timestamp, Track,
+    Verdict,
 };
 use outpace_repo::Patch;
 use outpace_stats::Rule;
@@ -121,6 +122,11 @@ impl Draft {
         self.0.checks.clone_from(&outcome.checks);
         self.0.seeds.model.clone_from(&outcome.model_seeds);
         self.0.seeds.data.clone_from(&outcome.data_seeds);
+    }
+
+    /// Adds a line to the checks.
+    pub(crate) fn add_check(&mut self, check: Option<Check>) {
+        self.0.checks.extend(check);
     }
 
     pub(crate) fn settle(self, kind: Kind, reason: &str) -> Verdict {

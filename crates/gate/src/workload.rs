@@ -68,7 +68,7 @@ pub(crate) fn judge_workload(
         })
     };
     built.discard();
-    judged
+    judged.map_err(|error| harness.advised(&candidate.base.tree, error))
 }
 
 /// The inner error says why the patch is refused.
@@ -119,6 +119,7 @@ fn compare(
     let name = draft.workload().to_owned();
     let config = harness.workload(&name)?;
     let subjects = [&builds.base.run, &builds.candidate.run];
+    let (data, before) = harness.data(builds.base)?;
     let (context, protocol) = (harness.context, config.protocol);
     let mut executor = executor(context, protocol, config.gpu, subjects, observer)
         .map_err(|error| GateError::of_base(&name, &error))?;
@@ -130,6 +131,7 @@ fn compare(
         Err(error) => return draft.of_failure(&error.attributed(&mut *executor)),
     };
     draft.set_checks(&outcome);
+    draft.add_check(data);
     observer.on(&Event::CheckEnded {
         workload: name.clone(),
         steps: config.check_steps,
@@ -140,13 +142,23 @@ fn compare(
         if builds.base.identity == builds.candidate.identity {
             return Err(GateError::Environment(format!(
                 "{name}: the base does not repeat itself at equal seeds: {reason}\n\
-                 Hint: draw everything from `model_seed` and `data_seed`"
+                 Hint: draw everything from `model_seed` and `data_seed`. Atomic additions on a GPU, \
+                 and schedules that follow the clock instead of the step, make losses differ too"
             )));
         }
         return Ok(draft.settle(Kind::Rejected, &reason));
     }
     spent.timed = true;
-    time(harness, request, draft, &mut *executor, &outcome, observer)
+    let verdict = time(harness, request, draft, &mut *executor, &outcome, observer)?;
+    let now = builds.base.data.stamps().map_err(GateError::Environment)?;
+    match before.changed(&now) {
+        None => Ok(verdict),
+        Some(path) => Err(GateError::Environment(format!(
+            "{name}: {} changed while it was measured with (key `data`). Hint: programs must not \
+             write there",
+            path.display()
+        ))),
+    }
 }
 
 fn time(

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, baseline, bench, bisect, compare, completions, doctor, gate, history, init, judge, man,
-    regressions, report, reproduce, research, schema,
+    audit, baseline, bench, bisect, ci, compare, completions, doctor, gate, history, init, judge,
+    man, regressions, report, reproduce, research, schema,
 };
 use crate::options::Options;
 
@@ -48,6 +48,7 @@ pub(crate) enum Verb {
     History(history::Args),
     Baseline(baseline::Args),
     Audit(audit::Args),
+    Ci(ci::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),

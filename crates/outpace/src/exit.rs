@@ -53,6 +53,15 @@ pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
     .into()
 }
 
+/// Something that was refused.
+pub(crate) fn rejected(message: impl Into<String>) -> anyhow::Error {
+    Failure {
+        code: REJECTED,
+        message: message.into(),
+    }
+    .into()
+}
+
 /// An environment that cannot be trusted.
 pub(crate) fn environment(message: impl Into<String>) -> anyhow::Error {
     Failure {

@@ -12,7 +12,7 @@ use outpace_text::plain;
 
 use crate::exit::usage;
 use crate::options::Measuring;
-use crate::setup::{config_of, workloads};
+use crate::setup::{config_for, config_of, workloads};
 
 /// Largest patch that is read at all.
 const MOST_BYTES: u64 = 8 << 20;
@@ -58,6 +58,13 @@ pub(crate) struct Input {
     /// Append the verdicts as Markdown to this file, such as "$GITHUB_STEP_SUMMARY".
     #[arg(long, value_name = "FILE")]
     pub(crate) summary: Option<PathBuf>,
+    /// Configuration from elsewhere, for a base that has none or another one: a file, or the
+    /// outpace.toml of a revision.
+    #[arg(long, value_name = "REV|FILE", conflicts_with_all = ["request", "merge"])]
+    config: Option<String>,
+    /// Do not hold the patch against `policy.editable`: for a pull request that people review.
+    #[arg(long, conflicts_with_all = ["request", "merge"])]
+    any_path: bool,
     /// Branch to merge into. Default: outpace/BRANCH, beside the branch that is checked out.
     #[arg(long, value_name = "BRANCH", requires = "merge")]
     into: Option<String>,
@@ -129,6 +136,7 @@ pub(crate) fn into_branch(repo: &Repo, input: &Input) -> Result<Option<String>> 
         (None, false) => return Ok(None),
     };
     repo.check_mergeable(&into)?;
+    repo.check_signing()?;
     Ok(Some(into))
 }
 
@@ -292,7 +300,7 @@ struct Draft {
 
 impl Draft {
     fn new(repo: &Repo, input: &Input, base: Commit, name: &str) -> Result<Self> {
-        let config = config_of(repo, &base)?;
+        let config = config_for(repo, input.config.as_deref(), &base)?;
         let gate = &config.gate;
         let request = GateRequest {
             schema: GateRequest::SCHEMA.into(),
@@ -312,7 +320,7 @@ impl Draft {
                 margin: input.margin(),
             },
             seed: input.measuring.seed(),
-            policy: true,
+            policy: !input.any_path,
             aa: false,
         };
         Ok(Self {

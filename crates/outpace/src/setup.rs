@@ -35,8 +35,17 @@ pub(crate) fn open_repo(options: &Options) -> Result<Repo> {
 pub(crate) fn config_of(repo: &Repo, base: &Commit) -> Result<Config> {
     let short = short(&base.id);
     let Some(bytes) = repo.read(&base.tree, CONFIG)? else {
-        let hint = if repo.root().join(CONFIG).exists() {
-            "it is in the working folder but not committed: `git add outpace.toml && git commit`"
+        let in_head = repo.resolve("HEAD").is_ok_and(|head| {
+            head.id != base.id
+                && repo
+                    .read(&head.tree, CONFIG)
+                    .is_ok_and(|file| file.is_some())
+        });
+        let hint = if in_head {
+            "HEAD has one: `--config HEAD` takes it"
+        } else if repo.root().join(CONFIG).exists() {
+            "it is in the working folder but not committed: `git add outpace.toml && git commit`, \
+             or take it as it is with `--config outpace.toml`"
         } else {
             "`outpace init` writes one; commit it"
         };
@@ -156,14 +165,16 @@ pub(crate) fn workloads(config: &Config, named: &[String]) -> Result<Vec<String>
 /// A command that the user typed, as a subject.
 pub(crate) fn typed_command(
     command: &str,
+    prepare: Option<&str>,
     timeout: Duration,
     ok_exit_codes: &[i32],
 ) -> Result<Subject> {
     let cwd = std::env::current_dir().context("cannot find the working directory")?;
-    let script = vec!["sh".into(), "-c".into(), command.to_owned()];
+    let script = |text: &str| vec!["sh".into(), "-c".into(), text.to_owned()];
     Ok(Subject {
         ok_exit_codes: ok_exit_codes.to_vec(),
-        ..Subject::typed(script, cwd, timeout)
+        prepare: prepare.map(script).unwrap_or_default(),
+        ..Subject::typed(script(command), cwd, timeout)
     })
 }
 

@@ -46,6 +46,9 @@ pub struct Context {
     next: Arc<AtomicU64>,
 }
 
+/// Less than this is said.
+const LEAST_FREE_MIB: u64 = 1024;
+
 impl Context {
     /// A context whose scratch is deleted with it.
     ///
@@ -128,8 +131,38 @@ impl Context {
                 .collect(),
             inherit_env: subject.inherit_env,
             limits: subject.limits,
+            home_links: subject.home_links.clone(),
         }
     }
+}
+
+/// What is wrong with the folder that scratch is made in, a line each.
+pub fn scratch_faults() -> Vec<String> {
+    let dir = std::env::temp_dir();
+    let shown = dir.display();
+    if let Err(error) = own_dir(&dir) {
+        return vec![format!(
+            "TMPDIR {shown}: {error}. Set TMPDIR to a folder that can be written"
+        )];
+    }
+    let Ok(disk) = rustix::fs::statvfs(&dir) else {
+        return Vec::new();
+    };
+    let mut faults = Vec::new();
+    let free_mib = (disk.f_bavail * disk.f_frsize) >> 20;
+    if free_mib < LEAST_FREE_MIB {
+        faults.push(format!(
+            "TMPDIR {shown} has {free_mib} MiB free, and a check keeps four checkpoints there. Set \
+             TMPDIR to a larger disk"
+        ));
+    }
+    if disk.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC) {
+        faults.push(format!(
+            "TMPDIR {shown} is mounted `noexec`: programs that start what they write there fail. \
+             Set TMPDIR to another folder"
+        ));
+    }
+    faults
 }
 
 /// The process id in the name lets a later run find what a killed one left.

@@ -52,6 +52,8 @@ pub struct LaunchSpec {
     pub inherit_env: bool,
     /// What it may use.
     pub limits: Limits,
+    /// Links in its home directory: path there, and target.
+    pub home_links: Vec<(PathBuf, PathBuf)>,
 }
 
 /// Why a program did not run to a good end.
@@ -118,6 +120,18 @@ impl Finished {
     }
 }
 
+fn link_into(home: &Path, links: &[(PathBuf, PathBuf)]) -> std::io::Result<()> {
+    for (path, target) in links {
+        let at = home.join(path);
+        std::fs::create_dir_all(at.parent().unwrap_or(home))?;
+        // A scratch may serve several programs.
+        if std::fs::symlink_metadata(&at).is_err() {
+            std::os::unix::fs::symlink(target, &at)?;
+        }
+    }
+    Ok(())
+}
+
 /// Starts programs through the supervisor.
 #[derive(Debug, Clone)]
 pub struct Launcher {
@@ -158,6 +172,7 @@ impl Launcher {
         let (home, temp) = (spec.scratch.join("home"), spec.scratch.join("tmp"));
         std::fs::create_dir_all(&home).map_err(fail)?;
         std::fs::create_dir_all(&temp).map_err(fail)?;
+        link_into(&home, &spec.home_links).map_err(fail)?;
         let (stdout, stderr) = (spec.scratch.join("stdout"), spec.scratch.join("stderr"));
         let mut command = Command::new(&self.supervisor[0]);
         command

@@ -15,7 +15,7 @@ mod sweep;
 mod tree;
 mod usage;
 
-pub use context::{Context, Scratch};
+pub use context::{Context, Scratch, scratch_faults};
 pub use launch::{Finished, LaunchError, LaunchSpec, Launcher, Limits, Running};
 pub use lock::{Holder, MachineLock, MachineUse, RepositoryLock, Waiting};
 pub use log_tail::open_written;

@@ -31,6 +31,10 @@ pub struct Subject {
     /// The directory that it runs in, restored before every start; none for commands that the user
     /// typed.
     pub pristine: Option<Arc<PristineDir>>,
+    /// Links in its home directory: path there, and target.
+    pub home_links: Vec<(PathBuf, PathBuf)>,
+    /// What is run before each run of a whole command, and not timed; empty for nothing.
+    pub prepare: Vec<String>,
 }
 
 impl Subject {
@@ -47,6 +51,8 @@ impl Subject {
             ok_exit_codes: vec![0],
             fresh: Vec::new(),
             pristine: None,
+            home_links: Vec::new(),
+            prepare: Vec::new(),
         }
     }
 

@@ -145,6 +145,10 @@ pub struct WorkloadConfig {
     /// Files that the program reads when it runs (globs); it sees no others. Default: all.
     #[serde(default = "all_files")]
     pub reads: Vec<String>,
+    /// What training needs and git does not hold: paths in the checkout, below `~/`, or absolute.
+    /// Both sides see them; records carry their hash.
+    #[serde(default)]
+    pub data: Vec<String>,
     /// Environment variables that its processes get on top of the clean environment.
     #[serde(default)]
     pub env: BTreeMap<String, String>,

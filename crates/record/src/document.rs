@@ -56,6 +56,21 @@ pub enum ReadError {
     },
 }
 
+/// The SHA-256 of everything that a reader gives, in hex.
+///
+/// # Errors
+/// It cannot be read.
+pub fn sha256_of(mut reader: impl std::io::Read) -> std::io::Result<String> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(hex::encode(hash.finalize())),
+            n => hash.update(&buffer[..n]),
+        }
+    }
+}
+
 /// When a stored record ended, or began where it does not say; nothing where it says neither.
 pub fn ended_at(json: &str) -> Option<Timestamp> {
     #[derive(Deserialize)]

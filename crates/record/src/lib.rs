@@ -29,9 +29,11 @@ pub use config::{
     Protocol, Track, Tunable, WorkloadConfig, parse_config, parse_duration,
 };
 pub use doctor::{Doctor, Forecast};
-pub use document::{Document, ReadError, Timestamp, ended_at, record_id};
+pub use document::{Document, ReadError, Timestamp, ended_at, record_id, sha256_of};
 pub use event::{Event, EventLine, NoObserver, Observer, Role};
-pub use listing::{Audit, AuditedCommit, Baselines, HistoryEntry, Report, ReportSummary, Setting};
+pub use listing::{
+    Audit, AuditedCommit, Baselines, CiResult, HistoryEntry, Report, ReportSummary, Setting,
+};
 pub use machine::{Machine, SandboxTier};
 pub use nearest::suggestion;
 /// Text of programs and people as one safe line: records hold some.

@@ -30,6 +30,9 @@ pub struct AuditedCommit {
     pub summary: String,
     /// Ids of the verdicts that it claims.
     pub verdicts: Vec<String>,
+    /// How it came in, where that is not as the merge that was measured: squashed or rebased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// What does not hold; empty where all does.
     pub findings: Vec<String>,
 }
@@ -123,4 +126,21 @@ pub struct Setting {
     pub name: String,
     /// Its value.
     pub value: String,
+}
+
+/// `outpace.ci_result/1`: what a measuring job hands to the job that publishes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CiResult {
+    /// `outpace.ci_result/1`.
+    pub schema: String,
+    /// Exit code of the gate.
+    pub exit_code: u8,
+    /// What was asked for: `faster` or `not-slower`.
+    pub required: String,
+    /// The verdicts; none where it failed before.
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Document for CiResult {
+    const SCHEMA: &'static str = "outpace.ci_result/1";
 }

@@ -4,12 +4,12 @@ use schemars::schema_for;
 
 use crate::{
     Attempt, Audit, Baseline, BaselineCheck, Baselines, Bisection, Blessing, Campaign, Change,
-    Doctor, EventLine, Failure, GateRequest, HistoryEntry, ImportedFigure, Judgement, Profile,
-    Regressions, Report, Reproduction, Run, Verdict,
+    CiResult, Doctor, EventLine, Failure, GateRequest, HistoryEntry, ImportedFigure, Judgement,
+    Profile, Regressions, Report, Reproduction, Run, Verdict,
 };
 
 /// Names that `json_schema` knows.
-pub const SCHEMAS: [&str; 22] = [
+pub const SCHEMAS: [&str; 23] = [
     "attempt",
     "audit",
     "baseline",
@@ -19,6 +19,7 @@ pub const SCHEMAS: [&str; 22] = [
     "blessing",
     "campaign",
     "change",
+    "ci_result",
     "doctor",
     "entry",
     "event",
@@ -46,6 +47,7 @@ pub fn json_schema(name: &str) -> Option<serde_json::Value> {
         "blessing" => schema_for!(Blessing),
         "campaign" => schema_for!(Campaign),
         "change" => schema_for!(Change),
+        "ci_result" => schema_for!(CiResult),
         "doctor" => schema_for!(Doctor),
         "entry" => schema_for!(HistoryEntry),
         "event" => schema_for!(EventLine),

@@ -3,10 +3,12 @@
 //! Nothing that a commit says is believed. The proof must hash to its name, be about this base and
 //! this patch, give the same verdict when it is judged again, and obey the gate of its base.
 //! Commits that change baselines without a verdict are findings, and so are proofs that were
-//! changed later.
+//! changed later. A merge that came in squashed or rebased is held against the files that it
+//! touches.
 
 mod figures;
 mod files;
+mod landed;
 mod proof;
 
 use outpace_text::{plain, short};
@@ -27,6 +29,8 @@ pub struct Audited {
     pub summary: String,
     /// The verdicts that it claims.
     pub verdict_ids: Vec<String>,
+    /// How it came in, where that is not as the merge that was measured.
+    pub note: Option<String>,
     /// What is wrong; empty for a commit that is verified.
     pub findings: Vec<String>,
 }
@@ -41,6 +45,21 @@ pub fn audit(repo: &Repo, range: Option<&str>) -> Result<Vec<Audited>, RepoError
     let mut audited = Vec::new();
     for commit in repo.all_commits(range.unwrap_or("HEAD"))? {
         let trailers = parse_trailers(&repo.message(&commit.id)?);
+        let added = landed::added(repo, &commit)?;
+        if !added.is_empty() && !is_the_merge(&commit, &trailers) {
+            let own = Trailers {
+                verdicts: added.clone(),
+                ..Trailers::default()
+            };
+            let mut findings = files::findings(repo, &commit, &own)?;
+            let landed = landed::findings(repo, &commit, &added, &trailers)?;
+            findings.extend(landed.findings);
+            audited.push(Audited {
+                note: landed.note,
+                ..report(commit, own, findings)
+            });
+            continue;
+        }
         let mut findings = files::findings(repo, &commit, &trailers)?;
         if !trailers.verdicts.is_empty() {
             findings.extend(proof::findings(repo, &commit, &trailers)?);
@@ -54,6 +73,12 @@ pub fn audit(repo: &Repo, range: Option<&str>) -> Result<Vec<Audited>, RepoError
     Ok(audited)
 }
 
+/// Whether a commit claims to be the very merge that was measured. A squashed one may lack trailers
+/// or have those of several merges, a rebased one has those of another base.
+fn is_the_merge(commit: &Commit, trailers: &Trailers) -> bool {
+    !trailers.verdicts.is_empty() && (trailers.bases == commit.parents || trailers.bases.is_empty())
+}
+
 fn report(commit: Commit, trailers: Trailers, findings: Vec<String>) -> Audited {
     let id = short(&commit.id);
     Audited {
@@ -63,6 +88,7 @@ fn report(commit: Commit, trailers: Trailers, findings: Vec<String>) -> Audited 
             .collect(),
         summary: plain(&commit.summary, SUMMARY_CHARS),
         verdict_ids: trailers.verdicts,
+        note: None,
         commit: commit.id,
     }
 }

@@ -90,6 +90,22 @@ pub enum RepoError {
         /// What to do about it.
         hint: String,
     },
+    /// git could not sign a commit.
+    #[error(
+        "commit.gpgsign is set, and git cannot sign the merge commit: {complaint}\nHint: `git commit-tree -S HEAD^{{tree}} -m test` tries it; or `git config commit.gpgsign false` here"
+    )]
+    NotSigned {
+        /// What git says.
+        complaint: String,
+    },
+    /// Objects that a partial clone lacks could not be fetched.
+    #[error(
+        "this is a partial clone, and git could not fetch what is missing from it: {complaint}\nHint: `git fetch --refetch --no-filter` makes the clone whole"
+    )]
+    NotFetched {
+        /// What git says.
+        complaint: String,
+    },
     /// I/O error. The message has the cause, so the cause is not a `source` as well.
     #[error("I/O error at {}: {cause}", path.display())]
     Io {
@@ -117,7 +133,10 @@ impl RepoError {
 
     /// Whether I/O or libgit2 failed, so that the request itself may be right.
     pub fn is_environment(&self) -> bool {
-        matches!(self, Self::Io { .. } | Self::Git { .. })
+        matches!(
+            self,
+            Self::Io { .. } | Self::Git { .. } | Self::NotSigned { .. } | Self::NotFetched { .. }
+        )
     }
 }
 

@@ -1,5 +1,5 @@
-//! A tree as plain files: the blobs as they are stored, without filters, hooks, attributes or
-//! submodules.
+//! A tree as plain files: the blobs as they are stored, without filters, hooks or attributes. What
+//! `sources` knows besides are submodules and LFS objects.
 //!
 //! Modification times are part of the contract. Files that equal the base have one fixed old time,
 //! files that differ have the current time. With the base's build directory beside them cargo then
@@ -14,11 +14,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use globset::GlobSet;
-
 use crate::error::{AtPath, Doing};
-use crate::safe_write::{has_content, make_parents, place_link, remove_any};
-use crate::trees::{MODE_EXECUTABLE, MODE_GITLINK, MODE_LINK, TreeFile, index_entry};
+use crate::lfs::{Pointer, no_object};
+use crate::safe_write::{has_content, make_parents, place_link, remove_any, same_file};
+use crate::sources::LeftOut;
+use crate::trees::{MODE_EXECUTABLE, MODE_LINK, TreeFile, index_entry, unchanged_index_entry};
 use crate::{Repo, RepoError, paths};
 
 /// 2020-01-01T00:00:00Z: the modification time of files that equal the base. Any time before the
@@ -53,15 +53,23 @@ type Files = BTreeMap<PathBuf, TreeFile>;
 
 impl Repo {
     /// Makes the files in `dir` exactly those of a tree: creates and overwrites where needed,
-    /// deletes the rest.
+    /// deletes the rest. Submodules are laid from the clones that git keeps of them, LFS pointers
+    /// are replaced by their objects, and links that lead out of the tree are left out. Says what
+    /// is missing.
     ///
     /// # Errors
-    /// A path or link of the tree leads out of `dir`, a glob is bad, or there is an I/O error.
-    pub fn export(&self, tree: &str, dir: &Path, options: &ExportOptions) -> Result<(), RepoError> {
+    /// A path of the tree leads out of `dir`, a glob is bad, or there is an I/O error.
+    pub fn export(
+        &self,
+        tree: &str,
+        dir: &Path,
+        options: &ExportOptions,
+    ) -> Result<Vec<LeftOut>, RepoError> {
         let globs = paths::globs(&options.only)?;
-        let wanted = self.selected(tree, &globs)?;
+        let sources = self.sources(tree, &globs)?;
+        let (wanted, mut left_out) = (sources.files, sources.left_out);
         let pristine = match &options.pristine {
-            Some(base) => self.selected(base, &globs)?,
+            Some(base) => self.sources(base, &globs)?.files,
             None => wanted.clone(),
         };
         fs::create_dir_all(dir).at(dir)?;
@@ -74,9 +82,10 @@ impl Repo {
             } else {
                 now
             };
-            self.place(dir, path, file, time)?;
+            left_out.extend(self.place(dir, path, file, time)?);
         }
-        date_folders(dir, &folders, &wanted, &pristine, now)
+        date_folders(dir, &folders, &wanted, &pristine, now)?;
+        Ok(left_out)
     }
 
     /// Exports a tree to `dir` and makes that a repository of its own with a single commit, without
@@ -86,10 +95,8 @@ impl Repo {
     /// As [`Repo::export`], or git cannot create the repository.
     pub fn scratch_worktree(&self, tree: &str, dir: &Path, title: &str) -> Result<(), RepoError> {
         self.export(tree, dir, &ExportOptions::default())?;
-        let files: Vec<TreeFile> = self
-            .selected(tree, &paths::globs(&["**".into()])?)?
-            .into_values()
-            .collect();
+        let sources = self.sources(tree, &paths::globs(&["**".into()])?)?;
+        let files: Vec<TreeFile> = sources.files.into_values().collect();
         self.init_scratch(dir, &files, &outpace_text::plain(title, TITLE_CHARS))
             .doing(|| format!("making a repository in {}", dir.display()))
     }
@@ -112,8 +119,14 @@ impl Repo {
         }
         let mut index = scratch.index()?;
         for file in files {
-            scratch.blob(self.git.find_blob(file.id)?.content())?;
-            index.add(&index_entry(file))?;
+            let content = self.git.find_blob(file.id)?.content().to_vec();
+            scratch.blob(&content)?;
+            // On disk is the object, which git would call a change of the pointer.
+            let entry = match Pointer::parse(&content) {
+                Some(_) => unchanged_index_entry(file),
+                None => index_entry(file),
+            };
+            index.add(&entry)?;
         }
         index.write()?;
         let tree = scratch.find_tree(index.write_tree()?)?;
@@ -122,46 +135,35 @@ impl Repo {
         Ok(())
     }
 
-    fn selected(&self, tree: &str, globs: &GlobSet) -> Result<Files, RepoError> {
-        let mut selected = Files::new();
-        for file in self.files_of(&self.tree(tree)?)? {
-            let path = PathBuf::from(OsStr::from_bytes(&file.path));
-            if file.mode == MODE_GITLINK || !globs.is_match(&path) {
-                continue;
-            }
-            if let Some(why) = paths::unsafe_path(&file.path) {
-                return Err(RepoError::BadPath {
-                    path: paths::shown(&file.path),
-                    why: why.into(),
-                });
-            }
-            selected.insert(path, file);
-        }
-        Ok(selected)
-    }
-
     fn place(
         &self,
         dir: &Path,
         path: &Path,
         file: &TreeFile,
         time: SystemTime,
-    ) -> Result<(), RepoError> {
+    ) -> Result<Option<LeftOut>, RepoError> {
         let at = dir.join(path);
         make_parents(dir, path)?;
         let content = self.blob(file.id)?;
         if file.mode == MODE_LINK {
-            return place_link(&at, path, OsStr::from_bytes(&content));
+            return place_link(&at, path, OsStr::from_bytes(&content)).map(|()| None);
         }
-        if !has_content(&at, &content) {
-            remove_any(&at)?;
-            let mut out = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(&at)
-                .at(&at)?;
-            out.write_all(&content).at(&at)?;
-        }
+        let left_out = match Pointer::parse(&content) {
+            Some(pointer) => match self.lfs_object(&pointer) {
+                Some(object) => {
+                    place_copy(&at, &object)?;
+                    None
+                }
+                None => {
+                    place_content(&at, &content)?;
+                    Some(no_object(file))
+                }
+            },
+            None => {
+                place_content(&at, &content)?;
+                None
+            }
+        };
         let mode = if file.mode == MODE_EXECUTABLE {
             0o755
         } else {
@@ -172,8 +174,30 @@ impl Repo {
             out.set_permissions(fs::Permissions::from_mode(mode))
                 .at(&at)?;
         }
-        out.set_times(FileTimes::new().set_modified(time)).at(&at)
+        out.set_times(FileTimes::new().set_modified(time)).at(&at)?;
+        Ok(left_out)
     }
+}
+
+fn place_content(at: &Path, content: &[u8]) -> Result<(), RepoError> {
+    if has_content(at, content) {
+        return Ok(());
+    }
+    remove_any(at)?;
+    let mut out = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(at)
+        .at(at)?;
+    out.write_all(content).at(at)
+}
+
+fn place_copy(at: &Path, from: &Path) -> Result<(), RepoError> {
+    if same_file(at, from) {
+        return Ok(());
+    }
+    remove_any(at)?;
+    fs::copy(from, at).map(drop).at(at)
 }
 
 fn pristine_time() -> SystemTime {

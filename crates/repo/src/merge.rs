@@ -120,6 +120,24 @@ impl Repo {
         }
     }
 
+    /// Whether the merge commit can be signed, where the user's settings ask for that. Ask this
+    /// before anything is measured: an agent of keys may be locked.
+    ///
+    /// # Errors
+    /// `commit.gpgsign` is set and git cannot sign.
+    pub fn check_signing(&self) -> Result<(), MergeError> {
+        if !self.signs() {
+            return Ok(());
+        }
+        let head = self.resolve("HEAD")?;
+        let reading = || "reading HEAD".to_owned();
+        let tree = Oid::from_str(&head.tree).doing(reading)?;
+        let parent = Oid::from_str(&head.id).doing(reading)?;
+        // Nothing refers to this commit.
+        self.signed_commit(tree, parent, "outpace: can this be signed?")?;
+        Ok(())
+    }
+
     fn branch_in_the_way(&self, into: &str) -> Result<Option<String>, RepoError> {
         let above = into.match_indices('/').map(|(at, _)| &into[..at]);
         for name in above {
@@ -161,9 +179,7 @@ impl Repo {
             });
         }
         let tree = self.with_files(&request.tree, &request.files)?;
-        let commit = self
-            .commit(&tree, base, &request.message)
-            .doing(|| "writing the merge commit".into())?;
+        let commit = self.commit(&tree, base, &request.message)?;
         let subject = request.message.lines().next().unwrap_or_default();
         self.swap(
             &request.into,
@@ -217,17 +233,17 @@ impl Repo {
             .or_else(|_| Signature::now("outpace", "outpace@localhost"))
     }
 
-    fn commit(&self, tree: &Oid, parent: Oid, message: &str) -> Result<Oid, git2::Error> {
-        let author = self.signature()?;
-        let parent = self.git.find_commit(parent)?;
-        self.git.commit(
-            None,
-            &author,
-            &author,
-            message,
-            &self.git.find_tree(*tree)?,
-            &[&parent],
-        )
+    fn commit(&self, tree: &Oid, parent: Oid, message: &str) -> Result<Oid, RepoError> {
+        if self.signs() {
+            return self.signed_commit(*tree, parent, message);
+        }
+        let doing = || "writing the merge commit".to_owned();
+        let author = self.signature().doing(doing)?;
+        let parent = self.git.find_commit(parent).doing(doing)?;
+        let tree = self.git.find_tree(*tree).doing(doing)?;
+        self.git
+            .commit(None, &author, &author, message, &tree, &[&parent])
+            .doing(doing)
     }
 
     fn still_at(&self, branch: &str, expected: Option<Oid>) -> Result<(), MergeError> {

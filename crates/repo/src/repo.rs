@@ -1,11 +1,15 @@
 //! A user's repository: finding it, the directory for outpace's own state, and what has changed.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use git2::{ErrorCode, Repository, Status, StatusOptions};
+use git2::{ErrorCode, Oid, Repository, Status, StatusOptions};
 
 use crate::error::Doing;
+use crate::owner::trusted_by_git;
+use crate::promised::promisor;
 use crate::{RepoError, paths};
 
 /// An open repository with a work tree. It can be moved to another thread. To work on several
@@ -13,6 +17,10 @@ use crate::{RepoError, paths};
 pub struct Repo {
     pub(crate) git: Repository,
     root: PathBuf,
+    /// Where a partial clone gets what it lacks.
+    promisor: Option<String>,
+    /// Trees of a partial clone that are here whole.
+    whole: RefCell<HashSet<Oid>>,
 }
 
 impl Repo {
@@ -21,19 +29,40 @@ impl Repo {
     /// # Errors
     /// There is none, it belongs to another user, it is bare, or it has no commits yet.
     pub fn discover(path: &Path) -> Result<Self, RepoError> {
-        let git = Repository::discover(path).map_err(|error| not_opened(&error, path))?;
+        let git = open(path)?;
         let Some(root) = git.workdir().map(Path::to_owned) else {
             return Err(RepoError::Bare {
                 path: git.path().to_owned(),
             });
         };
         match git.head().map(drop) {
-            Ok(()) => Ok(Self { git, root }),
+            Ok(()) => Ok(Self {
+                promisor: promisor(&git),
+                git,
+                root,
+                whole: RefCell::default(),
+            }),
             Err(error) if matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => {
                 Err(RepoError::NoCommits { path: root })
             }
             Err(error) => Err(error).doing(|| format!("reading HEAD of {}", root.display())),
         }
+    }
+
+    /// Fetches what a partial clone lacks of a tree or commit.
+    ///
+    /// # Errors
+    /// git cannot fetch it.
+    pub(crate) fn complete(&self, id: Oid) -> Result<(), RepoError> {
+        let Some(remote) = &self.promisor else {
+            return Ok(());
+        };
+        if self.whole.borrow().contains(&id) {
+            return Ok(());
+        }
+        self.fetch_promised(remote, id)?;
+        self.whole.borrow_mut().insert(id);
+        Ok(())
     }
 
     /// The work tree.
@@ -94,6 +123,17 @@ impl Repo {
         files.sort();
         Ok(files)
     }
+}
+
+/// Opens the repository around a path.
+pub(crate) fn open(path: &Path) -> Result<Repository, RepoError> {
+    let opened = match Repository::discover(path) {
+        Err(error) if error.code() == ErrorCode::Owner && trusted_by_git(path) => {
+            Repository::discover(path)
+        }
+        opened => opened,
+    };
+    opened.map_err(|error| not_opened(&error, path))
 }
 
 /// The hint of `safe.directory` needs the whole path.

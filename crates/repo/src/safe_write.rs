@@ -1,14 +1,16 @@
 //! Writes single files to disk and never follows a symbolic link on the way.
 
 use std::ffi::OsStr;
-use std::fs::{self, Metadata};
-use std::io::ErrorKind;
+use std::fs::{self, File, Metadata};
+use std::io::{self, BufRead as _, BufReader, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path};
 
 use crate::error::AtPath;
 use crate::{RepoError, paths};
+
+const READ_BYTES: usize = 1 << 20;
 
 /// Makes the directories of a path. None of them may be a link, which could lead anywhere.
 pub(crate) fn make_parents(dir: &Path, path: &Path) -> Result<(), RepoError> {
@@ -52,6 +54,35 @@ pub(crate) fn has_content(at: &Path, content: &[u8]) -> bool {
     fs::symlink_metadata(at).is_ok_and(same_size) && fs::read(at).is_ok_and(|have| have == content)
 }
 
+/// Whether two regular files have the same bytes. False if one cannot be read.
+pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
+    let size = |path: &Path| {
+        let meta = fs::symlink_metadata(path).ok()?;
+        meta.is_file().then_some(meta.len())
+    };
+    let (Some(of_a), Some(of_b)) = (size(a), size(b)) else {
+        return false;
+    };
+    of_a == of_b && same_bytes(a, b).unwrap_or(false)
+}
+
+fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
+    let mut readers = [
+        BufReader::with_capacity(READ_BYTES, File::open(a)?),
+        BufReader::with_capacity(READ_BYTES, File::open(b)?),
+    ];
+    loop {
+        let [a, b] = &mut readers;
+        let (of_a, of_b) = (a.fill_buf()?, b.fill_buf()?);
+        let n = of_a.len().min(of_b.len());
+        if n == 0 || of_a[..n] != of_b[..n] {
+            return Ok(of_a.is_empty() && of_b.is_empty());
+        }
+        a.consume(n);
+        b.consume(n);
+    }
+}
+
 pub(crate) fn place_link(at: &Path, path: &Path, target: &OsStr) -> Result<(), RepoError> {
     let target = Path::new(target);
     if escapes(path, target) {
@@ -73,15 +104,16 @@ pub(crate) fn place_link(at: &Path, path: &Path, target: &OsStr) -> Result<(), R
 
 /// Whether a link leads out of the tree. `..` is allowed at the front only: after a name it could
 /// start from another link's target.
-fn escapes(path: &Path, target: &Path) -> bool {
+pub(crate) fn escapes(path: &Path, target: &Path) -> bool {
     let depth = path.components().count().saturating_sub(1);
-    let ups = target
+    // `./../x` is `../x`.
+    let parts = target
         .components()
-        .take_while(|part| matches!(part, Component::ParentDir))
-        .count();
-    let rest_is_plain = target
-        .components()
+        .filter(|part| !matches!(part, Component::CurDir));
+    let is_up = |part: &Component<'_>| matches!(part, Component::ParentDir);
+    let ups = parts.clone().take_while(is_up).count();
+    let rest_is_plain = parts
         .skip(ups)
-        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        .all(|part| matches!(part, Component::Normal(_)));
     !rest_is_plain || ups > depth
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use git2::build::TreeUpdateBuilder;
-use git2::{ErrorCode, FileMode, Index, IndexEntry, IndexTime, ObjectType, Oid, Tree};
+use git2::{
+    ErrorCode, FileMode, Index, IndexEntry, IndexEntryFlag, IndexTime, ObjectType, Oid, Tree,
+};
 
 use crate::error::Doing;
 use crate::forbidden::is_forbidden;
@@ -98,6 +100,7 @@ impl Repo {
     pub(crate) fn tree(&self, id: &str) -> Result<Tree<'_>, RepoError> {
         let none = |_| RepoError::NoTree { id: id.to_owned() };
         let oid = Oid::from_str(id).map_err(none)?;
+        self.complete(oid)?;
         self.git
             .find_object(oid, None)
             .and_then(|object| object.peel_to_tree())
@@ -206,5 +209,13 @@ pub(crate) fn index_entry(file: &TreeFile) -> IndexEntry {
         flags: 0,
         flags_extended: 0,
         path: file.path.clone(),
+    }
+}
+
+/// The same for a file that git takes for unchanged whatever is on disk.
+pub(crate) fn unchanged_index_entry(file: &TreeFile) -> IndexEntry {
+    IndexEntry {
+        flags: IndexEntryFlag::VALID.bits(),
+        ..index_entry(file)
     }
 }

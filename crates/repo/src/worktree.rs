@@ -1,6 +1,7 @@
 //! The tree of an agent's worktree: the files on disk, independent of what it did with git there.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
@@ -10,6 +11,7 @@ use git2::{ObjectType, Oid};
 
 use crate::error::{AtPath, Doing};
 use crate::ignore::IgnoreRules;
+use crate::lfs::Pointer;
 use crate::trees::{MODE_EXECUTABLE, MODE_FILE, MODE_GITLINK, MODE_LINK, TreeFile};
 use crate::{Repo, RepoError, paths};
 
@@ -45,6 +47,7 @@ impl Repo {
             new_bytes: 0,
         };
         walk.folder(dir, b"")?;
+        walk.keep_links_that_lead_out(dir, &base)?;
         let tree = self.write_tree(&walk.files)?;
         Ok(tree.to_string())
     }
@@ -74,6 +77,17 @@ impl Walk<'_> {
             let path = [prefix, &name].concat();
             if path != b".git" {
                 self.entry(&entry.path(), path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// They were never laid, so that nobody can have deleted them.
+    fn keep_links_that_lead_out(&mut self, dir: &Path, base: &[TreeFile]) -> Result<(), RepoError> {
+        for file in base.iter().filter(|file| file.mode == MODE_LINK) {
+            let at = dir.join(OsStr::from_bytes(&file.path));
+            if self.repo.leading_out(file)?.is_some() && fs::symlink_metadata(at).is_err() {
+                self.files.push(file.clone());
             }
         }
         Ok(())
@@ -132,6 +146,12 @@ impl Walk<'_> {
         }
         if let Some(known) = known
             && Oid::hash_file(ObjectType::Blob, at).doing(hashing)? == known.id
+        {
+            return Ok(known.id);
+        }
+        if let Some(known) = known
+            && let Some(pointer) = Pointer::parse(&self.repo.blob(known.id)?)
+            && pointer.is_object(at).at(at)?
         {
             return Ok(known.id);
         }

@@ -28,7 +28,7 @@ pub use data::ReportData;
 pub use error::ReportError;
 pub use html::html;
 pub use json::json;
-pub use markdown::markdown;
+pub use markdown::{markdown, markdown_cell};
 pub use nightly::{CampaignLink, Night, SeriesOfNight, csv_cell, nightly_markdown, write_nightly};
 pub use png::{MAX_PNG_WIDTH_PX, png};
 pub use svg::{campaign_svg, history_svg, verdict_svg};

@@ -14,6 +14,8 @@ pub struct Noise {
     pub sd: f64,
     /// Wall seconds of a block.
     pub block_s: f64,
+    /// Longest time from start to ready.
+    pub ready_s: f64,
     /// Share of a block in which no measured turn ran.
     pub overhead: f64,
     /// Where the processes lived on GPUs, in a line; absent where none was used.
@@ -38,11 +40,14 @@ pub fn measure_noise(
     });
     let mut enough = |measured: &[Block]| measured.len() >= blocks;
     let measured = measure_beside(executor, settings, &mut enough, observer)?;
+    let ready = measured.blocks.iter().filter_map(|block| block.ready_s);
+    let ready_s = ready.flatten().fold(0.0, f64::max);
     let log_ratios = measured.blocks.iter().map(|b| block_log_ratio(&b.pairs));
     let log_ratios = log_ratios.collect::<Result<Vec<f64>, _>>()?;
     Ok(Noise {
         sd: standard_deviation(&log_ratios),
         block_s: measured.wall_s / blocks as f64,
+        ready_s,
         overhead: measured.overhead,
         log_ratios,
         placement: measured.placement,

@@ -15,6 +15,9 @@ use crate::{Executor, Plan, Side};
 /// After the first block, so large a share of them is probed for work on a GPU while both sides
 /// wait: it takes seconds, and no program can know when.
 const PROBED_SHARE: f64 = 0.25;
+/// A pilot that took so many times as long as the first block hints at work that is done once.
+const PREPARED: f64 = 10.0;
+
 /// Sets the draws of probing apart from those that a recorded seed replays.
 const PROBE_SEED: u64 = 0x0011_57E4;
 
@@ -98,6 +101,9 @@ pub fn run_trial(
         decision = evidence.push_block(&result.block.pairs)?;
         results.push(result);
         tell(settings, &evidence, &results, observer);
+        if let (true, [first]) = (executor.whole_commands(), &results[..]) {
+            tell_of_preparation(&plan, first, observer);
+        }
         let mut watched = watch(&results);
         watched.extend(watch_gain(&evidence, &results));
         if watched.iter().any(|check| !check.passed) {
@@ -121,6 +127,22 @@ pub fn run_trial(
         trial.checks.extend(checks);
     }
     Ok(trial)
+}
+
+/// A command that finds its work done the second time (a cache, a build folder) times nothing.
+fn tell_of_preparation(plan: &Plan, first: &BlockResult, observer: &mut dyn Observer) {
+    let Some([later_s, _]) = first.block.pairs.first() else {
+        return;
+    };
+    let pilot_s = plan.turn_s;
+    if plan.steps_per_turn == 1 && pilot_s > PREPARED * later_s {
+        observer.on(&Event::Note {
+            text: format!(
+                "the base's first run took {pilot_s:.2} s and the next one {later_s:.2} s: if runs \
+                 find work of earlier ones done, `compare --prepare CMD` undoes it"
+            ),
+        });
+    }
 }
 
 fn probe_before(blocks: usize, pairs: usize, rng: &mut ChaCha20Rng) -> Option<usize> {

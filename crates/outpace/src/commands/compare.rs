@@ -15,7 +15,7 @@ use outpace_trial::{machine, sandbox_tier};
 use crate::exit::{self, INTERRUPTED, usage};
 use crate::options::{Measuring, Options};
 use crate::setup::{
-    VERSION, config_of, context, lock, open_repo, typed_command, warn_of_few_blocks, workloads,
+    VERSION, config_for, context, lock, open_repo, typed_command, warn_of_few_blocks, workloads,
 };
 use crate::ui::Terminal;
 use crate::verdicts::{print, record};
@@ -28,6 +28,7 @@ Example:
   outpace compare HEAD HEAD --aa --json
   outpace compare --base-cmd 'python3 train.py' --candidate-cmd './train'
   outpace compare --whole-commands --base-cmd 'gzip -9 -c f' --candidate-cmd 'gzip -1 -c f'
+  outpace compare --whole-commands --prepare 'make clean' --base-cmd make --candidate-cmd 'make -j'
 
 Exit codes: 0 faster, 1 not_proven or same, 2 usage, 3 slower, 4 rejected, 5 environment,
 130 interrupted.")]
@@ -76,6 +77,30 @@ pub(crate) struct Args {
         hide_default_value = true
     )]
     gpu: GpuMode,
+    /// Command that is run before each run of either side and not timed: a cold cache, a fresh
+    /// database.
+    #[arg(long, value_name = "CMD", requires = "whole_commands")]
+    prepare: Option<String>,
+    /// The same before runs of the base only.
+    #[arg(
+        long,
+        value_name = "CMD",
+        requires = "whole_commands",
+        conflicts_with = "prepare"
+    )]
+    base_prepare: Option<String>,
+    /// The same before runs of the candidate only.
+    #[arg(
+        long,
+        value_name = "CMD",
+        requires = "whole_commands",
+        conflicts_with = "prepare"
+    )]
+    candidate_prepare: Option<String>,
+    /// Configuration from elsewhere, for revisions that have none or another one: a file, or the
+    /// outpace.toml of a revision.
+    #[arg(long, value_name = "REV|FILE", conflicts_with = "base_cmd")]
+    config: Option<String>,
     /// Time equal artefacts too.
     #[arg(long)]
     aa: bool,
@@ -117,7 +142,7 @@ type Judged = Result<GateOutcome, GateError>;
 fn revisions(repo: &Repo, args: &Args, ui: &mut Terminal) -> Result<Judged> {
     let rev = |rev: &Option<String>| repo.resolve(rev.as_deref().unwrap_or("HEAD"));
     let (base, candidate) = (rev(&args.base)?, rev(&args.candidate)?);
-    let config = config_of(repo, &base)?;
+    let config = config_for(repo, args.config.as_deref(), &base)?;
     let names = workloads(&config, &args.measuring.workloads)?;
     let context = context()?;
     for (label, commit) in [("base", &base), ("candidate", &candidate)] {
@@ -173,8 +198,14 @@ fn commands(args: &Args, texts: [&String; 2], ui: &mut Terminal) -> Result<Judge
     }
     let context = context()?;
     let timeout = args.timeout.unwrap_or(TIMEOUT);
-    let subject = |text| typed_command(text, timeout, &args.ok_exit_codes);
-    let subjects = [subject(texts[0])?, subject(texts[1])?];
+    let subject = |text, own: &Option<String>| {
+        let prepare = own.as_deref().or(args.prepare.as_deref());
+        typed_command(text, prepare, timeout, &args.ok_exit_codes)
+    };
+    let subjects = [
+        subject(texts[0], &args.base_prepare)?,
+        subject(texts[1], &args.candidate_prepare)?,
+    ];
     let gate = GateConfig::default();
     let rule = rule(args, &gate);
     warn_of_few_blocks(&rule, 1, ui);

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod baseline;
 pub(crate) mod bench;
 pub(crate) mod bisect;
+pub(crate) mod ci;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod doctor;
@@ -40,6 +41,7 @@ pub(crate) fn run(cli: Cli) -> Result<u8> {
         Verb::Judge(args) => judge::run(&options, &args),
         Verb::History(args) => history::run(&options, &args),
         Verb::Baseline(args) => baseline::run(&options, &args),
+        Verb::Ci(args) => ci::run(&options, &args),
         Verb::Audit(args) => audit::run(&options, &args),
         Verb::Schema(args) => schema::run(&args),
         Verb::Completions(args) => completions::run(&args, Cli::command()),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{Dependency, DependencyKind, Metadata, MetadataCommand};
 
 /// Who may depend on which of our own crates. An arrow that is not used is taken away.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("outpace-features", &[]),
     ("outpace-text", &[]),
     ("outpace-stats", &[]),
@@ -13,6 +13,10 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("outpace-process", &["outpace-text"]),
     ("outpace-record", &["outpace-stats", "outpace-text"]),
     ("outpace-import", &["outpace-record", "outpace-text"]),
+    (
+        "outpace-github",
+        &["outpace-record", "outpace-stats", "outpace-text"],
+    ),
     (
         "outpace-repo",
         &["outpace-record", "outpace-stats", "outpace-text"],
@@ -68,6 +72,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
         &[
             "outpace-features",
             "outpace-gate",
+            "outpace-github",
             "outpace-import",
             "outpace-process",
             "outpace-record",
@@ -97,7 +102,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
 ];
 
 /// Where a heavy dependency may live.
-const HOMES: [(&str, &[&str]); 11] = [
+const HOMES: [(&str, &[&str]); 12] = [
     ("git2", &["outpace-repo"]),
     ("plotters", &["outpace-report"]),
     ("resvg", &["outpace-report"]),
@@ -106,6 +111,7 @@ const HOMES: [(&str, &[&str]); 11] = [
     ("candle-nn", &["outpace-gpt", "outpace-kernels"]),
     ("cudarc", &["outpace-kernels"]),
     ("nvml-wrapper", &["outpace-trial"]),
+    ("ureq", &["outpace-github"]),
     ("clap", &["outpace", "outpace-gpt"]),
     ("toml_edit", &["outpace-research"]),
     ("proptest", &[]),

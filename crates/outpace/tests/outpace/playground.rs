@@ -211,6 +211,11 @@ pub fn outpace_in(dir: &Path, args: &[&str]) -> Outcome {
     ended(&mut command_in(dir, args))
 }
 
+/// The same with further variables.
+pub fn outpace_with(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Outcome {
+    ended(command_in(dir, args).envs(env.iter().copied()))
+}
+
 /// The same with the machine's own lock, for builds that take minutes.
 pub fn outpace_with_the_machines_lock(dir: &Path, args: &[&str]) -> Outcome {
     ended(command_in(dir, args).env_remove("OUTPACE_LOCK_DIR"))

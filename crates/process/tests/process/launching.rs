@@ -28,6 +28,7 @@ fn spec(dir: &Path, script: &str) -> LaunchSpec {
         env: BTreeMap::new(),
         inherit_env: false,
         limits: Limits::default(),
+        home_links: Vec::new(),
     }
 }
 

@@ -137,10 +137,33 @@ fn validate_workload(name: &str, workload: &WorkloadConfig) -> Result<(), Fault>
     if workload.check_steps == 0 {
         return fault("check_steps", "must be at least 1");
     }
+    for path in &workload.data {
+        if let Some(message) = bad_data(path) {
+            return fault("data", &message);
+        }
+    }
     if workload.track == Track::TimeToLoss && workload.evaluate.is_empty() {
         return fault("evaluate", "the time-to-loss track needs an evaluator");
     }
     Ok(())
+}
+
+fn bad_data(path: &str) -> Option<String> {
+    let rest = path.strip_prefix("~/").unwrap_or(path);
+    if rest.trim_matches('/').is_empty() || path == "~" {
+        return Some(format!(
+            "`{path}` names no file or folder below the checkout or `~/`"
+        ));
+    }
+    if path.contains('*') {
+        return Some(format!(
+            "`{path}`: globs are not read here; name the folder"
+        ));
+    }
+    let odd = rest
+        .split('/')
+        .any(|part| matches!(part, "." | ".." | ".git"));
+    odd.then(|| format!("`{path}` must not have a `.`, `..` or `.git` component"))
 }
 
 fn validate_tunable(index: usize, tunable: &Tunable, config: &Config) -> Result<(), Fault> {

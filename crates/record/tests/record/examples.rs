@@ -233,6 +233,7 @@ fn audit() -> Audit {
             commit: text("8c1f0e2"),
             summary: text("tile of 16"),
             verdicts: vec![text("cd")],
+            note: None,
             findings: vec![text("the bound differs")],
         }],
     }

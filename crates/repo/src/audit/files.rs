@@ -50,6 +50,18 @@ pub(super) fn changed(repo: &Repo, parent: &str, commit: &str) -> Result<Vec<Str
     Ok(paths)
 }
 
+/// Proofs that one commit has and its parent has not.
+pub(super) fn added_proofs(
+    repo: &Repo,
+    parent: &str,
+    commit: &str,
+) -> Result<Vec<String>, RepoError> {
+    let (before, here) = (record_files(repo, parent)?, record_files(repo, commit)?);
+    let is_new =
+        |path: &&String| path.starts_with(PROOFS) && is_record(path) && !before.contains_key(*path);
+    Ok(here.keys().filter(is_new).cloned().collect())
+}
+
 fn of_plain_commit(here: &Files, before: &Files, trailers: &Trailers) -> Vec<String> {
     let mut findings = Vec::new();
     for (path, id) in before.iter().filter(|(path, _)| path.starts_with(PROOFS)) {

@@ -52,7 +52,7 @@ pub(super) fn findings(
     findings.extend(merge.claims());
     let mut verdicts = Vec::new();
     for id in &trailers.verdicts {
-        match merge.verdict(id)? {
+        match verdict(repo, commit, id)? {
             Ok(verdict) => verdicts.push((id.as_str(), verdict)),
             Err(finding) => findings.push(finding),
         }
@@ -91,27 +91,6 @@ impl Merge<'_> {
             ));
         }
         findings
-    }
-
-    /// The proof that a trailer names, or why there is none.
-    fn verdict(&self, id: &str) -> Result<Result<Verdict, String>, RepoError> {
-        if id.len() != 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Ok(Err(format!(
-                "its Outpace-Verdict `{id}` is not a record id"
-            )));
-        }
-        let path = proof_path(id);
-        let Some(bytes) = self.repo.read(&self.commit.id, &path)? else {
-            return Ok(Err(format!("there is no proof {path}")));
-        };
-        let found = record_id(&bytes);
-        if found != id {
-            return Ok(Err(format!(
-                "proof {path} has the hash {found}, the trailer says {id}"
-            )));
-        }
-        let text = from_utf8(&bytes).unwrap_or_default();
-        Ok(Verdict::from_json(text).map_err(|error| format!("proof {path}: {error}")))
     }
 
     /// One verdict against this commit.
@@ -204,7 +183,35 @@ impl Merge<'_> {
     }
 }
 
-fn base_config(repo: &Repo, parent: &str) -> Result<(Option<Config>, Vec<String>), RepoError> {
+/// The proof that a commit names or adds, or why there is none.
+pub(super) fn verdict(
+    repo: &Repo,
+    commit: &Commit,
+    id: &str,
+) -> Result<Result<Verdict, String>, RepoError> {
+    if id.len() != 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(Err(format!(
+            "its Outpace-Verdict `{id}` is not a record id"
+        )));
+    }
+    let path = proof_path(id);
+    let Some(bytes) = repo.read(&commit.id, &path)? else {
+        return Ok(Err(format!("there is no proof {path}")));
+    };
+    let found = record_id(&bytes);
+    if found != id {
+        return Ok(Err(format!(
+            "proof {path} has the hash {found}, the trailer says {id}"
+        )));
+    }
+    let text = from_utf8(&bytes).unwrap_or_default();
+    Ok(Verdict::from_json(text).map_err(|error| format!("proof {path}: {error}")))
+}
+
+pub(super) fn base_config(
+    repo: &Repo,
+    parent: &str,
+) -> Result<(Option<Config>, Vec<String>), RepoError> {
     let Some(bytes) = repo.read(parent, "outpace.toml")? else {
         return Ok((None, vec!["its base has no outpace.toml".into()]));
     };
@@ -220,7 +227,11 @@ fn base_config(repo: &Repo, parent: &str) -> Result<(Option<Config>, Vec<String>
 }
 
 /// A commit's tree in which baselines/ is that of another commit.
-fn with_baselines_of(repo: &Repo, commit: &str, other: &str) -> Result<String, RepoError> {
+pub(super) fn with_baselines_of(
+    repo: &Repo,
+    commit: &str,
+    other: &str,
+) -> Result<String, RepoError> {
     let (tree, other) = (repo.tree(commit)?, repo.tree(other)?);
     let build = || -> Result<Oid, git2::Error> {
         let mut builder = repo.git.treebuilder(Some(&tree))?;

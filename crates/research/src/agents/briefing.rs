@@ -77,12 +77,12 @@ fn rules(context: &AgentContext<'_>, text: &mut String) {
     );
     for name in context.workloads {
         if let Some(workload) = context.config.workload.get(name) {
-            let _ = writeln!(
-                text,
-                "- {name}: built with `{}`, run with `{}`.",
-                workload.build.join(" "),
-                workload.run.join(" ")
-            );
+            let built = match workload.build.is_empty() {
+                true => "needs no build".to_owned(),
+                false => format!("built with `{}`", workload.build.join(" ")),
+            };
+            let run = workload.run.join(" ");
+            let _ = writeln!(text, "- {name}: {built}, run with `{run}`.");
         }
     }
 }

@@ -107,6 +107,7 @@ impl Agent for CommandAgent<'_> {
             env: self.environment(&prompt_file, &context_file, &title_file),
             inherit_env: false,
             limits: Limits::default(),
+            home_links: Vec::new(),
         };
         let log = context.logs.join(format!("{number:05}-agent.log"));
         let ended = self.run(&spec, &log, observer)?;

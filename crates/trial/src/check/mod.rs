@@ -181,12 +181,8 @@ fn compare_all(
             &allowed,
         ));
     }
-    checks.extend(compare_parameters(
-        runs.initial.as_ref(),
-        ours,
-        perturbed,
-        theirs,
-    ));
+    let parameters = compare_parameters(runs.initial.as_ref(), ours, perturbed, theirs);
+    add_parameters(&mut checks, parameters);
     if let (Some(evaluator), Some(own), Some(other)) =
         (evaluator, &ours.checkpoint, &theirs.checkpoint)
     {
@@ -210,9 +206,33 @@ fn compare_all(
     Ok(checks)
 }
 
+/// Another shape, which has no figure, explains all other differences, so it is named first.
+fn add_parameters(checks: &mut Vec<Check>, parameters: Option<Check>) {
+    match parameters {
+        Some(check) if !check.passed && check.value.is_none() => checks.insert(0, check),
+        check => checks.extend(check),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_shape_is_named_before_the_losses_that_it_changes() {
+        let losses = || at_most("losses", 2.0, 1.0, "losses differ");
+        let first = |value: Option<f64>| {
+            let mut checks = vec![losses()];
+            let parameters = Check {
+                value,
+                ..at_most("parameters", 2.0, 1.0, "they differ")
+            };
+            add_parameters(&mut checks, Some(parameters));
+            checks[0].name.clone()
+        };
+        assert_eq!(first(None), "parameters");
+        assert_eq!(first(Some(2.0)), "losses");
+    }
 
     #[test]
     fn the_fault_is_the_first_check_that_failed() {

@@ -44,6 +44,32 @@ struct Command {
     subject: Subject,
 }
 
+impl Command {
+    /// Runs what comes before a timed run.
+    fn prepare(&self) -> Result<(), WorkloadError> {
+        if self.subject.prepare.is_empty() {
+            return Ok(());
+        }
+        let system = |source| WorkloadError::System {
+            what: "cannot make a scratch folder",
+            source,
+        };
+        let scratch = self.context.fresh_scratch().map_err(system)?;
+        let mut spec = self.context.spec(&self.subject, &[], &[], scratch.path());
+        spec.command.clone_from(&self.subject.prepare);
+        let finished = self.context.launcher.run(&spec, self.subject.timeout)?;
+        if finished.code != 0 {
+            // It is the user's own command, and neither side's.
+            let (code, log) = (finished.code, finished.log_tail());
+            return Err(WorkloadError::System {
+                what: "`--prepare` failed",
+                source: std::io::Error::other(format!("exit code {code}\n{log}")),
+            });
+        }
+        Ok(())
+    }
+}
+
 impl WorkloadProcess for Command {
     fn ready_s(&self) -> f64 {
         0.0
@@ -65,6 +91,7 @@ impl WorkloadProcess for Command {
                 })?;
             renewed(&self.subject)?;
             let _in_use = acquired(&self.subject)?;
+            self.prepare()?;
             let spec = self.context.spec(&self.subject, &[], &[], scratch.path());
             let finished = self.context.launcher.run(&spec, self.subject.timeout)?;
             if !self.subject.ok_exit_codes.contains(&finished.code) {

@@ -77,6 +77,7 @@ fn a_forecast_is_that_of_the_measured_deviation() {
         log_ratios: Vec::new(),
         sd: 0.01,
         block_s: 2.0,
+        ready_s: 0.0,
         overhead: 0.2,
         placement: None,
         conditions: None,

@@ -27,6 +27,7 @@ use backfill::{Backfill, Blocks};
 #[command(after_help = "\
 Example:
   outpace bench
+  outpace bench --last 30
   outpace bench v1.2..main --last 30
   outpace bench v1.0..v1.2 --every 5 --config main -w gpt-nano --json
 
@@ -44,10 +45,12 @@ pub(crate) struct Args {
     /// Blocks of each commit, a fresh process of the anchor and one of the commit in each.
     #[arg(long, alias = "processes", default_value_t = 8, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     blocks: usize,
-    /// Of a range, only each N-th commit, counted back from the newest.
+    /// Of a range, or of all commits that lead to a revision, only each N-th, counted back from the
+    /// newest.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     every: Option<usize>,
-    /// Of a range, only the newest N (of those that `--every` leaves).
+    /// Of a range, or of all commits that lead to a revision, only the newest N (of those that
+    /// `--every` leaves).
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     last: Option<usize>,
     /// Everything of the range that is not in the history, also what failed before; of a single
@@ -104,8 +107,10 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     Ok(OK)
 }
 
+/// `--every` and `--last` choose among several commits: of one revision, among those that lead to
+/// it.
 fn is_range(args: &Args) -> bool {
-    args.rev.contains("..")
+    args.rev.contains("..") || args.every.is_some() || args.last.is_some()
 }
 
 /// Whether what is in the history is left alone.
@@ -122,18 +127,10 @@ fn selection(args: &Args) -> Selection {
 }
 
 fn commits(repo: &Repo, args: &Args) -> Result<Vec<Commit>> {
-    if is_range(args) {
-        return Ok(repo.commits(&args.rev)?);
-    }
-    for (given, option) in [(args.every, "--every"), (args.last, "--last")] {
-        if given.is_some() {
-            let rev = &args.rev;
-            return Err(usage(format!(
-                "{option} chooses among the commits of a range. Hint: `outpace bench A..{rev}`"
-            )));
-        }
-    }
-    Ok(vec![repo.resolve(&args.rev)?])
+    Ok(match is_range(args) {
+        true => repo.commits(&args.rev)?,
+        false => vec![repo.resolve(&args.rev)?],
+    })
 }
 
 fn nothing(repo: &Repo, args: &Args) -> anyhow::Error {

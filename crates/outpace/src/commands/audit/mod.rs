@@ -1,5 +1,7 @@
 //! `outpace audit`: recomputes every merged verdict from its raw samples.
 
+mod attested;
+
 use std::io::IsTerminal;
 
 use anyhow::Result;
@@ -19,6 +21,9 @@ use crate::ui::print::{GREEN, RED, paint};
 pub(crate) struct Args {
     /// Commits to audit, `A..B` or a revision; default: all of HEAD.
     range: Option<String>,
+    /// Ask `gh` besides whether a workflow of this repository attested each proof.
+    #[arg(long, value_name = "OWNER/NAME")]
+    attested: Option<String>,
     /// Print the findings as JSON.
     #[arg(long)]
     json: bool,
@@ -32,7 +37,12 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
              Hint: `git fetch --unshallow`; in GitHub Actions `fetch-depth: 0`",
         ));
     }
-    let audited = audit(&repo, args.range.as_deref())?;
+    let mut audited = audit(&repo, args.range.as_deref())?;
+    if let Some(of) = &args.attested {
+        for commit in &mut audited {
+            attested::check(&repo, of, commit)?;
+        }
+    }
     let failed = audited.iter().filter(|commit| !is_verified(commit)).count();
     if args.json {
         let document = Audit {
@@ -65,6 +75,9 @@ fn show(ui: &mut Terminal, color: bool, commit: &Audited) {
     };
     let (id, summary) = (short(&commit.commit), plain(&commit.summary, 80));
     ui.result(&format!("{id}  {word}  {summary}"));
+    if let Some(note) = &commit.note {
+        ui.result(&format!("           {note}"));
+    }
     for finding in &commit.findings {
         ui.result(&format!("           {finding}"));
     }
@@ -84,6 +97,7 @@ fn document_of(audited: Audited) -> AuditedCommit {
         commit: audited.commit,
         summary: audited.summary,
         verdicts: audited.verdict_ids,
+        note: audited.note,
         findings: audited.findings,
     }
 }

@@ -1,4 +1,7 @@
-//! `outpace doctor`: what this machine is, how noisy, and what can be proven on it in how long.
+//! `outpace doctor`: what this machine is, what would fail later, how noisy it is, and what can be
+//! proven on it in how long.
+
+mod preflight;
 
 use anyhow::Result;
 use outpace_gate::{GateError, Harness};
@@ -11,11 +14,13 @@ use outpace_trial::{GpuNow, Noise, Peaks, gpus_now, machine, measure_peaks, sand
 
 use crate::exit::{OK, usage};
 use crate::options::{Measuring, Options};
-use crate::setup::{CONFIG, VERSION, config_of, context, lock, open_repo, workloads};
+use crate::setup::{CONFIG, VERSION, config_for, context, lock, open_repo, workloads};
 use crate::ui::Terminal;
 
 /// Gains that a forecast is given for.
 const GAINS: [f64; 5] = [0.005, 0.01, 0.02, 0.03, 0.05];
+/// Further ones on a noisy machine, until one can be proven.
+const LARGE_GAINS: [f64; 7] = [0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 2.0];
 /// A machine with more running processes than this beside us is not idle.
 const IDLE_LOAD: f64 = 0.5;
 /// Above this the noise is called high.
@@ -33,6 +38,9 @@ pub(crate) struct Args {
     /// Revision to measure with.
     #[arg(long, default_value = "HEAD", value_name = "REV")]
     rev: String,
+    /// Configuration from elsewhere: a file, or the outpace.toml of a revision.
+    #[arg(long, value_name = "REV|FILE")]
+    config: Option<String>,
     /// Look at the machine only; no measurement.
     #[arg(long)]
     no_measure: bool,
@@ -123,15 +131,28 @@ fn measure_noise(
     advice: &mut Vec<String>,
 ) -> Result<Option<(String, Noise, Rule)>> {
     let commit = repo.resolve(&args.rev)?;
-    if repo.read(&commit.tree, CONFIG)?.is_none() {
+    if args.config.is_none() && repo.read(&commit.tree, CONFIG)?.is_none() {
         let hint = match repo.root().join(CONFIG).exists() {
-            true => "outpace.toml is not committed yet. Hint: `git add outpace.toml && git commit`",
+            true => {
+                "outpace.toml is not committed yet. Hint: `git add outpace.toml && git commit`, or \
+                 `outpace doctor --config outpace.toml`"
+            }
             false => "there is no outpace.toml. Hint: `outpace init`",
         };
         advice.push(format!("no noise measured: {hint}"));
         return Ok(None);
     }
-    let config = config_of(repo, &commit)?;
+    let config = config_for(repo, args.config.as_deref(), &commit)?;
+    let faults = preflight::faults(repo, &config, &commit);
+    if !args.measuring.json {
+        for fault in &faults {
+            ui.result(&format!("check      {fault}"));
+        }
+        if faults.is_empty() {
+            ui.result("check      clone, sources, data, programs and disk are in order");
+        }
+    }
+    advice.extend(faults.into_iter().filter(|_| args.measuring.json));
     if args.measuring.workloads.len() > 1 {
         return Err(usage(
             "doctor measures one workload. Hint: run it once for each",
@@ -152,6 +173,14 @@ fn measure_noise(
              (docs/noise.md)"
                 .into(),
         );
+    }
+    let timeout_s = config.workload[&name].timeout.as_secs_f64();
+    if noise.ready_s > timeout_s / 2.0 {
+        advice.push(format!(
+            "{name} takes up to {:.0} s to start, and its `timeout` is {timeout_s:.0} s: a slow \
+             start would end a gate. Set `timeout` to several times that",
+            noise.ready_s
+        ));
     }
     let gate = &config.gate;
     let rule = Rule {
@@ -181,7 +210,14 @@ fn forecast(noise: &Noise, rule: &Rule) -> Vec<Forecast> {
             seconds,
         }
     };
-    GAINS.iter().map(|gain| of(*gain)).collect()
+    let mut forecast: Vec<Forecast> = GAINS.iter().map(|gain| of(*gain)).collect();
+    for gain in LARGE_GAINS {
+        if forecast.iter().any(|forecast| forecast.blocks.is_some()) {
+            break;
+        }
+        forecast.push(of(gain));
+    }
+    forecast
 }
 
 fn show(ui: &mut Terminal, doctor: &Doctor) {
@@ -216,7 +252,7 @@ fn show(ui: &mut Terminal, doctor: &Doctor) {
         let needs = match (forecast.blocks, forecast.seconds) {
             (Some(1), Some(s)) => format!("about 1 block ({})", duration(s)),
             (Some(n), Some(s)) => format!("about {n} blocks ({})", duration(s)),
-            _ => "more blocks than a gate takes".into(),
+            _ => "more blocks than a gate takes (max_blocks)".into(),
         };
         ui.result(&format!("{:<10} needs {needs}", gain(forecast.speedup)));
     }
@@ -295,4 +331,31 @@ fn advice(machine: &Machine) -> Vec<String> {
         ));
     }
     advice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_noisy_machine_is_told_what_it_can_prove() {
+        let noise = |sd: f64| Noise {
+            log_ratios: vec![0.0, sd],
+            sd,
+            block_s: 1.0,
+            ready_s: 0.0,
+            overhead: 0.0,
+            placement: None,
+            conditions: None,
+        };
+        let of = |sd: f64| forecast(&noise(sd), &Rule::default());
+        assert_eq!(of(0.001).len(), GAINS.len());
+        let noisy = of(0.3);
+        let last = noisy.last().unwrap();
+        assert!(last.blocks.is_some() && last.speedup > 0.05, "{last:?}");
+        assert!(
+            noisy[..noisy.len() - 1].iter().all(|f| f.blocks.is_none()),
+            "{noisy:?}"
+        );
+    }
 }

@@ -1,0 +1,165 @@
+//! `outpace ci pull-request`: proven merges of a campaign, as one pull request that people merge.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result};
+use outpace_github::PullRequest;
+use outpace_repo::{Repo, audit};
+use outpace_text::counted;
+
+use super::{failed, github};
+use crate::exit::{OK, environment, rejected};
+use crate::options::Options;
+use crate::setup::open_repo;
+use crate::ui::Terminal;
+
+/// Where the bundle's branch is looked at before it becomes a branch.
+const ARRIVED: &str = "refs/outpace/arrived";
+
+/// Audit the merges of a campaign, push them as a branch, and open or update its pull request.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+It needs a job with `contents: write` and `pull-requests: write`. The bundle may be hostile: only
+commits whose proofs hold are pushed.
+
+Example:
+  git bundle create campaign.bundle main..outpace/main
+  outpace ci pull-request --bundle campaign.bundle --branch outpace/main --base main")]
+pub(crate) struct Args {
+    /// Bundle of the campaign's branch, as `git bundle create` makes it.
+    #[arg(long, value_name = "FILE")]
+    bundle: PathBuf,
+    /// The branch: in the bundle, and on the remote.
+    #[arg(long, default_value = "outpace/main", value_name = "BRANCH")]
+    branch: String,
+    /// What it is to be merged into.
+    #[arg(long, default_value = "main", value_name = "BRANCH")]
+    base: String,
+    /// Remote that the branch is pushed to.
+    #[arg(long, default_value = "origin", value_name = "REMOTE")]
+    remote: String,
+    /// Folder that the proofs of the branch are copied to, to be attested.
+    #[arg(long, value_name = "DIR")]
+    proofs: Option<PathBuf>,
+    /// Markdown for the text of the pull request.
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
+}
+
+pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
+    let repo = open_repo(options)?;
+    let mut ui = Terminal::new(options);
+    if !args.bundle.is_file() {
+        ui.say("campaign", "there is no bundle: nothing was merged");
+        return Ok(OK);
+    }
+    let head = repo.resolve("HEAD")?;
+    git(
+        repo.root(),
+        &["bundle", "verify", "--quiet", &shown(&args.bundle)?],
+    )?;
+    let from = format!("+refs/heads/{}:{ARRIVED}", args.branch);
+    git(
+        repo.root(),
+        &[
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            &shown(&args.bundle)?,
+            &from,
+        ],
+    )?;
+    let n_merges = audited(&repo, &head.id)?;
+    if let Some(folder) = &args.proofs {
+        copy_proofs(&repo, &head.id, folder)?;
+    }
+    let to = format!("+{ARRIVED}:refs/heads/{}", args.branch);
+    git(repo.root(), &["push", "--quiet", &args.remote, &to])?;
+    let title = format!("outpace: {} proven faster", counted(n_merges, "change"));
+    let body = match &args.body {
+        Some(path) => std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?,
+        None => "`outpace audit` recomputes every proof in it.".to_owned(),
+    };
+    let wanted = PullRequest {
+        head: &args.branch,
+        base: &args.base,
+        title: &title,
+        body: &body,
+    };
+    let (placed, number) = github()?.pull_request(&wanted).map_err(failed)?;
+    ui.say("pull request", &format!("{number} {}", placed.as_str()));
+    Ok(OK)
+}
+
+/// Every commit of the branch must be a merge whose proof holds.
+fn audited(repo: &Repo, base: &str) -> Result<usize> {
+    let range = format!("{base}..{ARRIVED}");
+    let audited = audit(repo, Some(&range))?;
+    let findings: Vec<&str> = audited
+        .iter()
+        .flat_map(|commit| &commit.findings)
+        .map(String::as_str)
+        .collect();
+    if !findings.is_empty() {
+        return Err(rejected(format!(
+            "the campaign's proofs do not hold:\n{}",
+            findings.join("\n")
+        )));
+    }
+    let commits = repo.commits(&range)?;
+    let unproven = commits
+        .iter()
+        .find(|commit| !audited.iter().any(|a| a.commit == commit.id));
+    match unproven {
+        Some(commit) => Err(rejected(format!(
+            "commit {} of the campaign has no proof",
+            commit.id
+        ))),
+        None if commits.is_empty() => Err(rejected(
+            "the campaign's branch has no commit that HEAD lacks",
+        )),
+        None => Ok(commits.len()),
+    }
+}
+
+/// The proofs that the branch adds, byte by byte.
+fn copy_proofs(repo: &Repo, base: &str, folder: &Path) -> Result<()> {
+    let cannot = || format!("cannot write {}", folder.display());
+    std::fs::create_dir_all(folder).with_context(cannot)?;
+    let globs = ["baselines/proofs/*.json".to_owned()];
+    let before = repo.list(base, &globs)?;
+    let arrived = repo.resolve(ARRIVED)?;
+    for path in repo.list(&arrived.id, &globs)? {
+        let name = path.rsplit('/').next().unwrap_or(&path);
+        if let (false, Some(bytes)) = (before.contains(&path), repo.read(&arrived.id, &path)?) {
+            std::fs::write(folder.join(name), bytes).with_context(cannot)?;
+        }
+    }
+    Ok(())
+}
+
+fn shown(path: &Path) -> Result<String> {
+    let path = std::path::absolute(path)?;
+    path.to_str()
+        .map(str::to_owned)
+        .context("the bundle's path is not UTF-8")
+}
+
+/// git does the transport, with the job's own credentials.
+fn git(root: &Path, args: &[&str]) -> Result<()> {
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(root)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot start git")?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    let complaint = outpace_text::lines(&complaint, 400);
+    Err(environment(format!("git {} failed: {complaint}", args[0])))
+}

@@ -1,0 +1,113 @@
+//! What would fail later, looked at before anything is measured: the clone, the sources, data,
+//! programs, and the disk.
+
+use std::path::Path;
+
+use outpace_gate::data_fault;
+use outpace_process::scratch_faults;
+use outpace_record::{Config, WorkloadConfig};
+use outpace_repo::{Commit, Repo};
+use outpace_text::counted;
+
+/// Most files that are named.
+const MOST_NAMED: usize = 5;
+
+/// Faults, a line each.
+pub(super) fn faults(repo: &Repo, config: &Config, commit: &Commit) -> Vec<String> {
+    let mut faults = Vec::new();
+    if repo.is_shallow() {
+        faults.push(
+            "this clone is shallow: `gate HEAD` needs the parent of HEAD, `bench A..B` and `audit` \
+             all commits between. `git fetch --unshallow`, in GitHub Actions `fetch-depth: 0`"
+                .into(),
+        );
+    }
+    faults.extend(sources(repo, config, commit));
+    for (name, workload) in &config.workload {
+        faults.extend(data_fault(workload, repo.root()).map(|fault| format!("{name}: {fault}")));
+        let of = of_commands(repo, commit, workload);
+        faults.extend(of.into_iter().map(|fault| format!("{name}: {fault}")));
+    }
+    faults.extend(scratch_faults());
+    faults.dedup();
+    faults
+}
+
+/// Tracked files that programs will not see.
+fn sources(repo: &Repo, config: &Config, commit: &Commit) -> Vec<String> {
+    let mut left_out = match repo.left_out(&commit.tree) {
+        Ok(left_out) => left_out,
+        Err(error) => return vec![error.to_string()],
+    };
+    // A link whose place data takes is no fault.
+    let data = || config.workload.values().flat_map(|workload| &workload.data);
+    left_out.retain(|file| !data().any(|name| name.trim_end_matches('/') == file.path));
+    let more = left_out.len().saturating_sub(MOST_NAMED);
+    let mut lines: Vec<String> = left_out.iter().map(ToString::to_string).collect();
+    lines.truncate(MOST_NAMED);
+    if more > 0 {
+        lines.push(format!(
+            "and {} more that cannot be laid",
+            counted(more, "file")
+        ));
+    }
+    lines
+}
+
+/// Programs that are not on the machine, and files that git does not hold.
+fn of_commands(repo: &Repo, commit: &Commit, workload: &WorkloadConfig) -> Vec<String> {
+    let commands = [
+        ("fetch", &workload.fetch),
+        ("build", &workload.build),
+        ("run", &workload.run),
+        ("evaluate", &workload.evaluate),
+        ("verify", &workload.verify),
+    ];
+    let mut faults = Vec::new();
+    for (key, command) in commands {
+        let Some(program) = command.first() else {
+            continue;
+        };
+        if !program.contains('/') && !is_on_path(program) {
+            faults.push(format!("`{key}` starts `{program}`, which is not in PATH. Install it, or name it by its path"));
+        }
+        for word in command.iter().filter(|word| is_plain_path(word)) {
+            faults.extend(not_held(repo, commit, workload, key, word));
+        }
+    }
+    faults
+}
+
+/// A file of the checkout that an exported tree would lack.
+fn not_held(
+    repo: &Repo,
+    commit: &Commit,
+    workload: &WorkloadConfig,
+    key: &str,
+    word: &str,
+) -> Option<String> {
+    let is_data = workload
+        .data
+        .iter()
+        .any(|entry| word.starts_with(entry.trim_end_matches('/')));
+    let is_file = repo.root().join(word).is_file();
+    let is_tracked = repo
+        .read(&commit.tree, word)
+        .is_ok_and(|file| file.is_some());
+    (is_file && !is_data && !is_tracked).then(|| match repo.ignores(word) {
+        true => format!("`{key}` names `{word}`, which git ignores: `data = [\"{word}\"]` gives it to both sides"),
+        false => format!("`{key}` names `{word}`, which is not committed: `git add {word}` and commit it"),
+    })
+}
+
+fn is_plain_path(word: &str) -> bool {
+    !word.starts_with(['-', '/', '{', '~']) && !word.contains([' ', '{', '\n'])
+}
+
+fn is_on_path(program: &str) -> bool {
+    let Some(paths) = std::env::var_os("PATH") else {
+        return true;
+    };
+    std::env::split_paths(&paths)
+        .any(|dir: std::path::PathBuf| Path::new(&dir).join(program).is_file())
+}

@@ -1,0 +1,61 @@
+//! Which kind of project a checkout is, and how such a one is built and run.
+
+use super::cargo;
+use super::look::Checkout;
+use super::{make, python};
+
+/// What the workload's section will say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Project {
+    /// What was recognised, in a line.
+    pub(super) found: Vec<String>,
+    /// What is missing, and what to do, a line each.
+    pub(super) missing: Vec<String>,
+    pub(super) fetch: Vec<String>,
+    pub(super) build: Vec<String>,
+    /// Folder of the checkout whose compiled dependencies are taken.
+    pub(super) cache_from: Option<String>,
+    pub(super) run: Vec<String>,
+    /// It speaks the step protocol.
+    pub(super) speaks: bool,
+    pub(super) data: Vec<String>,
+    pub(super) editable: Vec<String>,
+}
+
+/// Looks at the files that build tools leave, the most certain first.
+pub(super) fn of(checkout: &Checkout) -> Project {
+    let kinds: [fn(&Checkout) -> Option<Project>; 4] =
+        [cargo::look, python::look, make::cmake, make::make];
+    let mut project = kinds
+        .iter()
+        .find_map(|look| look(checkout))
+        .unwrap_or_else(bare);
+    for path in checkout.data() {
+        if !project.data.contains(&path) {
+            project.data.push(path);
+        }
+    }
+    if !project.data.is_empty() {
+        let data = project.data.join(", ");
+        project.found.push(format!(
+            "{data}: not in git, but training reads it (key `data`)"
+        ));
+    }
+    project
+}
+
+fn bare() -> Project {
+    Project {
+        missing: vec![
+            "nothing here says how training is started: set `run`, and `editable`".into(),
+        ],
+        run: vec!["./train".into()],
+        editable: vec!["src/**".into()],
+        ..Project::default()
+    }
+}
+
+/// Words as a list of strings.
+pub(super) fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}

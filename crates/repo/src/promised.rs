@@ -1,0 +1,116 @@
+//! Partial clones (`--filter=blob:none`, `tree:0`): git fetches what is missing when it is needed,
+//! libgit2 does not. What a tree needs is fetched here, by git and in one go.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use git2::{ErrorCode, Oid, Repository};
+
+use crate::error::{AtPath, Doing};
+use crate::trees::MODE_GITLINK;
+use crate::{Repo, RepoError};
+
+/// Longest complaint of git that is shown.
+const COMPLAINT_CHARS: usize = 400;
+/// How often trees that came may lead to further ones that are missing.
+const ROUNDS: usize = 64;
+
+/// The remote that promised the missing objects, if this is a partial clone.
+pub(crate) fn promisor(git: &Repository) -> Option<String> {
+    let config = git.config().ok()?.snapshot().ok()?;
+    let entries = config.entries(Some(r"remote\..*\.promisor")).ok()?;
+    let mut remote = None;
+    let read = entries.for_each(|entry| {
+        let name = entry.name().ok().and_then(|name| {
+            let name = name.strip_prefix("remote.")?.strip_suffix(".promisor")?;
+            Some(name.to_owned())
+        });
+        if entry.value().is_ok_and(|value| value == "true") {
+            remote = name;
+        }
+    });
+    read.ok()?;
+    remote
+}
+
+impl Repo {
+    /// Makes sure that a tree (by its id, or that of a commit) and all files of it are here.
+    ///
+    /// # Errors
+    /// git cannot fetch them.
+    pub(crate) fn fetch_promised(&self, remote: &str, id: Oid) -> Result<(), RepoError> {
+        for _ in 0..ROUNDS {
+            let mut missing = Vec::new();
+            self.missing_below(id, &mut missing)?;
+            if missing.is_empty() {
+                return Ok(());
+            }
+            self.fetch_objects(remote, &missing)?;
+            self.git
+                .odb()
+                .and_then(|odb| odb.refresh())
+                .doing(|| "reading the objects again".into())?;
+        }
+        Ok(())
+    }
+
+    fn missing_below(&self, id: Oid, missing: &mut Vec<Oid>) -> Result<(), RepoError> {
+        let odb = self.git.odb().doing(|| "opening the objects".into())?;
+        let reading = || format!("reading {id}");
+        let tree = match self.git.find_object(id, None) {
+            Ok(object) => match object.peel_to_tree() {
+                Ok(tree) => tree,
+                // A commit whose tree is missing.
+                Err(_) => {
+                    let commit = object.peel_to_commit().doing(reading)?;
+                    missing.push(commit.tree_id());
+                    return Ok(());
+                }
+            },
+            Err(error) if error.code() == ErrorCode::NotFound => {
+                missing.push(id);
+                return Ok(());
+            }
+            Err(error) => return Err(error).doing(reading),
+        };
+        for entry in &tree {
+            match entry.kind() {
+                Some(git2::ObjectType::Tree) => self.missing_below(entry.id(), missing)?,
+                _ if entry.filemode().cast_unsigned() == MODE_GITLINK => {}
+                _ if odb.exists(entry.id()) => {}
+                _ => missing.push(entry.id()),
+            }
+        }
+        Ok(())
+    }
+
+    /// What git itself runs when it needs a promised object.
+    fn fetch_objects(&self, remote: &str, ids: &[Oid]) -> Result<(), RepoError> {
+        let mut child = Command::new("git")
+            .arg("-C")
+            .arg(self.root())
+            .args(["-c", "fetch.negotiationAlgorithm=noop", "fetch", remote])
+            .args([
+                "--no-tags",
+                "--no-write-fetch-head",
+                "--recurse-submodules=no",
+            ])
+            .args(["--filter=blob:none", "--stdin"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .at(Path::new("git"))?;
+        let list: String = ids.iter().map(|id| format!("{id}\n")).collect();
+        let stdin = child.stdin.take();
+        let written = stdin.map_or(Ok(()), |mut stdin| stdin.write_all(list.as_bytes()));
+        let output = child.wait_with_output().at(self.root())?;
+        if !output.status.success() {
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            let complaint = outpace_text::lines(&complaint, COMPLAINT_CHARS);
+            return Err(RepoError::NotFetched { complaint });
+        }
+        written.at(self.root())
+    }
+}

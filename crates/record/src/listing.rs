@@ -128,10 +128,10 @@ pub struct Setting {
     pub value: String,
 }
 
-/// `outpace.ci_result/1`: what a measuring job hands to the job that publishes it.
+/// `outpace.ci-result/1`: what a measuring job hands to the job that publishes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CiResult {
-    /// `outpace.ci_result/1`.
+    /// `outpace.ci-result/1`.
     pub schema: String,
     /// Exit code of the gate.
     pub exit_code: u8,
@@ -142,5 +142,5 @@ pub struct CiResult {
 }
 
 impl Document for CiResult {
-    const SCHEMA: &'static str = "outpace.ci_result/1";
+    const SCHEMA: &'static str = "outpace.ci-result/1";
 }

@@ -46,7 +46,7 @@ pub fn audit(repo: &Repo, range: Option<&str>) -> Result<Vec<Audited>, RepoError
     for commit in repo.all_commits(range.unwrap_or("HEAD"))? {
         let trailers = parse_trailers(&repo.message(&commit.id)?);
         let added = landed::added(repo, &commit)?;
-        if !added.is_empty() && !is_the_merge(&commit, &trailers) {
+        if !added.is_empty() && !is_the_merge(repo, &commit, &trailers, &added)? {
             let own = Trailers {
                 verdicts: added.clone(),
                 ..Trailers::default()
@@ -75,8 +75,20 @@ pub fn audit(repo: &Repo, range: Option<&str>) -> Result<Vec<Audited>, RepoError
 
 /// Whether a commit claims to be the very merge that was measured. A squashed one may lack trailers
 /// or have those of several merges, a rebased one has those of another base.
-fn is_the_merge(commit: &Commit, trailers: &Trailers) -> bool {
-    !trailers.verdicts.is_empty() && (trailers.bases == commit.parents || trailers.bases.is_empty())
+fn is_the_merge(
+    repo: &Repo,
+    commit: &Commit,
+    trailers: &Trailers,
+    added: &[String],
+) -> Result<bool, RepoError> {
+    if trailers.bases == commit.parents {
+        return Ok(true);
+    }
+    if trailers.verdicts.is_empty() || trailers.bases.is_empty() {
+        return Ok(!trailers.verdicts.is_empty());
+    }
+    let is_here = trailers.bases.len() == 1 && landed::is_direct(repo, commit, added)?;
+    Ok(is_here)
 }
 
 fn report(commit: Commit, trailers: Trailers, findings: Vec<String>) -> Audited {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use outpace_record::{
     Anchor, Attempt, Audit, AuditedCommit, Baseline, BaselineCheck, Baselines, Beside, Bisection,
     BisectionStep, Blessing, Block, Bridge, Campaign, CampaignState, Change, ChangeState, Check,
-    Doctor, Document, Event, EventLine, Failure, Figures, Forecast, FoundChange, GateRequest,
-    GpuConditions, HistoryEntry, ImportedFigure, Judgement, Kind, Machine, Operation, PatchStat,
-    Peaks, Profile, Regressions, Report, ReportSummary, Reproduction, RequestRule, Role, Run,
-    SandboxTier, Seeds, Setting, Stage, Timestamp, TokensPerS, Track, Verdict,
+    CiResult, Doctor, Document, Event, EventLine, Failure, Figures, Forecast, FoundChange,
+    GateRequest, GpuConditions, HistoryEntry, ImportedFigure, Judgement, Kind, Machine, Operation,
+    PatchStat, Peaks, Profile, Regressions, Report, ReportSummary, Reproduction, RequestRule, Role,
+    Run, SandboxTier, Seeds, Setting, Stage, Timestamp, TokensPerS, Track, Verdict,
 };
 use serde_json::Value;
 
@@ -24,6 +24,7 @@ pub(crate) fn examples(name: &str) -> Vec<Value> {
         "blessing" => vec![json(&blessing())],
         "campaign" => vec![json(&campaign())],
         "change" => vec![json(&change())],
+        "ci-result" => vec![json(&ci_result())],
         "doctor" => vec![json(&doctor())],
         "entry" => vec![json(&entry())],
         "event" => events().into_iter().map(event_line).collect(),
@@ -225,6 +226,15 @@ fn campaign() -> Campaign {
     }
 }
 
+fn ci_result() -> CiResult {
+    CiResult {
+        schema: CiResult::SCHEMA.into(),
+        exit_code: 3,
+        required: text("not-slower"),
+        verdicts: vec![verdict()],
+    }
+}
+
 fn audit() -> Audit {
     Audit {
         schema: Audit::SCHEMA.into(),
@@ -233,7 +243,7 @@ fn audit() -> Audit {
             commit: text("8c1f0e2"),
             summary: text("tile of 16"),
             verdicts: vec![text("cd")],
-            note: None,
+            note: Some(text("squashed")),
             findings: vec![text("the bound differs")],
         }],
     }

@@ -44,6 +44,18 @@ pub(super) fn added(repo: &Repo, commit: &Commit) -> Result<Vec<String>, RepoErr
     Ok(ids)
 }
 
+/// Whether one of the proofs was measured against the commit's own parent.
+pub(super) fn is_direct(repo: &Repo, commit: &Commit, added: &[String]) -> Result<bool, RepoError> {
+    for id in added {
+        if let Ok(verdict) = proof::verdict(repo, commit, id)?
+            && commit.parents.contains(&verdict.base)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// What is wrong in a commit that adds these proofs and is not the merge that they are about.
 pub(super) fn findings(
     repo: &Repo,
@@ -67,7 +79,7 @@ pub(super) fn findings(
             Err(finding) => findings.push(finding),
         }
     }
-    verdicts.sort_by_key(|(_, verdict)| verdict.finished);
+    let verdicts = in_order(repo, verdicts);
     if let Some(config) = &config {
         for (id, verdict) in &verdicts {
             let mut of_one = figures::findings(verdict, &config.gate);
@@ -96,13 +108,32 @@ pub(super) fn findings(
     }
     let merges = merges(&verdicts);
     findings.extend(nothing_faster(&merges));
-    findings.extend(baselines(repo, commit, parent, &verdicts)?);
     let moved = same_files(repo, commit, parent, &merges, &mut findings)?;
+    // Without the measured commits their order is not known.
+    if findings.is_empty() {
+        findings.extend(baselines(repo, commit, parent, &verdicts)?);
+    }
     let note = if moved { NOTE_MOVED } else { NOTE };
     Ok(Landed {
         note: findings.is_empty().then(|| note.to_owned()),
         findings,
     })
+}
+
+/// In the order in which they were merged: each base holds the merges before it. Where a base is
+/// not here, by their times.
+fn in_order(repo: &Repo, mut left: Vec<(String, Verdict)>) -> Vec<(String, Verdict)> {
+    left.sort_by_key(|(_, verdict)| verdict.finished);
+    let mut ordered = Vec::new();
+    while !left.is_empty() {
+        let holds = |a: &Verdict, b: &Verdict| {
+            a.base != b.base && repo.is_ancestor(&b.base, &a.base).unwrap_or(false)
+        };
+        let is_first = |(_, a): &(String, Verdict)| !left.iter().any(|(_, b)| holds(a, b));
+        let first = left.iter().position(is_first).unwrap_or(0);
+        ordered.push(left.remove(first));
+    }
+    ordered
 }
 
 fn merges(verdicts: &[(String, Verdict)]) -> Vec<Merge<'_>> {

@@ -7,6 +7,7 @@ mod discover;
 mod export;
 mod git_patches;
 mod history;
+mod landed;
 mod messages;
 mod patches;
 mod policy;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use outpace_record::{
-    Baseline, Block, Check, Document, Kind, Machine, SandboxTier, Seeds, Timestamp, TokensPerS,
-    Track, Verdict, record_id,
+    Baseline, Block, Check, Document, Kind, Machine, PatchStat, SandboxTier, Seeds, Timestamp,
+    TokensPerS, Track, Verdict, record_id,
 };
 use outpace_repo::{MergeRequest, Repo, merge_message, next_baseline, proof_path};
 use tempfile::TempDir;
@@ -118,6 +118,7 @@ pub(crate) fn verdict(repo: &Repo, base: &str, tree: &str) -> Verdict {
             .collect(),
         ..Block::default()
     };
+    let patch = repo.patch_between(base, tree).unwrap();
     let mut verdict = Verdict {
         schema: Verdict::SCHEMA.into(),
         verdict: Kind::Faster,
@@ -140,8 +141,12 @@ pub(crate) fn verdict(repo: &Repo, base: &str, tree: &str) -> Verdict {
         base: base.into(),
         candidate: None,
         candidate_tree: Some(tree.into()),
-        patch_sha256: Some(repo.patch_between(base, tree).unwrap().sha256),
-        patch: None,
+        patch: Some(PatchStat {
+            files: patch.files.iter().map(|file| file.path.clone()).collect(),
+            added: patch.added,
+            removed: patch.removed,
+        }),
+        patch_sha256: Some(patch.sha256),
         title: "wider".into(),
         agent: Some("tune".into()),
         artefacts: None,

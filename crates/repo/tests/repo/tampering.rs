@@ -80,7 +80,7 @@ fn verdicts_that_do_not_hold_are_found() {
         (
             "swapped base",
             |v| v.base = "1".repeat(40),
-            "it was measured against 111",
+            "the base 111111111 that was measured is not in this clone",
         ),
         (
             "other patch",

@@ -4,7 +4,7 @@ use super::look::Checkout;
 use super::project::{Project, words};
 
 /// Sources of such a project.
-const ENDS: [&str; 8] = ["c", "cc", "cpp", "cu", "cuh", "h", "hpp", "cxx"];
+pub(super) const ENDS: [&str; 8] = ["c", "cc", "cpp", "cu", "cuh", "h", "hpp", "cxx"];
 
 pub(super) fn cmake(checkout: &Checkout) -> Option<Project> {
     if !checkout.has("CMakeLists.txt") {

@@ -121,7 +121,7 @@ mod tests {
     fn each_kind_gets_a_configuration_that_reads() {
         let train = "import torch\nopen('data/train.bin')\nloss.backward()\n";
         type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a str, &'a str);
-        let cases: [Case<'_>; 7] = [
+        let cases: [Case<'_>; 8] = [
             (
                 &[
                     ("Cargo.toml", "[package]\nname = \"t\"\n"),
@@ -166,6 +166,18 @@ mod tests {
                 ],
                 &[],
                 "{target}/train",
+                "*.c",
+            ),
+            (
+                &[
+                    ("Makefile", "train_gpt2: train_gpt2.c\n\tcc train_gpt2.c\n"),
+                    ("train_gpt2.c", ""),
+                    ("kernels.cu", ""),
+                    ("requirements.txt", ""),
+                    ("train_gpt2.py", train),
+                ],
+                &[],
+                "{target}/train_gpt2",
                 "*.c",
             ),
             (&[("notes.txt", "")], &[], "./train", "src/**"),

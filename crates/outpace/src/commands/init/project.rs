@@ -24,11 +24,8 @@ pub(super) struct Project {
 
 /// Looks at the files that build tools leave, the most certain first.
 pub(super) fn of(checkout: &Checkout) -> Project {
-    let kinds: [fn(&Checkout) -> Option<Project>; 4] =
-        [cargo::look, python::look, make::cmake, make::make];
-    let mut project = kinds
-        .iter()
-        .find_map(|look| look(checkout))
+    let mut project = cargo::look(checkout)
+        .or_else(|| python_or_native(checkout))
         .unwrap_or_else(bare);
     for path in checkout.data() {
         if !project.data.contains(&path) {
@@ -42,6 +39,31 @@ pub(super) fn of(checkout: &Checkout) -> Project {
         ));
     }
     project
+}
+
+/// Where both are there, as in llm.c, the language of most sources decides.
+fn python_or_native(checkout: &Checkout) -> Option<Project> {
+    let native = make::cmake(checkout).or_else(|| make::make(checkout));
+    let (python, native) = match (python::look(checkout), native) {
+        (Some(python), Some(native)) => (python, native),
+        (one, other) => return one.or(other),
+    };
+    let of = |ends: &[&str]| {
+        let is_one = |path: &&str| {
+            path.rsplit_once('.')
+                .is_some_and(|(_, end)| ends.contains(&end))
+        };
+        checkout.files().filter(is_one).count()
+    };
+    let (mut taken, left) = match of(&make::ENDS) > of(&["py"]) {
+        true => (native, python),
+        false => (python, native),
+    };
+    let not_taken = left.found.first().map_or("", String::as_str);
+    taken.found.push(format!(
+        "{not_taken}: not taken, most sources are of the other kind"
+    ));
+    Some(taken)
 }
 
 fn bare() -> Project {

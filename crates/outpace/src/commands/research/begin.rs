@@ -68,6 +68,7 @@ fn resumed(repo: &Repo, store: &CampaignStore) -> Result<Plan> {
         .ok_or_else(|| usage("there is no unfinished campaign. Hint: start one with --agent"))?;
     let (campaign, attempts) = (store.campaign(&id)?, store.attempts(&id)?);
     repo.check_mergeable(&campaign.into)?;
+    repo.check_signing()?;
     check_still_there(repo, &campaign.into, &attempts)?;
     let base = current_base(repo, &campaign.into, &campaign.start)?;
     Ok(Plan {
@@ -91,6 +92,7 @@ fn new(repo: &Repo, store: &CampaignStore, args: &Args) -> Result<Plan> {
         None => default_branch(repo)?,
     };
     repo.check_mergeable(&into)?;
+    repo.check_signing()?;
     let range = patches.as_deref().and_then(range);
     let start = repo.resolve(range.map_or("HEAD", |(from, _)| from))?;
     // Only the default branch catches up; a branch that the user named is moved by proven merges

@@ -41,6 +41,8 @@ pub(crate) struct Built {
     pub(crate) verify: Option<Subject>,
     /// Hash over everything that it consists of when it runs.
     pub(crate) identity: String,
+    /// The same without the files of the tree.
+    pub(crate) program: String,
     /// Wall seconds of the build command; none for what this process has built before.
     pub(crate) build_s: f64,
     /// What training needs and git does not hold.
@@ -449,6 +451,7 @@ impl<'a> Builder<'a> {
         let data = Arc::new(self.data(config)?);
         data.lay(&own_tree).map_err(disk(&own_tree))?;
         let identity = identity_of_folder(&folder)?;
+        let program = identity_of_folder(&own_target)?;
         let kept = self.area.join("kept").join(&name[..16]);
         let pristine = PristineDir::snapshot(&folder, &kept).map_err(disk(&kept))?;
         let pristine = Arc::new(pristine);
@@ -479,6 +482,7 @@ impl<'a> Builder<'a> {
             profile: subject(&config.profile),
             verify: subject(&config.verify),
             identity,
+            program,
             build_s,
             pristine,
             data: Arc::clone(&data),

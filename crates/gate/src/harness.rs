@@ -254,6 +254,9 @@ fn base_failed(error: &BuildError, base: &Commit) -> GateError {
     if error.is_cancelled() {
         return GateError::Interrupted(Vec::new());
     }
+    if let BuildError::Data(why) = error {
+        return GateError::Environment(why.clone());
+    }
     GateError::Environment(format!(
         "the base {} does not build: {}",
         short(&base.id),

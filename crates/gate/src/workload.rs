@@ -55,6 +55,15 @@ pub(crate) fn judge_workload(
         workload: name.to_owned(),
         same,
     });
+    if !same && !config.build.is_empty() && base.program == built.program {
+        observer.on(&Event::Note {
+            text: format!(
+                "{name}: the built program is the same, and other files of the tree differ. If it \
+                 does not read them when it runs, `reads` in outpace.toml says so, and nothing is \
+                 timed"
+            ),
+        });
+    }
     let judged = if same && !aa {
         Ok(draft.settle(Kind::Same, equal_artefacts(config)))
     } else {

@@ -15,6 +15,8 @@ pub struct Event {
     pub name: String,
     /// The run of the other workflow that ended.
     pub workflow_run: Option<WorkflowRun>,
+    /// The pull request that it is about.
+    pull_request: Option<Pull>,
     /// The merge queue's group.
     merge_group: Option<MergeGroup>,
     /// Of a push: what the branch was at.
@@ -50,6 +52,16 @@ pub struct HeadRepository {
 pub struct Owner {
     /// Its name.
     pub login: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Pull {
+    base: Side,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Side {
+    sha: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -94,17 +106,28 @@ impl Event {
         })
     }
 
-    /// The revision that the checked out commit is judged against. A pull request is checked out as
-    /// its merge into the branch, whose first parent is the branch.
-    pub fn base(&self) -> String {
+    /// The revision that the checked out commit is judged against; `merges` says whether that one
+    /// is a merge. A pull request is checked out as its merge into the branch, whose first parent
+    /// is the branch.
+    ///
+    /// # Errors
+    /// The event names no base.
+    pub fn base(&self, merges: bool) -> Result<String, Error> {
         let known = match self.name.as_str() {
+            "pull_request" if merges => return Ok("HEAD^1".into()),
+            "pull_request" => self.pull_request.as_ref().map(|pull| &pull.base.sha),
             "merge_group" => self.merge_group.as_ref().map(|group| &group.base_sha),
             "push" => self.before.as_ref(),
             _ => None,
         };
+        let known = known.filter(|id| is_commit(id)).ok_or_else(|| {
+            Error::Event(format!("`{}` names no base to judge against", self.name))
+        })?;
         // A new branch has only zeros before.
-        let known = known.filter(|id| is_commit(id) && id.chars().any(|c| c != '0'));
-        known.cloned().unwrap_or_else(|| "HEAD^1".into())
+        Ok(match known.chars().all(|c| c == '0') {
+            true => "HEAD^1".into(),
+            false => known.clone(),
+        })
     }
 }
 
@@ -127,14 +150,21 @@ mod tests {
     #[test]
     fn the_base_is_what_the_event_says() {
         let id = "a".repeat(40);
-        let base = |name: &str, text: &str| Event::parse(name, text).unwrap().base();
-        assert_eq!(base("pull_request", r#"{"number":3}"#), "HEAD^1");
-        assert_eq!(base("push", &format!(r#"{{"before":"{id}"}}"#)), id);
+        let base = |name: &str, text: &str, merges: bool| {
+            Event::parse(name, text).unwrap().base(merges).ok()
+        };
+        let pull = format!(r#"{{"number":3,"pull_request":{{"base":{{"sha":"{id}"}}}}}}"#);
+        assert_eq!(base("pull_request", &pull, true).unwrap(), "HEAD^1");
+        assert_eq!(base("pull_request", &pull, false).unwrap(), id);
+        assert_eq!(base("pull_request", "{}", false), None);
+        assert_eq!(base("issues", "{}", true), None);
+        let before = format!(r#"{{"before":"{id}"}}"#);
+        assert_eq!(base("push", &before, false).unwrap(), id);
         let new = format!(r#"{{"before":"{}"}}"#, "0".repeat(40));
-        assert_eq!(base("push", &new), "HEAD^1");
+        assert_eq!(base("push", &new, false).unwrap(), "HEAD^1");
         let group = format!(r#"{{"merge_group":{{"base_sha":"{id}"}}}}"#);
-        assert_eq!(base("merge_group", &group), id);
-        assert_eq!(base("push", r#"{"before":"--upload-pack=x"}"#), "HEAD^1");
+        assert_eq!(base("merge_group", &group, true).unwrap(), id);
+        assert_eq!(base("push", r#"{"before":"--upload-pack=x"}"#, false), None);
         let run = r#"{"workflow_run":{"id":1,"event":"pull_request","head_sha":"main"}}"#;
         assert!(Event::parse("workflow_run", run).is_err());
     }

@@ -241,7 +241,12 @@ fn not_merged(next: &Next, into: &str) -> anyhow::Error {
 fn to_merge(repo: &Repo, merged: &str, into: &str) -> Result<String> {
     let head = repo.resolve("HEAD")?;
     Ok(if repo.is_ancestor(&head.id, merged)? {
-        format!("git merge --ff-only {into}")
+        // The patch may be the user's own uncommitted change, which is in the way of its merge.
+        let stash = match repo.dirty()?.is_empty() {
+            true => "",
+            false => "git stash && ",
+        };
+        format!("{stash}git merge --ff-only {into}")
     } else {
         // HEAD holds the patch as a commit of its own, without the proof; a rebase leaves that one
         // out.

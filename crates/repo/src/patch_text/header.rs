@@ -76,8 +76,9 @@ impl<'a> Header<'a> {
             .into_iter()
             .find_map(|word| Some((word.trim_end(), line.strip_prefix(word)?)))
         else {
-            self.is_binary |= line.starts_with("Binary files ") || line == "GIT binary patch";
-            return Ok(self.is_binary
+            let is_binary = line.starts_with("Binary files ") || line == "GIT binary patch";
+            self.is_binary |= is_binary;
+            return Ok(is_binary
                 || line.starts_with("similarity index ")
                 || line.starts_with("dissimilarity index "));
         };

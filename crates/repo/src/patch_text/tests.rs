@@ -204,3 +204,17 @@ fn no_cut_or_changed_patch_ends_the_program() {
     }
     assert!(read > 0 && refused > 0, "{read} {refused}");
 }
+
+#[test]
+fn a_binary_file_is_not_taken_for_the_one_behind_it() {
+    let text = "diff --git a/a.bin b/a.bin\nnew file mode 100644\nindex 0000000..1111111\n\
+                Binary files /dev/null and b/a.bin differ\n\
+                diff --git a/t.py b/t.py\nindex 2222222..3333333 100644\n--- a/t.py\n+++ b/t.py\n\
+                @@ -1 +1 @@\n-a\n+b\n";
+    let files = parse(text).unwrap();
+    let seen: Vec<(&[u8], bool)> = files
+        .iter()
+        .map(|f| (f.action.path(), f.is_binary))
+        .collect();
+    assert_eq!(seen, [(&b"a.bin"[..], true), (&b"t.py"[..], false)]);
+}

@@ -96,9 +96,13 @@ impl WorkloadProcess for Command {
             let finished = self.context.launcher.run(&spec, self.subject.timeout)?;
             if !self.subject.ok_exit_codes.contains(&finished.code) {
                 let log = finished.log_tail();
+                // Only commands that the user typed have the option.
+                let option = match self.subject.inherit_env {
+                    true => " (`--ok-exit-codes`)",
+                    false => "",
+                };
                 return Err(WorkloadError::Exited {
-                    when: "with a code that does not mean success (compare: `--ok-exit-codes`)"
-                        .into(),
+                    when: format!("with a code that does not mean success{option}"),
                     code: finished.code,
                     log,
                 });

@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result};
 use outpace_github::Event;
 use outpace_record::{CiResult, Document, Verdict};
+use outpace_repo::Repo;
 
-use crate::exit::{NOT_PROVEN, OK};
+use crate::exit::{ENVIRONMENT, NOT_PROVEN, OK, usage};
 use crate::options::Options;
 use crate::setup::{CONFIG, open_repo};
 use crate::ui::Terminal;
@@ -38,9 +39,13 @@ pub(crate) struct Args {
 pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let event = Event::from_env().map_err(super::failed)?;
     let mut ui = Terminal::new(options);
-    let base = event.base();
+    let repo = open_repo(options)?;
+    let merges = repo.resolve("HEAD")?.parents.len() > 1;
+    let base = event.base(merges).map_err(super::failed)?;
     ui.say("event", &format!("{}: HEAD against {base}", event.name));
-    let (code, verdicts) = match has_config(options, &base)? {
+    // Before hours of measuring: can the result be written at all?
+    write(&args.out, &result_of(args, ENVIRONMENT, Vec::new()))?;
+    let (code, verdicts) = match has_config(&repo, &base)? {
         true => judge(args, &base)?,
         false => {
             ui.say(
@@ -50,13 +55,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
             (OK, Vec::new())
         }
     };
-    let result = CiResult {
-        schema: CiResult::SCHEMA.into(),
-        exit_code: code,
-        required: args.require.clone(),
-        verdicts,
-    };
-    write(&args.out, &result)?;
+    write(&args.out, &result_of(args, code, verdicts))?;
     ui.say(
         "result",
         &args.out.join("result.json").display().to_string(),
@@ -67,13 +66,25 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     })
 }
 
+fn result_of(args: &Args, exit_code: u8, verdicts: Vec<Verdict>) -> CiResult {
+    CiResult {
+        schema: CiResult::SCHEMA.into(),
+        exit_code,
+        required: args.require.clone(),
+        verdicts,
+    }
+}
+
 /// Whether the base says how it is measured. The change that brings outpace.toml cannot be judged.
-fn has_config(options: &Options, base: &str) -> Result<bool> {
-    let repo = open_repo(options)?;
-    // What cannot be resolved is explained by the gate.
-    let Ok(base) = repo.resolve(base) else {
-        return Ok(true);
-    };
+fn has_config(repo: &Repo, base: &str) -> Result<bool> {
+    let base = repo
+        .resolve(base)
+        .map_err(|error| match repo.is_shallow() {
+            true => usage(format!(
+                "{base} is not in this shallow clone. Hint: `fetch-depth: 2` in the checkout step"
+            )),
+            false => error.into(),
+        })?;
     Ok(repo.read(&base.tree, CONFIG)?.is_some())
 }
 
@@ -112,7 +123,7 @@ fn judge(args: &Args, base: &str) -> Result<(u8, Vec<Verdict>)> {
         .status
         .code()
         .and_then(|code| u8::try_from(code).ok());
-    Ok((code.unwrap_or(crate::exit::ENVIRONMENT), verdicts.collect()))
+    Ok((code.unwrap_or(ENVIRONMENT), verdicts.collect()))
 }
 
 fn write(folder: &Path, result: &CiResult) -> Result<()> {

@@ -33,7 +33,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let event = Event::from_env().map_err(failed)?;
     let Some(run) = event.workflow_run else {
         return Err(usage(format!(
-            "the event is `{}`, and this step is for `workflow_run`",
+            "the event `{}` has no `workflow_run`, which this step is about",
             event.name
         )));
     };

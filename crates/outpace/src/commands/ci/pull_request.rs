@@ -21,7 +21,7 @@ const ARRIVED: &str = "refs/outpace/arrived";
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 It needs a job with `contents: write` and `pull-requests: write`. The bundle may be hostile: only
-commits whose proofs hold are pushed.
+commits whose proofs hold are pushed. Without the file there is nothing to do: exit code 0.
 
 Example:
   git bundle create campaign.bundle main..outpace/main
@@ -54,6 +54,13 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         ui.say("campaign", "there is no bundle: nothing was merged");
         return Ok(OK);
     }
+    // Everything that may be missing is looked at before anything is pushed.
+    let body = match &args.body {
+        Some(path) => std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?,
+        None => "`outpace audit` recomputes every proof in it.".to_owned(),
+    };
+    let github = github()?;
     let head = repo.resolve("HEAD")?;
     git(
         repo.root(),
@@ -77,18 +84,13 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let to = format!("+{ARRIVED}:refs/heads/{}", args.branch);
     git(repo.root(), &["push", "--quiet", &args.remote, &to])?;
     let title = format!("outpace: {} proven faster", counted(n_merges, "change"));
-    let body = match &args.body {
-        Some(path) => std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}", path.display()))?,
-        None => "`outpace audit` recomputes every proof in it.".to_owned(),
-    };
     let wanted = PullRequest {
         head: &args.branch,
         base: &args.base,
         title: &title,
         body: &body,
     };
-    let (placed, number) = github()?.pull_request(&wanted).map_err(failed)?;
+    let (placed, number) = github.pull_request(&wanted).map_err(failed)?;
     ui.say("pull request", &format!("{number} {}", placed.as_str()));
     Ok(OK)
 }

@@ -69,7 +69,7 @@ fn of_binary(checkout: &Checkout, binary: &Binary) -> Project {
     };
     let missing = match locked {
         true => Vec::new(),
-        false => vec!["Cargo.lock is not committed: without it two builds may differ in their dependencies. `git add -f Cargo.lock`, and add \"--locked\" to `fetch` and `build`".into()],
+        false => vec!["Cargo.lock is not committed: without it two builds may differ in their dependencies. `cargo generate-lockfile && git add -f Cargo.lock`, and add \"--locked\" to `fetch` and `build`".into()],
     };
     Project {
         found: vec![format!(

@@ -50,9 +50,12 @@ pub(super) fn run(options: &Options, runner: &str, action: Option<&str>) -> Resu
             )
         })
         .collect();
-    if let Some(text) = linter_labels(&labels) {
-        files.push((LABELS.to_owned(), text));
-    }
+    let own = linter_labels(&labels);
+    let has_own = own.is_some() && tree.root.join(LABELS).exists();
+    files.extend(
+        own.filter(|_| !has_own)
+            .map(|text| (LABELS.to_owned(), text)),
+    );
     // All or nothing: nobody's workflow is overwritten.
     if let Some((path, _)) = files.iter().find(|(path, _)| tree.root.join(path).exists()) {
         return Err(usage(format!(
@@ -64,6 +67,13 @@ pub(super) fn run(options: &Options, runner: &str, action: Option<&str>) -> Resu
         write(&tree.root.join(path), text)?;
         ui.result(&format!("wrote {path}"));
     }
+    if has_own {
+        let names = labels.join(", ");
+        ui.say(
+            "missing",
+            &format!("{LABELS} is yours: add the labels {names} to it"),
+        );
+    }
     advise(&tree.root, &labels, action, &mut ui);
     Ok(OK)
 }
@@ -74,7 +84,8 @@ fn advise(root: &Path, labels: &[String], action: Option<&str>, ui: &mut Termina
         ui.say(
             "missing",
             &format!(
-                "`{ACTION}` is a tag, which can be moved: `--action OWNER/NAME@COMMIT` pins it"
+                "`{}` can be moved: `--action OWNER/NAME@COMMIT` pins it",
+                action.unwrap_or(ACTION)
             ),
         );
     }

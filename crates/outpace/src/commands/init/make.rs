@@ -37,12 +37,19 @@ pub(super) fn make(checkout: &Checkout) -> Option<Project> {
         .find(|name| checkout.has(name))?;
     let names = targets(&checkout.text(makefile));
     let (found, missing, name) = chosen(makefile, &names);
+    // The program's own name: it may be built in a folder.
+    let program = name.rsplit('/').next().unwrap_or(&name).to_owned();
     let script = format!("make {name} && cp {name} \"$OUTPACE_TARGET\"");
+    let needs_edit = names.is_empty();
     Some(Project {
         found,
         missing,
-        build: words(&["sh", "-c", &script]),
-        run: vec![format!("{{target}}/{name}")],
+        needs_edit,
+        build: match needs_edit {
+            true => Vec::new(),
+            false => words(&["sh", "-c", &script]),
+        },
+        run: vec![format!("{{target}}/{program}")],
         speaks: checkout.speaks(""),
         editable: editable(checkout),
         ..Project::default()
@@ -99,12 +106,14 @@ fn targets(text: &str) -> Vec<String> {
     const CHORES: [&str; 8] = [
         "all", "clean", "test", "tests", "install", "help", "format", "lint",
     ];
+    let variables = variables(text);
     let target = |line: &str| {
         let (names, rest) = line.split_once(':')?;
         if line.starts_with(['\t', ' ', '#', '.']) || rest.starts_with('=') {
             return None;
         }
-        let name = names.trim();
+        let name = expanded(names.trim(), &variables);
+        let name = name.as_str();
         (is_name(name) && !name.contains('.') && !CHORES.contains(&name)).then(|| name.to_owned())
     };
     let phony: Vec<&str> = text
@@ -118,11 +127,31 @@ fn targets(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Assignments of a Makefile: name and value.
+fn variables(text: &str) -> Vec<(&str, &str)> {
+    let assignment = |line| {
+        let (name, value) = str::split_once(line, '=')?;
+        let name = name.trim_end_matches([':', '?', '+', ' ', '\t']);
+        is_name(name).then(|| (name, value.trim()))
+    };
+    text.lines().filter_map(assignment).collect()
+}
+
+/// A name with `$(X)` and `${X}` filled in, once: a Makefile that nests them is left alone.
+fn expanded(name: &str, variables: &[(&str, &str)]) -> String {
+    variables
+        .iter()
+        .fold(name.to_owned(), |name, (key, value)| {
+            name.replace(&format!("$({key})"), value)
+                .replace(&format!("${{{key}}}"), value)
+        })
+}
+
 fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name
             .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+            .all(|c| c.is_ascii_alphanumeric() || "_-./".contains(c))
 }
 
 /// The sources where they are: whole folders below the top, single files at the top.
@@ -158,5 +187,7 @@ mod tests {
         assert_eq!(executables(cmake), ["train_gpt"]);
         let make = ".PHONY: all run\nCC ?= cc\nFLAGS := -O3\nall: train\ntrain: train.o\n\tcc -o $@\n%.o: %.c\nrun: train\ntest_x.o: a\nclean:\n";
         assert_eq!(targets(make), ["train"]);
+        let make = "DIR := build\nPROG=trainer\nall: $(PROG)\n$(PROG): a.o\n${DIR}/x: b.o\n";
+        assert_eq!(targets(make), ["trainer", "build/x"]);
     }
 }

@@ -73,10 +73,22 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
             "whole commands are timed (protocol = \"process\"): `run` should take seconds",
         );
     }
-    ui.say(
-        "next",
-        "git add outpace.toml && git commit -m outpace && outpace doctor",
-    );
+    let add = "git add outpace.toml && git commit -m outpace && outpace doctor";
+    let is_root = std::fs::canonicalize(options.folder()).ok()
+        == std::fs::canonicalize(&checkout.tree.root).ok();
+    if !is_root {
+        ui.say(
+            "note",
+            "programs start in the repository's root; `run = [\"sh\", \"-c\", \"cd FOLDER && exec \
+             ...\"]` starts one elsewhere",
+        );
+    }
+    let first = match (project.needs_edit, is_root) {
+        (true, _) => "edit outpace.toml, then: ".to_owned(),
+        (false, true) => String::new(),
+        (false, false) => format!("cd {} && ", checkout.tree.root.display()),
+    };
+    ui.say("next", &format!("{first}{add}"));
     Ok(OK)
 }
 

@@ -11,6 +11,8 @@ pub(super) struct Project {
     pub(super) found: Vec<String>,
     /// What is missing, and what to do, a line each.
     pub(super) missing: Vec<String>,
+    /// `run` is a guess that cannot work.
+    pub(super) needs_edit: bool,
     pub(super) fetch: Vec<String>,
     pub(super) build: Vec<String>,
     /// Folder of the checkout whose compiled dependencies are taken.
@@ -71,6 +73,7 @@ fn bare() -> Project {
         missing: vec![
             "nothing here says how training is started: set `run`, and `editable`".into(),
         ],
+        needs_edit: true,
         run: vec!["./train".into()],
         editable: vec!["src/**".into()],
         ..Project::default()

@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::{AtPath, Doing};
+use crate::left_out::LeftOut;
 use crate::lfs::{Pointer, no_object};
 use crate::safe_write::{has_content, make_parents, place_link, remove_any, same_file};
-use crate::sources::LeftOut;
 use crate::trees::{MODE_EXECUTABLE, MODE_LINK, TreeFile, index_entry, unchanged_index_entry};
 use crate::{Repo, RepoError, paths};
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use outpace_record::sha256_of;
 
 use crate::Repo;
-use crate::sources::LeftOut;
+use crate::left_out::LeftOut;
 use crate::trees::TreeFile;
 
 /// Pointers are smaller than this (git-lfs's own limit).

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use git2::{ErrorCode, Oid, Repository};
+use git2::{ErrorCode, Oid};
 
 use crate::error::{AtPath, Doing};
 use crate::trees::MODE_GITLINK;
@@ -16,25 +16,23 @@ const COMPLAINT_CHARS: usize = 400;
 /// How often trees that came may lead to further ones that are missing.
 const ROUNDS: usize = 64;
 
-/// The remote that promised the missing objects, if this is a partial clone.
-pub(crate) fn promisor(git: &Repository) -> Option<String> {
-    let config = git.config().ok()?.snapshot().ok()?;
-    let entries = config.entries(Some(r"remote\..*\.promisor")).ok()?;
-    let mut remote = None;
-    let read = entries.for_each(|entry| {
-        let name = entry.name().ok().and_then(|name| {
-            let name = name.strip_prefix("remote.")?.strip_suffix(".promisor")?;
-            Some(name.to_owned())
-        });
-        if entry.value().is_ok_and(|value| value == "true") {
-            remote = name;
-        }
-    });
-    read.ok()?;
-    remote
-}
-
 impl Repo {
+    /// Fetches what a partial clone lacks of a tree or commit.
+    ///
+    /// # Errors
+    /// git cannot fetch it.
+    pub(crate) fn complete(&self, id: Oid) -> Result<(), RepoError> {
+        let Some(remote) = &self.promisor else {
+            return Ok(());
+        };
+        if self.whole.borrow().contains(&id) {
+            return Ok(());
+        }
+        self.fetch_promised(remote, id)?;
+        self.whole.borrow_mut().insert(id);
+        Ok(())
+    }
+
     /// Makes sure that a tree (by its id, or that of a commit) and all files of it are here.
     ///
     /// # Errors

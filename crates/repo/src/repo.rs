@@ -9,7 +9,6 @@ use git2::{ErrorCode, Oid, Repository, Status, StatusOptions};
 
 use crate::error::Doing;
 use crate::owner::trusted_by_git;
-use crate::promised::promisor;
 use crate::{RepoError, paths};
 
 /// An open repository with a work tree. It can be moved to another thread. To work on several
@@ -18,9 +17,9 @@ pub struct Repo {
     pub(crate) git: Repository,
     root: PathBuf,
     /// Where a partial clone gets what it lacks.
-    promisor: Option<String>,
+    pub(crate) promisor: Option<String>,
     /// Trees of a partial clone that are here whole.
-    whole: RefCell<HashSet<Oid>>,
+    pub(crate) whole: RefCell<HashSet<Oid>>,
 }
 
 impl Repo {
@@ -47,22 +46,6 @@ impl Repo {
             }
             Err(error) => Err(error).doing(|| format!("reading HEAD of {}", root.display())),
         }
-    }
-
-    /// Fetches what a partial clone lacks of a tree or commit.
-    ///
-    /// # Errors
-    /// git cannot fetch it.
-    pub(crate) fn complete(&self, id: Oid) -> Result<(), RepoError> {
-        let Some(remote) = &self.promisor else {
-            return Ok(());
-        };
-        if self.whole.borrow().contains(&id) {
-            return Ok(());
-        }
-        self.fetch_promised(remote, id)?;
-        self.whole.borrow_mut().insert(id);
-        Ok(())
     }
 
     /// The work tree.
@@ -123,6 +106,24 @@ impl Repo {
         files.sort();
         Ok(files)
     }
+}
+
+/// The remote that promised the missing objects, if this is a partial clone.
+fn promisor(git: &Repository) -> Option<String> {
+    let config = git.config().ok()?.snapshot().ok()?;
+    let entries = config.entries(Some(r"remote\..*\.promisor")).ok()?;
+    let mut remote = None;
+    let read = entries.for_each(|entry| {
+        let name = entry.name().ok().and_then(|name| {
+            let name = name.strip_prefix("remote.")?.strip_suffix(".promisor")?;
+            Some(name.to_owned())
+        });
+        if entry.value().is_ok_and(|value| value == "true") {
+            remote = name;
+        }
+    });
+    read.ok()?;
+    remote
 }
 
 /// Opens the repository around a path.

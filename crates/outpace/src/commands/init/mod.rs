@@ -3,6 +3,7 @@
 
 mod cargo;
 mod ci;
+mod kinds;
 mod look;
 mod make;
 mod project;
@@ -57,7 +58,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     }
     let checkout = Checkout::new(work_tree(&options.folder())?);
     let path = checkout.tree.root.join(CONFIG);
-    let project = project::of(&checkout);
+    let project = kinds::of(&checkout);
     write_new(&path, &template::text(&project))?;
     let mut ui = Terminal::new(options);
     ui.result(&format!("wrote {}", path.display()));
@@ -202,7 +203,7 @@ mod tests {
         ];
         for (files, ignored, run, editable) in cases {
             let dir = tempfile::tempdir().unwrap();
-            let project = project::of(&checkout(dir.path(), files, ignored));
+            let project = kinds::of(&checkout(dir.path(), files, ignored));
             let text = template::text(&project);
             let config = outpace_record::parse_config(&text, CONFIG)
                 .unwrap_or_else(|error| panic!("{error}\n{text}"));

@@ -38,6 +38,7 @@ pub(super) fn look(checkout: &Checkout) -> Option<Project> {
     let mut project = match chosen {
         Some(binary) => of_binary(checkout, binary),
         None => Project {
+            needs_edit: true,
             found: vec!["Cargo.toml without a binary".into()],
             missing: vec![
                 "no package here has a binary: set `build` and `run` to the program that trains"

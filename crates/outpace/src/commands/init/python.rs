@@ -38,6 +38,7 @@ pub(super) fn look(checkout: &Checkout) -> Option<Project> {
             .missing
             .push("no script here trains by its name or its text: set `run`".into()),
     }
+    project.needs_edit = script.is_none();
     let script = script.unwrap_or_else(|| "train.py".into());
     project.speaks = speaks(&checkout.text(&script));
     project.editable = editable(checkout, &script);

@@ -46,7 +46,7 @@ pub(crate) struct Built {
     /// Wall seconds of the build command; none for what this process has built before.
     pub(crate) build_s: f64,
     /// What training needs and git does not hold.
-    pub(crate) data: Arc<Data>,
+    pub(crate) data: Data,
     pristine: Arc<PristineDir>,
 }
 
@@ -154,16 +154,15 @@ impl<'a> Builder<'a> {
             return Ok(built);
         }
         let key = (workload.to_owned(), tree.to_owned());
-        let dirs = BuildDirs::of(&self.area, config);
+        let dirs = self.dirs(config)?;
         let mut build_s = 0.0;
-        let data = self.data(config)?;
         if config.build.is_empty() {
-            self.write_sources(&dirs, &data, tree, Some(tree), observer)?;
+            self.write_sources(&dirs, tree, Some(tree), observer)?;
         } else {
             dirs.begin_from_cache()?;
             let cached = dirs.cached_tree();
             let pristine = cached.as_deref().or(Some(tree));
-            self.write_sources(&dirs, &data, tree, pristine, observer)?;
+            self.write_sources(&dirs, tree, pristine, observer)?;
             if dirs.cached_tree().is_none() {
                 self.begin_from_checkout(config, &dirs)?;
             }
@@ -203,11 +202,9 @@ impl<'a> Builder<'a> {
         tree: &str,
         observer: &mut dyn Observer,
     ) -> Result<Built, BuildError> {
-        let dirs = BuildDirs::of(&self.area, config);
+        let dirs = self.dirs(config)?;
         dirs.begin_from_cache()?;
-        let (data, cached) = (self.data(config)?, dirs.cached_tree());
-        self.export(tree, &dirs.tree, &["**".into()], cached.as_deref())?;
-        data.lay(&dirs.tree).map_err(disk(&dirs.tree))?;
+        self.lay(tree, &dirs, dirs.cached_tree().as_deref())?;
         let built = self.built(config, &dirs, observer).and_then(|build_s| {
             self.collect((workload, role), config, tree, &dirs, &dirs.target, build_s)
         });
@@ -295,22 +292,33 @@ impl<'a> Builder<'a> {
         })
     }
 
-    fn data(&self, config: &WorkloadConfig) -> Result<Data, BuildError> {
-        Data::of(config, self.repo.root(), home().as_deref()).map_err(BuildError::Data)
+    fn dirs(&self, config: &WorkloadConfig) -> Result<BuildDirs, BuildError> {
+        let data = Data::of(config, self.repo.root(), home().as_deref());
+        let data = data.map_err(BuildError::Data)?;
+        Ok(BuildDirs::of(&self.area, config, data))
     }
 
-    /// Lays the sources of a trusted revision, and says what is missing.
+    /// All sources of a revision and the data beside them; says what is missing.
+    fn lay(
+        &self,
+        tree: &str,
+        dirs: &BuildDirs,
+        pristine: Option<&str>,
+    ) -> Result<Vec<LeftOut>, BuildError> {
+        let left_out = self.export(tree, &dirs.tree, &["**".into()], pristine)?;
+        dirs.data.lay(&dirs.tree).map_err(disk(&dirs.tree))?;
+        Ok(left_out)
+    }
+
+    /// The same for a trusted revision, of which the user is told what is missing.
     fn write_sources(
         &mut self,
         dirs: &BuildDirs,
-        data: &Data,
         tree: &str,
         pristine: Option<&str>,
         observer: &mut dyn Observer,
     ) -> Result<(), BuildError> {
-        let left_out = self.export(tree, &dirs.tree, &["**".into()], pristine)?;
-        data.lay(&dirs.tree).map_err(disk(&dirs.tree))?;
-        for file in left_out {
+        for file in self.lay(tree, dirs, pristine)? {
             // Data stands in for a link that leads out.
             let is_there = fs::symlink_metadata(dirs.tree.join(&file.path)).is_ok();
             if (!is_there || !file.is_link()) && self.told.insert(file.clone()) {
@@ -410,7 +418,7 @@ impl<'a> Builder<'a> {
             // Fetching is the base's own command and may need the user's proxy and certificates.
             inherit_env: online,
             limits: Limits::default(),
-            home_links: self.data(config)?.home_links(),
+            home_links: dirs.data.home_links(),
         };
         let finished = self.context.launcher.run(&spec, config.build_timeout)?;
         if finished.code != 0 {
@@ -448,8 +456,7 @@ impl<'a> Builder<'a> {
             copy_artefact(&target.join(&path), &own_target.join(&path))?;
         }
         self.export(tree, &own_tree, &config.reads, Some(tree))?;
-        let data = Arc::new(self.data(config)?);
-        data.lay(&own_tree).map_err(disk(&own_tree))?;
+        dirs.data.lay(&own_tree).map_err(disk(&own_tree))?;
         let identity = identity_of_folder(&folder)?;
         let program = identity_of_folder(&own_target)?;
         let kept = self.area.join("kept").join(&name[..16]);
@@ -472,7 +479,7 @@ impl<'a> Builder<'a> {
                     .filter(|path| path.is_file())
                     .collect(),
                 pristine: Some(Arc::clone(&pristine)),
-                home_links: data.home_links(),
+                home_links: dirs.data.home_links(),
                 prepare: Vec::new(),
             })
         };
@@ -485,7 +492,7 @@ impl<'a> Builder<'a> {
             program,
             build_s,
             pristine,
-            data: Arc::clone(&data),
+            data: dirs.data.clone(),
         })
     }
 }
@@ -497,10 +504,12 @@ struct BuildDirs {
     target: PathBuf,
     cache: PathBuf,
     cached: PathBuf,
+    /// What is laid beside the sources.
+    data: Data,
 }
 
 impl BuildDirs {
-    fn of(area: &Path, config: &WorkloadConfig) -> Self {
+    fn of(area: &Path, config: &WorkloadConfig, data: Data) -> Self {
         let commands = format!("{:?} {:?} {:?}", config.fetch, config.build, config.env);
         let key = hex::encode(Sha256::digest(commands))[..12].to_owned();
         let root = area.join("build").join(&key);
@@ -511,6 +520,7 @@ impl BuildDirs {
             cache: at("cache"),
             cached: at("cached-tree"),
             key,
+            data,
         }
     }
 

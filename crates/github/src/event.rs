@@ -140,7 +140,7 @@ impl WorkflowRun {
 }
 
 fn is_commit(id: &str) -> bool {
-    id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+    outpace_text::is_hex_id(id, 40)
 }
 
 #[cfg(test)]

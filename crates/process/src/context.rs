@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use tempfile::TempDir;
 
+use crate::launch::free_mib;
 use crate::tree::remove_tree;
 use crate::{LaunchSpec, Launcher, MachineLock, MachineUse, Subject, Waiting};
 
@@ -149,7 +150,7 @@ pub fn scratch_faults() -> Vec<String> {
         return Vec::new();
     };
     let mut faults = Vec::new();
-    let free_mib = (disk.f_bavail * disk.f_frsize) >> 20;
+    let free_mib = free_mib(&disk);
     if free_mib < LEAST_FREE_MIB {
         faults.push(format!(
             "TMPDIR {shown} has {free_mib} MiB free, and a check keeps four checkpoints there. Set \

@@ -382,7 +382,7 @@ impl Drop for Running {
 }
 
 /// Whether there is no such program, as an absolute or relative path, or in PATH.
-fn is_missing(program: &str, cwd: &Path) -> bool {
+pub fn is_missing(program: &str, cwd: &Path) -> bool {
     if program.contains('/') {
         return !cwd.join(program).is_file();
     }
@@ -390,9 +390,13 @@ fn is_missing(program: &str, cwd: &Path) -> bool {
     !std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
+/// What a disk has left for us.
+pub(crate) fn free_mib(disk: &rustix::fs::StatVfs) -> u64 {
+    disk.f_bavail.saturating_mul(disk.f_frsize) >> 20
+}
+
 fn largest_file_mib(folder: &Path) -> u64 {
-    let free_mib = rustix::fs::statvfs(folder)
-        .map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >> 20);
+    let free_mib = rustix::fs::statvfs(folder).map_or(0, |disk| free_mib(&disk));
     FILE_MIB.max(free_mib / SHARE_OF_FREE)
 }
 

@@ -16,7 +16,7 @@ mod tree;
 mod usage;
 
 pub use context::{Context, Scratch, scratch_faults};
-pub use launch::{Finished, LaunchError, LaunchSpec, Launcher, Limits, Running};
+pub use launch::{Finished, LaunchError, LaunchSpec, Launcher, Limits, Running, is_missing};
 pub use lock::{Holder, MachineLock, MachineUse, RepositoryLock, Waiting};
 pub use log_tail::open_written;
 pub use pristine::{InUse, PristineDir};

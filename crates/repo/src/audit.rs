@@ -15,6 +15,8 @@ use outpace_text::{plain, short};
 
 use crate::message::{Trailers, parse_trailers};
 use crate::{Commit, Repo, RepoError};
+use files::Records;
+use landed::Landed;
 
 /// Longest finding and summary: both quote untrusted text.
 const FINDING_CHARS: usize = 500;
@@ -45,22 +47,25 @@ pub fn audit(repo: &Repo, range: Option<&str>) -> Result<Vec<Audited>, RepoError
     let mut audited = Vec::new();
     for commit in repo.all_commits(range.unwrap_or("HEAD"))? {
         let trailers = parse_trailers(&repo.message(&commit.id)?);
-        let added = landed::added(repo, &commit)?;
-        if !added.is_empty() && !is_the_merge(repo, &commit, &trailers, &added)? {
+        let records = Records::of(repo, &commit)?;
+        if let Some(landed) = Landed::of(repo, &commit, &records, &trailers)? {
             let own = Trailers {
-                verdicts: added.clone(),
+                verdicts: landed.ids(),
                 ..Trailers::default()
             };
-            let mut findings = files::findings(repo, &commit, &own)?;
-            let landed = landed::findings(repo, &commit, &added, &trailers)?;
-            findings.extend(landed.findings);
+            let mut findings = records.findings(&own);
+            findings.extend(landed.findings(&trailers)?);
+            let note = match findings.is_empty() {
+                true => Some(landed.note()?.to_owned()),
+                false => None,
+            };
             audited.push(Audited {
-                note: landed.note,
-                ..report(commit, own, findings)
+                note,
+                ..report(commit.clone(), own, findings)
             });
             continue;
         }
-        let mut findings = files::findings(repo, &commit, &trailers)?;
+        let mut findings = records.findings(&trailers);
         if !trailers.verdicts.is_empty() {
             findings.extend(proof::findings(repo, &commit, &trailers)?);
         } else if !trailers.proven.is_empty() {
@@ -71,24 +76,6 @@ pub fn audit(repo: &Repo, range: Option<&str>) -> Result<Vec<Audited>, RepoError
         }
     }
     Ok(audited)
-}
-
-/// Whether a commit claims to be the very merge that was measured. A squashed one may lack trailers
-/// or have those of several merges, a rebased one has those of another base.
-fn is_the_merge(
-    repo: &Repo,
-    commit: &Commit,
-    trailers: &Trailers,
-    added: &[String],
-) -> Result<bool, RepoError> {
-    if trailers.bases == commit.parents {
-        return Ok(true);
-    }
-    if trailers.verdicts.is_empty() || trailers.bases.is_empty() {
-        return Ok(!trailers.verdicts.is_empty());
-    }
-    let is_here = trailers.bases.len() == 1 && landed::is_direct(repo, commit, added)?;
-    Ok(is_here)
 }
 
 fn report(commit: Commit, trailers: Trailers, findings: Vec<String>) -> Audited {

@@ -114,12 +114,12 @@ pub enum RepoError {
         /// What the operating system says.
         cause: io::Error,
     },
-    /// libgit2 error.
-    #[error("libgit2 error while {doing}: {message}")]
+    /// libgit2 or git error.
+    #[error("git error while {doing}: {message}")]
     Git {
         /// What was being done.
         doing: String,
-        /// What libgit2 says.
+        /// What it says.
         message: String,
     },
 }

@@ -148,22 +148,13 @@ impl Repo {
         if file.mode == MODE_LINK {
             return place_link(&at, path, OsStr::from_bytes(&content)).map(|()| None);
         }
-        let left_out = match Pointer::parse(&content) {
-            Some(pointer) => match self.lfs_object(&pointer) {
-                Some(object) => {
-                    place_copy(&at, &object)?;
-                    None
-                }
-                None => {
-                    place_content(&at, &content)?;
-                    Some(no_object(file))
-                }
-            },
-            None => {
-                place_content(&at, &content)?;
-                None
-            }
-        };
+        let pointer = Pointer::parse(&content);
+        let object = pointer.as_ref().and_then(|p| self.lfs_object(p));
+        match &object {
+            Some(object) => place_copy(&at, object)?,
+            None => place_content(&at, &content)?,
+        }
+        let left_out = (pointer.is_some() && object.is_none()).then(|| no_object(file));
         let mode = if file.mode == MODE_EXECUTABLE {
             0o755
         } else {

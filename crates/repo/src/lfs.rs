@@ -39,8 +39,7 @@ impl Pointer {
                 _ => {}
             }
         }
-        let sha256 =
-            sha256.filter(|id| id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit()));
+        let sha256 = sha256.filter(|id: &String| outpace_text::is_hex_id(id, 64));
         Some(Self {
             sha256: sha256?,
             bytes: bytes?,

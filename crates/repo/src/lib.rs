@@ -9,11 +9,13 @@
 
 mod apply;
 mod audit;
+mod bundle;
 mod canon;
 mod checked_out;
 mod error;
 mod export;
 mod forbidden;
+mod git;
 mod history;
 mod ignore;
 mod left_out;

@@ -1,18 +1,15 @@
 //! Partial clones (`--filter=blob:none`, `tree:0`): git fetches what is missing when it is needed,
 //! libgit2 does not. What a tree needs is fetched here, by git and in one go.
 
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use git2::{ErrorCode, Oid};
 
 use crate::error::{AtPath, Doing};
+use crate::git::{complaint, git, with_input};
 use crate::trees::MODE_GITLINK;
 use crate::{Repo, RepoError};
 
-/// Longest complaint of git that is shown.
-const COMPLAINT_CHARS: usize = 400;
 /// How often trees that came may lead to further ones that are missing.
 const ROUNDS: usize = 64;
 
@@ -85,30 +82,23 @@ impl Repo {
 
     /// What git itself runs when it needs a promised object.
     fn fetch_objects(&self, remote: &str, ids: &[Oid]) -> Result<(), RepoError> {
-        let mut child = Command::new("git")
-            .arg("-C")
-            .arg(self.root())
-            .args(["-c", "fetch.negotiationAlgorithm=noop", "fetch", remote])
-            .args([
-                "--no-tags",
-                "--no-write-fetch-head",
-                "--recurse-submodules=no",
-            ])
-            .args(["--filter=blob:none", "--stdin"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .at(Path::new("git"))?;
+        let fetch = [
+            "-c",
+            "fetch.negotiationAlgorithm=noop",
+            "fetch",
+            remote,
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--recurse-submodules=no",
+            "--filter=blob:none",
+            "--stdin",
+        ];
         let list: String = ids.iter().map(|id| format!("{id}\n")).collect();
-        let stdin = child.stdin.take();
-        let written = stdin.map_or(Ok(()), |mut stdin| stdin.write_all(list.as_bytes()));
-        let output = child.wait_with_output().at(self.root())?;
+        let output = with_input(&mut git(self.git.path(), &fetch), &list).at(Path::new("git"))?;
         if !output.status.success() {
-            let complaint = String::from_utf8_lossy(&output.stderr);
-            let complaint = outpace_text::lines(&complaint, COMPLAINT_CHARS);
+            let complaint = complaint(&output);
             return Err(RepoError::NotFetched { complaint });
         }
-        written.at(self.root())
+        Ok(())
     }
 }

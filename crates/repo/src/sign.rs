@@ -1,16 +1,13 @@
 //! Signed commits, for branches that demand them. git makes them itself: it knows the user's
 //! program, format and key, and no hook runs.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::path::Path;
 
 use git2::Oid;
 
 use crate::error::{AtPath, Doing};
+use crate::git::{complaint, git, with_input};
 use crate::{Repo, RepoError};
-
-/// Longest complaint of git that is shown.
-const COMPLAINT_CHARS: usize = 400;
 
 impl Repo {
     /// Whether the user's settings ask for signed commits.
@@ -30,31 +27,19 @@ impl Repo {
             .doing(|| "reading the user's name".into())?;
         let (name, email) = (author.name_bytes(), author.email_bytes());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let mut child = Command::new("git")
-            .arg("-C")
-            .arg(self.git.path())
-            .args([
-                "commit-tree",
-                "-S",
-                "-p",
-                &parent.to_string(),
-                &tree.to_string(),
-            ])
+        let (tree, parent) = (tree.to_string(), parent.to_string());
+        let mut command = git(
+            self.git.path(),
+            &["commit-tree", "-S", "-p", &parent, &tree],
+        );
+        command
             .env("GIT_AUTHOR_NAME", text(name))
-            .env("GIT_AUTHOR_EMAIL", text(email))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .at(std::path::Path::new("git"))?;
-        let stdin = child.stdin.take();
-        let written = stdin.map_or(Ok(()), |mut stdin| stdin.write_all(message.as_bytes()));
-        let output = child.wait_with_output().at(self.git.path())?;
+            .env("GIT_AUTHOR_EMAIL", text(email));
+        let output = with_input(&mut command, message).at(Path::new("git"))?;
         if !output.status.success() {
-            let complaint = outpace_text::lines(&text(&output.stderr), COMPLAINT_CHARS);
+            let complaint = complaint(&output);
             return Err(RepoError::NotSigned { complaint });
         }
-        written.at(self.git.path())?;
         let id = text(&output.stdout);
         Oid::from_str(id.trim()).doing(|| format!("reading the id of a signed commit, `{id}`"))
     }

@@ -33,11 +33,6 @@ const MOST_LINES: usize = 120;
 /// Checks of one verdict.
 const MOST_CHECKS: usize = 40;
 
-/// Untrusted text for one line of Markdown: no markup, no link, nobody is mentioned.
-pub fn markdown_cell(text: &str, most_chars: usize) -> String {
-    cell(text, most_chars)
-}
-
 /// The report as Markdown, below 1 MiB.
 pub fn markdown(data: &ReportData) -> String {
     let mut out = format!("## {}\n\n", cell(&data.title, TITLE));

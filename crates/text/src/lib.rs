@@ -8,6 +8,11 @@ use unicode_general_category::{GeneralCategory, get_general_category};
 /// Characters of an abbreviated commit or record id.
 const SHORT_CHARS: usize = 9;
 
+/// Whether a text is an id of so many hex digits, such as 40 of a commit or 64 of a SHA-256.
+pub fn is_hex_id(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The first characters of a commit or record id.
 pub fn short(id: &str) -> &str {
     id.get(..SHORT_CHARS).unwrap_or(id)

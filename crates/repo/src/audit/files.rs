@@ -12,26 +12,47 @@ use crate::{Commit, Repo, RepoError, paths, proof_path};
 
 type Files = BTreeMap<String, Oid>;
 
-/// What a commit may not do below baselines/, and does. `audit::proof` checks which baselines a
-/// verdict may write.
-pub(super) fn findings(
-    repo: &Repo,
-    commit: &Commit,
-    trailers: &Trailers,
-) -> Result<Vec<String>, RepoError> {
-    let parents = commit
-        .parents
-        .iter()
-        .map(|parent| record_files(repo, parent))
-        .collect::<Result<Vec<_>, _>>()?;
-    let here = record_files(repo, &commit.id)?;
-    let findings = if parents.len() > 1 {
-        of_merge(&here, &parents)
-    } else {
-        let before = parents.into_iter().next().unwrap_or_default();
-        of_plain_commit(&here, &before, trailers)
-    };
-    Ok(findings)
+/// The files below baselines/ of a commit and of its parents.
+pub(super) struct Records {
+    here: Files,
+    parents: Vec<Files>,
+}
+
+impl Records {
+    pub(super) fn of(repo: &Repo, commit: &Commit) -> Result<Self, RepoError> {
+        let parents = commit.parents.iter();
+        Ok(Self {
+            parents: parents
+                .map(|id| record_files(repo, id))
+                .collect::<Result<_, _>>()?,
+            here: record_files(repo, &commit.id)?,
+        })
+    }
+
+    /// What a commit may not do below baselines/, and does. `audit::proof` checks which baselines a
+    /// verdict may write.
+    pub(super) fn findings(&self, trailers: &Trailers) -> Vec<String> {
+        match self.parents.as_slice() {
+            [] => of_plain_commit(&self.here, &Files::new(), trailers),
+            [before] => of_plain_commit(&self.here, before, trailers),
+            parents => of_merge(&self.here, parents),
+        }
+    }
+
+    /// Proofs that a commit with one parent has and the parent has not.
+    pub(super) fn added_proofs(&self) -> Vec<&str> {
+        let [before] = self.parents.as_slice() else {
+            return Vec::new();
+        };
+        let is_new = |path: &&String| {
+            path.starts_with(PROOFS) && is_record(path) && !before.contains_key(*path)
+        };
+        self.here
+            .keys()
+            .filter(is_new)
+            .map(String::as_str)
+            .collect()
+    }
 }
 
 /// The JSON files below baselines/ that one commit changes.
@@ -48,18 +69,6 @@ pub(super) fn changed(repo: &Repo, parent: &str, commit: &str) -> Result<Vec<Str
     paths.sort();
     paths.dedup();
     Ok(paths)
-}
-
-/// Proofs that one commit has and its parent has not.
-pub(super) fn added_proofs(
-    repo: &Repo,
-    parent: &str,
-    commit: &str,
-) -> Result<Vec<String>, RepoError> {
-    let (before, here) = (record_files(repo, parent)?, record_files(repo, commit)?);
-    let is_new =
-        |path: &&String| path.starts_with(PROOFS) && is_record(path) && !before.contains_key(*path);
-    Ok(here.keys().filter(is_new).cloned().collect())
 }
 
 fn of_plain_commit(here: &Files, before: &Files, trailers: &Trailers) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::str::from_utf8;
 
 use git2::Oid;
 use outpace_record::{Baseline, Config, Document, Kind, Verdict, parse_config, record_id};
-use outpace_text::short;
+use outpace_text::{is_hex_id, short};
 
 use super::{figures, files};
 use crate::error::Doing;
@@ -81,15 +81,8 @@ impl Merge<'_> {
         {
             findings.push("it names a verdict twice".into());
         }
-        let policy = self
-            .config
-            .as_ref()
-            .map(|config| check_policy(&self.patch, &config.policy));
-        if let Some(Err(violation)) = policy {
-            findings.push(format!(
-                "its patch breaks the policy of its base: {violation}"
-            ));
-        }
+        let config = self.config.as_ref();
+        findings.extend(config.and_then(|config| broken_policy(&self.patch, config)));
         findings
     }
 
@@ -124,10 +117,7 @@ impl Merge<'_> {
             findings.push(format!("no Outpace-Proven says `{proven}`"));
         }
         if let Some(config) = &self.config {
-            findings.extend(figures::findings(verdict, &config.gate));
-            if !config.workload.contains_key(&verdict.workload) {
-                findings.push(format!("its base has no workload `{}`", verdict.workload));
-            }
+            findings.extend(against_gate(verdict, config));
         }
         findings.extend(self.baseline(id, verdict)?);
         Ok(findings)
@@ -183,13 +173,30 @@ impl Merge<'_> {
     }
 }
 
+/// What is wrong in a patch by the policy of its base.
+pub(super) fn broken_policy(patch: &Patch, config: &Config) -> Option<String> {
+    let violation = check_policy(patch, &config.policy).err()?;
+    Some(format!(
+        "its patch breaks the policy of its base: {violation}"
+    ))
+}
+
+/// What is wrong in the figures of a verdict by the gate of its base.
+pub(super) fn against_gate(verdict: &Verdict, config: &Config) -> Vec<String> {
+    let mut findings = figures::findings(verdict, &config.gate);
+    if !config.workload.contains_key(&verdict.workload) {
+        findings.push(format!("its base has no workload `{}`", verdict.workload));
+    }
+    findings
+}
+
 /// The proof that a commit names or adds, or why there is none.
 pub(super) fn verdict(
     repo: &Repo,
     commit: &Commit,
     id: &str,
 ) -> Result<Result<Verdict, String>, RepoError> {
-    if id.len() != 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    if !is_hex_id(id, 64) {
         return Ok(Err(format!(
             "its Outpace-Verdict `{id}` is not a record id"
         )));

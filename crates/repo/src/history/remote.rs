@@ -1,12 +1,13 @@
 //! The history of a team: pull and push. git itself does the transport, with the user's own
 //! credentials, proxies and host keys; what is merged is a union, so nobody's record is lost.
 
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use sha2::{Digest, Sha256};
 
 use super::layout::{REFERENCE, pause};
 use super::{History, HistoryError};
+use crate::git::{complaint, git, said};
 
 /// How often a push is tried again when another writer was faster. With 16 writers at once the
 /// worst case seen is below 40.
@@ -156,16 +157,8 @@ impl History<'_> {
     }
 
     fn start(&self, args: &[&str]) -> Result<Output, HistoryError> {
-        let mut git = Command::new("git");
-        git.arg("--git-dir")
-            .arg(self.repo.git.path())
-            // Its refusals are read: they must be in one language.
-            .env("LC_ALL", "C")
-            // A question that nobody sees would wait for ever.
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .stdin(Stdio::null())
-            .args(args);
-        git.output()
+        git(self.repo.git.path(), args)
+            .output()
             .map_err(|source| HistoryError::NoGit { source })
     }
 }
@@ -176,15 +169,10 @@ fn tracking_ref(remote: &str) -> String {
     format!("refs/outpace/remotes/{}", &hash[..16])
 }
 
-fn said(output: &Output) -> String {
-    let all = [output.stderr.as_slice(), &output.stdout].concat();
-    String::from_utf8_lossy(&all).into_owned()
-}
-
 fn failed(remote: &str, output: &Output) -> HistoryError {
     HistoryError::Remote {
         remote: shown(remote),
-        why: outpace_text::lines(said(output).trim(), 1000),
+        why: complaint(output),
     }
 }
 

@@ -20,7 +20,7 @@ const BREAK: char = '\u{200b}';
 
 /// One line that is safe in a table cell, a heading or a summary. It has at most `max` characters
 /// before it is escaped.
-pub(crate) fn cell(text: &str, max: usize) -> String {
+pub fn cell(text: &str, max: usize) -> String {
     let text = plain(text, max);
     let mut out = String::with_capacity(text.len() + 16);
     let mut before = ' ';

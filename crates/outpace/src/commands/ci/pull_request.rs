@@ -1,7 +1,6 @@
 //! `outpace ci pull-request`: proven merges of a campaign, as one pull request that people merge.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 use outpace_github::PullRequest;
@@ -9,13 +8,10 @@ use outpace_repo::{Repo, audit};
 use outpace_text::counted;
 
 use super::{failed, github};
-use crate::exit::{OK, environment, rejected};
+use crate::exit::{OK, rejected};
 use crate::options::Options;
 use crate::setup::open_repo;
 use crate::ui::Terminal;
-
-/// Where the bundle's branch is looked at before it becomes a branch.
-const ARRIVED: &str = "refs/outpace/arrived";
 
 /// Audit the merges of a campaign, push them as a branch, and open or update its pull request.
 #[derive(Debug, clap::Args)]
@@ -62,27 +58,12 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     };
     let github = github()?;
     let head = repo.resolve("HEAD")?;
-    git(
-        repo.root(),
-        &["bundle", "verify", "--quiet", &shown(&args.bundle)?],
-    )?;
-    let from = format!("+refs/heads/{}:{ARRIVED}", args.branch);
-    git(
-        repo.root(),
-        &[
-            "fetch",
-            "--quiet",
-            "--no-tags",
-            &shown(&args.bundle)?,
-            &from,
-        ],
-    )?;
-    let n_merges = audited(&repo, &head.id)?;
+    let arrived = repo.fetch_bundle(&args.bundle, &args.branch)?;
+    let n_merges = audited(&repo, &head.id, &arrived.id)?;
     if let Some(folder) = &args.proofs {
-        copy_proofs(&repo, &head.id, folder)?;
+        copy_proofs(&repo, &head.id, &arrived.id, folder)?;
     }
-    let to = format!("+{ARRIVED}:refs/heads/{}", args.branch);
-    git(repo.root(), &["push", "--quiet", &args.remote, &to])?;
+    repo.push_commit(&args.remote, &arrived.id, &args.branch)?;
     let title = format!("outpace: {} proven faster", counted(n_merges, "change"));
     let wanted = PullRequest {
         head: &args.branch,
@@ -96,8 +77,8 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
 }
 
 /// Every commit of the branch must be a merge whose proof holds.
-fn audited(repo: &Repo, base: &str) -> Result<usize> {
-    let range = format!("{base}..{ARRIVED}");
+fn audited(repo: &Repo, base: &str, arrived: &str) -> Result<usize> {
+    let range = format!("{base}..{arrived}");
     let audited = audit(repo, Some(&range))?;
     let findings: Vec<&str> = audited
         .iter()
@@ -127,41 +108,16 @@ fn audited(repo: &Repo, base: &str) -> Result<usize> {
 }
 
 /// The proofs that the branch adds, byte by byte.
-fn copy_proofs(repo: &Repo, base: &str, folder: &Path) -> Result<()> {
+fn copy_proofs(repo: &Repo, base: &str, arrived: &str, folder: &Path) -> Result<()> {
     let cannot = || format!("cannot write {}", folder.display());
     std::fs::create_dir_all(folder).with_context(cannot)?;
     let globs = ["baselines/proofs/*.json".to_owned()];
     let before = repo.list(base, &globs)?;
-    let arrived = repo.resolve(ARRIVED)?;
-    for path in repo.list(&arrived.id, &globs)? {
+    for path in repo.list(arrived, &globs)? {
         let name = path.rsplit('/').next().unwrap_or(&path);
-        if let (false, Some(bytes)) = (before.contains(&path), repo.read(&arrived.id, &path)?) {
+        if let (false, Some(bytes)) = (before.contains(&path), repo.read(arrived, &path)?) {
             std::fs::write(folder.join(name), bytes).with_context(cannot)?;
         }
     }
     Ok(())
-}
-
-fn shown(path: &Path) -> Result<String> {
-    let path = std::path::absolute(path)?;
-    path.to_str()
-        .map(str::to_owned)
-        .context("the bundle's path is not UTF-8")
-}
-
-/// git does the transport, with the job's own credentials.
-fn git(root: &Path, args: &[&str]) -> Result<()> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(root)
-        .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot start git")?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    let complaint = outpace_text::lines(&complaint, 400);
-    Err(environment(format!("git {} failed: {complaint}", args[0])))
 }

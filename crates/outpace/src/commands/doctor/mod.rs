@@ -144,15 +144,16 @@ fn measure_noise(
     }
     let config = config_for(repo, args.config.as_deref(), &commit)?;
     let faults = preflight::faults(repo, &config, &commit);
-    if !args.measuring.json {
+    // In words they stand where they are found, before minutes of measuring.
+    if args.measuring.json {
+        advice.extend(faults);
+    } else if faults.is_empty() {
+        ui.result("check      clone, sources, data, programs and disk are in order");
+    } else {
         for fault in &faults {
             ui.result(&format!("check      {fault}"));
         }
-        if faults.is_empty() {
-            ui.result("check      clone, sources, data, programs and disk are in order");
-        }
     }
-    advice.extend(faults.into_iter().filter(|_| args.measuring.json));
     if args.measuring.workloads.len() > 1 {
         return Err(usage(
             "doctor measures one workload. Hint: run it once for each",

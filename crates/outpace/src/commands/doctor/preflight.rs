@@ -1,10 +1,8 @@
 //! What would fail later, looked at before anything is measured: the clone, the sources, data,
 //! programs, and the disk.
 
-use std::path::Path;
-
 use outpace_gate::data_fault;
-use outpace_process::scratch_faults;
+use outpace_process::{is_missing, scratch_faults};
 use outpace_record::{Config, WorkloadConfig};
 use outpace_repo::{Commit, Repo};
 use outpace_text::counted;
@@ -68,7 +66,7 @@ fn of_commands(repo: &Repo, commit: &Commit, workload: &WorkloadConfig) -> Vec<S
         let Some(program) = command.first() else {
             continue;
         };
-        if !program.contains('/') && !is_on_path(program) {
+        if !program.contains('/') && is_missing(program, repo.root()) {
             faults.push(format!("`{key}` starts `{program}`, which is not in PATH. Install it, or name it by its path"));
         }
         for word in command.iter().filter(|word| is_plain_path(word)) {
@@ -102,12 +100,4 @@ fn not_held(
 
 fn is_plain_path(word: &str) -> bool {
     !word.starts_with(['-', '/', '{', '~']) && !word.contains([' ', '{', '\n'])
-}
-
-fn is_on_path(program: &str) -> bool {
-    let Some(paths) = std::env::var_os("PATH") else {
-        return true;
-    };
-    std::env::split_paths(&paths)
-        .any(|dir: std::path::PathBuf| Path::new(&dir).join(program).is_file())
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use outpace_repo::work_tree;
+use outpace_text::is_hex_id;
 
 use crate::exit::{OK, usage};
 use crate::options::Options;
@@ -144,7 +145,7 @@ fn check_action(action: &str) -> Result<()> {
 
 fn is_pinned(action: &str) -> bool {
     let commit = action.split_once('@').map_or("", |(_, commit)| commit);
-    commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
+    is_hex_id(commit, 40)
 }
 
 fn is_hosted(label: &str) -> bool {

@@ -206,15 +206,15 @@ fn lay(source: &Path, at: &Path) -> io::Result<()> {
     }
 }
 
-/// Files and links below a path; links are not followed. Python writes its bytecode when it first
-/// imports a module, and from the source whose hash is known.
+/// Files and links below a path; links are not followed. Sockets and pipes hold nothing, and reading
+/// one may never end. Python writes its bytecode when it first imports a module, and from the
+/// source whose hash is known.
 fn walk(path: &Path, stamps: &mut BTreeMap<PathBuf, Stamp>) -> io::Result<()> {
     let meta = fs::symlink_metadata(path)?;
-    if !meta.is_dir() {
+    if meta.is_file() || meta.is_symlink() {
         stamps.insert(path.to_owned(), Stamp::of(&meta));
-        return Ok(());
     }
-    if path.ends_with("__pycache__") {
+    if !meta.is_dir() || path.ends_with("__pycache__") {
         return Ok(());
     }
     for entry in fs::read_dir(path)? {
@@ -298,6 +298,7 @@ mod tests {
         fs::write(root.join("data/prepare.py"), "changed").unwrap();
         fs::create_dir_all(root.join("venv/bin/__pycache__")).unwrap();
         fs::write(root.join("venv/bin/__pycache__/m.pyc"), "bytecode").unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(root.join("venv/socket")).unwrap();
         let data = Data::of(&workload(&["data/", "venv"]), &root, None).unwrap();
         data.lay(&tree).unwrap();
         assert_eq!(

@@ -2,7 +2,7 @@
 //! beyond what is watched.
 
 use outpace_process::{Context, Subject};
-use outpace_record::{GateConfig, GpuMode, Observer, Protocol, Track, Verdict};
+use outpace_record::{GateConfig, GpuMode, Observer, Protocol, STEPS_PER_RUN, Track, Verdict};
 use outpace_stats::Rule;
 use outpace_trial::{Settings, executor, pairs_of, run_trial};
 
@@ -53,6 +53,8 @@ pub fn compare_commands(
         pairs: pairs_of(protocol, gate.pairs),
         min_turn_s: gate.min_turn_ms * 1e-3,
         seed,
+        steps_per_run: STEPS_PER_RUN,
+        max_s: gate.max_seconds,
     };
     match run_trial(&mut *executor, &settings, observer) {
         Ok(trial) => draft.of_trial(trial),

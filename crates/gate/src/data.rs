@@ -206,9 +206,9 @@ fn lay(source: &Path, at: &Path) -> io::Result<()> {
     }
 }
 
-/// Files and links below a path; links are not followed. Sockets and pipes hold nothing, and reading
-/// one may never end. Python writes its bytecode when it first imports a module, and from the
-/// source whose hash is known.
+/// Files and links below a path; links are not followed. Sockets and pipes hold nothing, and
+/// reading one may never end. Python writes its bytecode when it first imports a module, and from
+/// the source whose hash is known.
 fn walk(path: &Path, stamps: &mut BTreeMap<PathBuf, Stamp>) -> io::Result<()> {
     let meta = fs::symlink_metadata(path)?;
     if meta.is_file() || meta.is_symlink() {

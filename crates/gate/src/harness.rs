@@ -90,13 +90,15 @@ impl<'a> Harness<'a> {
         rule: Rule,
         seed: u64,
     ) -> Result<Settings, GateError> {
-        let gate = &self.config.gate;
+        let (gate, config) = (&self.config.gate, self.workload(workload)?);
         Ok(Settings {
             workload: workload.to_owned(),
             rule,
-            pairs: pairs_of(self.workload(workload)?.protocol, gate.pairs),
+            pairs: pairs_of(config.protocol, gate.pairs),
             min_turn_s: gate.min_turn_ms * 1e-3,
             seed,
+            steps_per_run: config.steps_per_run,
+            max_s: gate.max_seconds,
         })
     }
 

@@ -55,6 +55,8 @@ impl Draft {
             screen: rule.screen,
             sum_threshold: rule.sum_threshold,
             margin: rule.margin,
+            bound_blocks: Some(rule.bound_blocks),
+            steps_per_run: None,
             blocks: Vec::new(),
             alone: Vec::new(),
             n_blocks: 0,
@@ -144,12 +146,14 @@ impl Draft {
     /// It was interrupted.
     pub(crate) fn of_trial(mut self, trial: Trial) -> Result<Verdict, GateError> {
         let fault = trial.fault().map(|check| check.detail.clone());
-        let decision = trial.decision;
+        let (decision, refuted) = (trial.decision, trial.refuted.clone());
         self.fill(trial);
         match (fault, decision) {
             (Some(fault), _) => Ok(self.settle(Kind::Rejected, &fault)),
             (None, Some(decision)) => {
-                Ok(self.settle(decision.outcome.into(), decision.reason.as_str()))
+                let figures = refuted.map_or(String::new(), |figures| format!(": {figures}"));
+                let reason = format!("{}{figures}", decision.reason);
+                Ok(self.settle(decision.outcome.into(), &reason))
             }
             (None, None) => {
                 let partial = self.settle(Kind::NotProven, "interrupted");
@@ -170,6 +174,7 @@ impl Draft {
         verdict.at_most = summary.at_most;
         verdict.blocks = trial.blocks;
         verdict.alone = trial.alone;
+        verdict.steps_per_run = trial.steps_per_run;
         verdict.steps_per_turn = trial.plan.steps_per_turn;
         verdict.warmup_turns = trial.plan.warmup_turns;
         verdict.overhead = Some(trial.overhead);

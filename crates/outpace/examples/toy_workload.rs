@@ -15,11 +15,13 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 use std::rc::Rc;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use outpace_step::{
     Hello, PERTURB, SAVE, SOCKET_VARIABLE, Start, VERSION, Workload, WorkloadError, serve_stream,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 fn main() {
@@ -98,6 +100,7 @@ fn train(settings: &Settings<'_>) {
         step: 0,
         seed: 0,
         nudge: 0.0,
+        prefetched: None,
     };
     if let Err(error) = serve_stream(&mut toy, link) {
         eprintln!("toy: {error}");
@@ -163,6 +166,8 @@ struct Toy<'a> {
     step: u64,
     seed: u64,
     nudge: f64,
+    /// Batches that a thread has made.
+    prefetched: Option<Receiver<()>>,
 }
 
 impl Workload for Toy<'_> {
@@ -186,6 +191,13 @@ impl Workload for Toy<'_> {
             .wrapping_mul(31)
             .wrapping_add(start.data_seed);
         self.nudge = 1e-9 * f64::from(start.perturb_ulps);
+        let batch = DATA_SHARE * self.settings.spin;
+        match self.settings.mode {
+            "ahead" => spin(AHEAD as f64 * batch),
+            "long_start" => std::thread::sleep(Duration::from_millis(300)),
+            "prefetch" => self.prefetched = Some(prefetch(batch)),
+            _ => {}
+        }
         Ok(())
     }
 
@@ -221,6 +233,12 @@ impl Toy<'_> {
         match mode {
             "gathers" if self.step % GATHERED == GATHERED - 1 => spin(thousands * GATHERED as f64),
             "gathers" => {}
+            "ahead" if self.step < AHEAD => spin((1.0 - DATA_SHARE) * thousands),
+            "prefetch" => {
+                let batches = self.prefetched.as_ref().ok_or("it was not started")?;
+                batches.recv()?;
+                spin((1.0 - DATA_SHARE) * thousands);
+            }
             _ => spin(thousands),
         }
         self.gpu.work(mode == "gpu_late");
@@ -241,6 +259,23 @@ impl Toy<'_> {
         let noise = noise as f64 / (1 << 24) as f64;
         5.0 * (-self.settings.rate * self.step as f64).exp() + 0.01 * noise
     }
+}
+
+/// Of a step's work, so much is making its data.
+const DATA_SHARE: f64 = 0.4;
+
+/// Steps whose data is made before the clock.
+const AHEAD: u64 = 70;
+
+/// Makes the data of the next step while this one is trained.
+fn prefetch(batch: f64) -> Receiver<()> {
+    let (made, batches) = sync_channel(1);
+    std::thread::spawn(move || {
+        while made.send(()).is_ok() {
+            spin(batch);
+        }
+    });
+    batches
 }
 
 /// Steps whose work is done in one of them.
@@ -279,7 +314,37 @@ fn work_while_waiting(mode: &str) {
                 .expect("processes can be started");
             drop(std::thread::spawn(move || child.wait()));
         }
+        "stops" => drop(std::thread::spawn(stop_others)),
         _ => {}
+    }
+}
+
+/// Stops what else this outpace has started for a moment.
+fn stop_others() {
+    let parent = |pid: u32| -> Option<u32> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(')')?
+            .1
+            .split_whitespace()
+            .nth(1)?
+            .parse()
+            .ok()
+    };
+    let ours = |pid: u32| parent(parent(pid)?);
+    let own = std::process::id();
+    let Ok(all) = std::fs::read_dir("/proc") else {
+        return;
+    };
+    let pids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let others: Vec<Pid> = pids
+        .filter(|pid| *pid != own && ours(*pid).is_some() && ours(*pid) == ours(own))
+        .filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+        .collect();
+    for signal in [Signal::STOP, Signal::CONT] {
+        for other in &others {
+            let _gone = kill_process(*other, signal);
+        }
+        std::thread::sleep(Duration::from_micros(300));
     }
 }
 

@@ -1,7 +1,6 @@
 //! CPU time and memory of a started program with everything that it started, ended threads and
 //! processes included.
 
-use std::cell::Cell;
 use std::fs;
 
 use nix::time::{clock_getcpuclockid, clock_gettime};
@@ -19,12 +18,7 @@ pub struct ProcessTree {
     first: Option<Vec<u32>>,
     /// Seconds of one tick of the times in `/proc/<pid>/stat`.
     tick_s: f64,
-    /// Whether a process was seen whose ended children are accounted to no process.
-    ignores_sigchld: Cell<bool>,
 }
-
-/// The bit of SIGCHLD in a mask of signals.
-const SIGCHLD_BIT: u64 = 1 << (nix::sys::signal::Signal::SIGCHLD as u64 - 1);
 
 impl ProcessTree {
     /// The processes of a program that was started.
@@ -34,7 +28,6 @@ impl ProcessTree {
             supervisor,
             first: (!lists_children()).then(|| descendants(supervisor)),
             tick_s: 1.0 / rustix::param::clock_ticks_per_second() as f64,
-            ignores_sigchld: Cell::new(false),
         }
     }
 
@@ -49,12 +42,6 @@ impl ProcessTree {
             seconds += own_s(pid).unwrap_or(0.0) + self.reaped_s(pid).unwrap_or(0.0);
         }
         Some(seconds)
-    }
-
-    /// Whether one of its processes ignored SIGCHLD when its CPU time was read: the kernel forgets
-    /// what its children used.
-    pub fn ignores_sigchld(&self) -> bool {
-        self.ignores_sigchld.get()
     }
 
     /// Sum of the peaks of resident memory in MiB.
@@ -85,13 +72,7 @@ impl ProcessTree {
         // last one: cutime and cstime are the 14th and 15th after it.
         let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(13);
         let mut ticks = || fields.next()?.parse::<f64>().ok();
-        let reaped = ticks()? + ticks()?;
-        // The mask of ignored signals is the 31st.
-        let ignored: u64 = fields.nth(15)?.parse().ok()?;
-        if pid != self.supervisor && ignored & SIGCHLD_BIT != 0 {
-            self.ignores_sigchld.set(true);
-        }
-        Some(reaped * self.tick_s)
+        Some((ticks()? + ticks()?) * self.tick_s)
     }
 }
 

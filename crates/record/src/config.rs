@@ -155,6 +155,9 @@ pub struct WorkloadConfig {
     /// Steps that base and candidate train in the correctness check.
     #[serde(default = "default_check_steps")]
     pub check_steps: u32,
+    /// Steps of a real run, over which what a process costs once (its start, its exit) is spread.
+    #[serde(default = "default_steps_per_run")]
+    pub steps_per_run: u64,
     /// Longest time that one answer (or a whole command) may take.
     #[serde(default = "default_timeout", deserialize_with = "duration")]
     pub timeout: Duration,
@@ -194,7 +197,10 @@ pub struct GateConfig {
     pub max_blocks: usize,
     /// Most blocks of a candidate in a campaign.
     pub campaign_max_blocks: usize,
-    /// Pairs in a block.
+    /// Seconds after which a trial that has proven nothing ends, and that its isolated runs may
+    /// take at least.
+    pub max_seconds: f64,
+    /// Pairs in a block once blocks have grown.
     pub pairs: usize,
     /// Shortest turn in milliseconds.
     pub min_turn_ms: f64,
@@ -210,6 +216,7 @@ impl Default for GateConfig {
             min_speedup: 0.005,
             max_blocks: 100,
             campaign_max_blocks: 48,
+            max_seconds: 3600.0,
             pairs: 40,
             min_turn_ms: 20.0,
             workloads: Vec::new(),
@@ -279,6 +286,13 @@ impl Tunable {
 
 fn all_files() -> Vec<String> {
     vec!["**".into()]
+}
+
+/// Steps of a real run where a workload does not say how many it takes.
+pub const STEPS_PER_RUN: u64 = 10_000;
+
+fn default_steps_per_run() -> u64 {
+    STEPS_PER_RUN
 }
 
 fn default_check_steps() -> u32 {

@@ -26,7 +26,7 @@ pub use baseline::{Anchor, Baseline};
 pub use campaign::{Attempt, Campaign, CampaignState};
 pub use config::{
     AgentConfig, Config, ConfigError, GateConfig, GpuMode, MachineConfig, OWN_AGENTS, PolicyConfig,
-    Protocol, Track, Tunable, WorkloadConfig, parse_config, parse_duration,
+    Protocol, STEPS_PER_RUN, Track, Tunable, WorkloadConfig, parse_config, parse_duration,
 };
 pub use doctor::{Doctor, Forecast};
 pub use document::{Document, ReadError, Timestamp, ended_at, record_id, sha256_of};
@@ -48,5 +48,5 @@ pub use tracking::{
 };
 pub use verdict::{
     ANCHOR_CHECK, Block, Check, GPU_CHECK, GpuConditions, Judgement, Kind, PatchStat, Seeds,
-    TokensPerS, Verdict,
+    TokensPerS, Verdict, isolated_outcome,
 };

@@ -88,11 +88,14 @@ impl RequestRule {
             max_blocks: self.max_blocks,
             sum_threshold: None,
             margin: self.margin,
+            bound_blocks: 0,
         };
-        Rule {
-            threshold: Some(rule.threshold_value() * chances.max(1) as f64),
-            ..rule.of_programs()
-        }
+        let threshold = rule.threshold_value() * chances.max(1) as f64;
+        let rule = Rule {
+            threshold: Some(threshold),
+            ..rule
+        };
+        rule.of_programs()
     }
 }
 
@@ -120,6 +123,6 @@ mod tests {
             ..RULE
         };
         assert_eq!(single_gate.for_one_of(2).threshold, Some(200.0));
-        assert!(one.sum_threshold.is_some(), "programs need the sums too");
+        assert_eq!(three.sum_threshold, Some(750.0), "so do the sums");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use outpace_stats::{Outcome, Rule};
+use outpace_stats::{Isolated, IsolatedRun, IsolatedShape, Outcome, Rule, StatsError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,12 @@ pub struct Block {
     /// Seconds from process start to ready, base and candidate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_s: Option<[f64; 2]>,
+    /// Seconds of the warm-up turns, base and candidate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmup_s: Option<[f64; 2]>,
+    /// Seconds from the request to stop to the exit, base and candidate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_s: Option<[f64; 2]>,
     /// Seconds from process start to exit, base and candidate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wall_s: Option<[f64; 2]>,
@@ -219,10 +225,18 @@ pub struct Verdict {
     /// Raw samples.
     #[serde(default)]
     pub blocks: Vec<Block>,
-    /// Raw samples of isolated runs, one process after the other on the GPU. A gain that was proven
-    /// with both processes there has to show again, or is rejected.
+    /// Blocks until which a proven gain was measured on for its bounds; absent in verdicts of
+    /// versions that stopped at the proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_blocks: Option<usize>,
+    /// Raw samples of isolated runs, one process at a time. A gain that was proven side by side has
+    /// to show again there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alone: Vec<Block>,
+    /// Steps of a real run, over which isolated runs spread what a process costs once; absent where
+    /// they were judged by their median turns, as older versions did on GPUs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps_per_run: Option<u64>,
     /// How many blocks there are.
     pub n_blocks: usize,
     /// Name of the workload in `outpace.toml`.
@@ -314,6 +328,43 @@ impl Verdict {
             max_blocks: self.max_blocks,
             sum_threshold: self.sum_threshold,
             margin: self.margin,
+            bound_blocks: self.bound_blocks.unwrap_or(0),
+        }
+    }
+
+    /// How isolated runs were laid out, where they are priced by the length of a real run.
+    pub fn isolated_shape(&self) -> Option<IsolatedShape> {
+        Some(IsolatedShape {
+            steps_per_turn: self.steps_per_turn,
+            warmup_turns: self.warmup_turns,
+            steps_per_run: self.steps_per_run?,
+        })
+    }
+}
+
+/// What isolated runs say, by [`Rule::isolated`]; nothing while they do not settle it.
+///
+/// # Errors
+/// A run is empty or has an impossible time.
+pub fn isolated_outcome(
+    alone: &[Block],
+    shape: IsolatedShape,
+) -> Result<Option<Outcome>, StatsError> {
+    let mut isolated = Isolated::new(shape)?;
+    for block in alone {
+        isolated.push(&block.isolated_run())?;
+    }
+    Ok(isolated.decision().map(|decision| decision.outcome))
+}
+
+impl Block {
+    /// The block as an isolated run. What was not recorded took no time.
+    pub fn isolated_run(&self) -> IsolatedRun<'_> {
+        IsolatedRun {
+            pairs: &self.pairs,
+            ready_s: self.ready_s.unwrap_or_default(),
+            warmup_s: self.warmup_s.unwrap_or_default(),
+            exit_s: self.exit_s.unwrap_or_default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::block::sums;
 use crate::wealth::Wealth;
-use crate::{Decision, Pair, Reason, Rule, SCREEN_BLOCKS, SCREEN_E_BELOW, SCREEN_LOG_E};
+use crate::{Decision, Outcome, Pair, Reason, Rule, SCREEN_BLOCKS, SCREEN_E_BELOW, SCREEN_LOG_E};
 use crate::{StatsError, Summary, block_log_ratio, block_sum_log_ratio};
 use crate::{lower_bound, median, upper_bound};
 
@@ -53,10 +53,10 @@ impl Evidence {
 
     /// Adds the log ratio of one block ([`crate::block_log_ratio`]) and judges; `None` means go on.
     ///
-    /// Once decided, later blocks are not read and the decision stands. An infinite `x` is a block
-    /// that one side never finished; a NaN proves nothing, then or later.
+    /// Once the trial is over, later blocks are not read and the decision stands. An infinite `x`
+    /// is a block that one side never finished; a NaN proves nothing, then or later.
     pub fn push(&mut self, x: f64) -> Option<Decision> {
-        self.push_both(x, x)
+        self.push_both(x, x, [0.0; 2])
     }
 
     /// Adds a block by its pairs.
@@ -64,32 +64,56 @@ impl Evidence {
     /// # Errors
     /// Those of [`block_log_ratio`].
     pub fn push_block(&mut self, pairs: &[Pair]) -> Result<Option<Decision>, StatsError> {
-        let (x, sum) = (block_log_ratio(pairs)?, block_sum_log_ratio(pairs)?);
-        if self.decision.is_none() {
-            for (total, sum) in self.totals.iter_mut().zip(sums(pairs)) {
-                *total += sum;
-            }
-        }
-        Ok(self.push_both(x, sum))
+        let x = block_log_ratio(pairs)?;
+        self.push_with_sums(x, pairs)
     }
 
-    fn push_both(&mut self, x: f64, sum: f64) -> Option<Decision> {
+    /// Adds a block whose log ratio is not that of its median pair.
+    pub(crate) fn push_with_sums(
+        &mut self,
+        x: f64,
+        pairs: &[Pair],
+    ) -> Result<Option<Decision>, StatsError> {
+        let sum = block_sum_log_ratio(pairs)?;
+        Ok(self.push_both(x, sum, sums(pairs)))
+    }
+
+    fn push_both(&mut self, x: f64, sum: f64, totals: [f64; 2]) -> Option<Decision> {
+        if self.is_over() {
+            return self.decision;
+        }
+        self.log_ratios.push(x);
+        self.sum_log_ratios.push(sum);
         if self.decision.is_none() {
-            let m = self.rule.min_log_ratio();
-            self.log_ratios.push(x);
-            self.gain.bet(x - m);
-            self.loss.bet(-x);
-            self.above.bet(x + m);
-            self.below.bet(m - x);
-            self.sum_log_ratios.push(sum);
-            self.sums.bet(sum);
-            if let Some(margin) = self.rule.log_margin() {
-                self.kept[0].bet(x + margin);
-                self.kept[1].bet(sum + margin);
-            }
+            self.bet(x, sum, totals);
             self.decision = self.reason().map(Decision::from);
         }
-        self.decision
+        self.decision.filter(|_| self.is_over())
+    }
+
+    fn bet(&mut self, x: f64, sum: f64, totals: [f64; 2]) {
+        for (total, turns_s) in self.totals.iter_mut().zip(totals) {
+            *total += turns_s;
+        }
+        let m = self.rule.min_log_ratio();
+        self.gain.bet(x - m);
+        self.loss.bet(-x);
+        self.above.bet(x + m);
+        self.below.bet(m - x);
+        self.sums.bet(sum);
+        if let Some(margin) = self.rule.log_margin() {
+            self.kept[0].bet(x + margin);
+            self.kept[1].bet(sum + margin);
+        }
+    }
+
+    /// Whether no more blocks are read: it is decided, and a gain has the blocks that its bounds
+    /// ask for.
+    fn is_over(&self) -> bool {
+        let needed = self.rule.bound_blocks.min(self.rule.max_blocks);
+        self.decision.is_some_and(|decision| {
+            decision.outcome != Outcome::Faster || self.n_blocks() >= needed
+        })
     }
 
     /// The decision, once there is one.
@@ -97,7 +121,8 @@ impl Evidence {
         self.decision
     }
 
-    /// ln of the e-value against "the gain is at most `min_speedup`".
+    /// ln of the e-value against "the gain is at most `min_speedup`", at the decision where there
+    /// is one.
     pub fn log_e(&self) -> f64 {
         self.gain.log_e()
     }

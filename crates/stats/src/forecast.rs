@@ -1,71 +1,95 @@
-//! How many blocks a gain will take on a machine of known noise: what `doctor` shows.
+//! How many blocks a gain will take on a machine whose noise was recorded: what `doctor` shows.
 
-use std::f64::consts::TAU;
-
-use crate::{Evidence, Outcome, Rule};
+use crate::{Evidence, Outcome, Pair, Rule, Schedule};
 
 /// Trials simulated for one forecast: the median is then good to about 5 % of itself. Odd, so that
 /// there is a middle one.
 pub const FORECAST_TRIALS: usize = 501;
 
-/// Trial i of every forecast draws the same deviates: forecasts can be recomputed, and differ by
+/// Trial i of every forecast draws the same numbers: forecasts can be recomputed, and differ by
 /// their arguments only.
 const SEED: u64 = 0x6f75_7470_6163_6501;
 
-/// Median number of blocks until `faster`, for blocks with a true gain of `speedup` (a share, 0.05
-/// is 5 %) and normal log ratios of standard deviation `sd`. By seeded Monte Carlo over
-/// [`FORECAST_TRIALS`] trials, so equal arguments give equal answers.
+/// Median number of blocks until a trial ends with `faster`, for a true gain of `speedup` (a share,
+/// 0.05 is 5 %).
+///
+/// Trials are put together from `recorded`, blocks of the base against itself: each block is a run
+/// of as many pairs as `schedule` draws out of one of those blocks, with the sides swapped or not,
+/// and its candidate that much faster (B. Efron, *Bootstrap methods*, 1979). So medians, sums,
+/// heavy tails and noise that lasts for a whole block are what they were. [`FORECAST_TRIALS`]
+/// trials, seeded: equal arguments give equal answers.
 ///
 /// `None` where half the trials end in something else, `rule.max_blocks` included, or an argument
-/// is out of range (`sd` negative or not finite, `speedup` not above -1, an invalid rule).
-pub fn forecast(sd: f64, speedup: f64, rule: &Rule) -> Option<usize> {
-    let centre = speedup.ln_1p();
-    if !(sd.is_finite() && sd >= 0.0 && centre.is_finite()) {
+/// is out of range (no pairs, an impossible time, `speedup` not above -1, an invalid rule).
+pub fn forecast<B: AsRef<[Pair]>>(
+    recorded: &[B],
+    speedup: f64,
+    rule: &Rule,
+    schedule: &Schedule,
+) -> Option<usize> {
+    let faster = 1.0 + speedup;
+    let recorded: Vec<&[Pair]> = recorded.iter().map(AsRef::as_ref).collect();
+    let usable = !recorded.is_empty() && recorded.iter().all(|pairs| !pairs.is_empty());
+    if !(usable && faster.is_finite() && faster > 0.0) {
         return None;
     }
     let start = Evidence::new(rule).ok()?;
-    let mut blocks: Vec<usize> = (0..FORECAST_TRIALS as u64)
-        .map(|trial| {
-            let mut normal = Normal::for_trial(trial);
-            blocks_until_faster(start.clone(), || centre + sd * normal.draw())
-        })
-        .collect();
+    let trial = |trial: usize| {
+        let mut draws = Draws::for_trial(trial as u64);
+        let mut evidence = start.clone();
+        let mut pairs = Vec::new();
+        loop {
+            let range = schedule.pairs(evidence.n_blocks());
+            let length = range.start() + draws.below(range.end() - range.start() + 1);
+            block(&recorded, length, faster, &mut draws, &mut pairs);
+            match evidence.push_block(&pairs).ok()? {
+                None => {}
+                Some(decision) if decision.outcome == Outcome::Faster => {
+                    return Some(evidence.n_blocks());
+                }
+                Some(_) => return Some(usize::MAX),
+            }
+        }
+    };
+    let mut blocks: Vec<usize> = (0..FORECAST_TRIALS).map(trial).collect::<Option<_>>()?;
     let (_, middle, _) = blocks.select_nth_unstable(FORECAST_TRIALS / 2);
     (*middle < usize::MAX).then_some(*middle)
 }
 
-/// `usize::MAX` where the trial ends otherwise.
-fn blocks_until_faster(mut evidence: Evidence, mut draw: impl FnMut() -> f64) -> usize {
-    loop {
-        match evidence.push(draw()) {
-            None => {}
-            Some(decision) if decision.outcome == Outcome::Faster => return evidence.n_blocks(),
-            Some(_) => return usize::MAX,
-        }
-    }
+/// Fills `pairs` with a run of pairs out of one recorded block, which begins anew at its end.
+fn block(
+    recorded: &[&[Pair]],
+    length: usize,
+    faster: f64,
+    draws: &mut Draws,
+    pairs: &mut Vec<Pair>,
+) {
+    let from = recorded[draws.below(recorded.len())];
+    let (first, swap) = (draws.below(from.len()), draws.below(2) == 1);
+    let run = from.iter().cycle().skip(first).take(length);
+    pairs.clear();
+    pairs.extend(run.map(|&[base, candidate]| match swap {
+        true => [candidate, base / faster],
+        false => [base, candidate / faster],
+    }));
 }
 
-/// Normal deviates by Box and Muller (1958) over SplitMix64 (Steele, Lea and Flood 2014): for
-/// simulation, never for secrets.
-struct Normal {
+/// SplitMix64 (Steele, Lea and Flood 2014): for simulation, never for secrets.
+struct Draws {
     state: u64,
 }
 
-impl Normal {
+impl Draws {
     fn for_trial(trial: u64) -> Self {
         Self {
             state: SEED.wrapping_add(trial << 32),
         }
     }
 
-    fn draw(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
-        radius * (TAU * self.uniform()).cos()
-    }
-
-    /// In [0, 1), 53 bits.
-    fn uniform(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    /// Below `n`, which is far below 2^53.
+    fn below(&mut self, n: usize) -> usize {
+        let uniform = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        (uniform * n as f64) as usize
     }
 
     fn next(&mut self) -> u64 {

@@ -5,7 +5,8 @@ use crate::{Decision, Evidence, Judgement, Pair, Reason, Rule, StatsError};
 /// Replays a trial block by block; the verdict is that of the first block that settles it, and
 /// later blocks are not read.
 ///
-/// Blocks that end without a decision are `not_proven`. So are those that reach `rule.max_blocks`:
+/// Blocks that end without a decision are `not_proven`; of a proven gain, `rule.bound_blocks` are
+/// read for its bounds. So are those that reach `rule.max_blocks`:
 /// to judge a longer recording in full, raise it.
 ///
 /// # Errors
@@ -35,5 +36,7 @@ fn replay<B: AsRef<[Pair]>>(blocks: &[B], evidence: &mut Evidence) -> Result<Dec
             return Ok(decision);
         }
     }
-    Ok(Reason::BlocksExhausted.into())
+    Ok(evidence
+        .decision()
+        .unwrap_or(Reason::BlocksExhausted.into()))
 }

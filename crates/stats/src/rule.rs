@@ -18,8 +18,8 @@ pub const SCREEN_E_BELOW: f64 = 5.0;
 const ISOLATED_THRESHOLD: f64 = 20.0;
 const ISOLATED_BLOCKS: usize = 24;
 
-/// The e-value of sums ([`Rule::of_programs`]).
-const SUM_THRESHOLD: f64 = 20.0;
+/// Blocks that a proven gain of programs has at least ([`Rule::of_programs`]).
+const BOUND_BLOCKS: usize = 12;
 
 /// What a trial has to show. The default is the single gate: 0.5 % at an error rate of 1 %, at most
 /// 100 blocks, no screening.
@@ -46,6 +46,9 @@ pub struct Rule {
     /// that are not about speed: `not_slower` ends the trial too, and `same` does not. Finite, at
     /// least 0.
     pub margin: Option<f64>,
+    /// A gain that is proven earlier is measured on until there are so many blocks: at the first
+    /// proof the bounds are those of the number of blocks and not of the noise. The verdict stays.
+    pub bound_blocks: usize,
 }
 
 impl Default for Rule {
@@ -58,6 +61,7 @@ impl Default for Rule {
             max_blocks: 100,
             sum_threshold: None,
             margin: None,
+            bound_blocks: 0,
         }
     }
 }
@@ -95,27 +99,30 @@ impl Rule {
         self.threshold.unwrap_or(1.0 / self.alpha)
     }
 
-    /// The rule for isolated runs: a gain that was proven with both processes on one GPU has to
-    /// show again with one process after the other. What only looked like a gain passes with a
-    /// chance of at most 1 in 20. Five blocks are the fewest that can show it.
-    pub fn isolated(&self) -> Self {
+    /// The rule for isolated runs ([`crate::Isolated`]): a gain that was proven side by side has to
+    /// show again with one process at a time. What only looked like a gain passes with a chance of
+    /// at most 1 in 20. Five blocks are the fewest that can show it.
+    pub fn isolated() -> Self {
         Self {
-            min_speedup: self.min_speedup,
+            min_speedup: 0.0,
             alpha: 1.0 / ISOLATED_THRESHOLD,
             threshold: Some(ISOLATED_THRESHOLD),
-            screen: false,
+            screen: true,
             max_blocks: ISOLATED_BLOCKS,
-            sum_threshold: None,
+            sum_threshold: Some(1.0),
             margin: None,
+            bound_blocks: 0,
         }
     }
 
     /// The same rule with what a trial of programs also has to show: all turns of a block together
-    /// are shorter. A candidate whose sum is not shorter passes with a chance of at most 1 in 20.
+    /// are shorter, at the same threshold. It goes on after an early proof, for bounds that are
+    /// worth quoting.
     #[must_use]
     pub fn of_programs(&self) -> Self {
         Self {
-            sum_threshold: Some(SUM_THRESHOLD),
+            sum_threshold: Some(self.threshold_value()),
+            bound_blocks: BOUND_BLOCKS,
             ..*self
         }
     }

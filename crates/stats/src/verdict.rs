@@ -53,6 +53,10 @@ pub enum Reason {
     BlocksExhausted,
     /// [`Outcome::NotProven`]: the median turn is faster, all turns together were not proven to be.
     SumsUnproven,
+    /// [`Outcome::NotProven`]: there was no more time.
+    TimeExhausted,
+    /// [`Outcome::NotProven`]: proven side by side, and not with one process at a time.
+    NotConfirmed,
 }
 
 impl Reason {
@@ -68,6 +72,8 @@ impl Reason {
             Self::SumsUnproven => {
                 "the median turn is faster, all turns together are not proven to be"
             }
+            Self::TimeExhausted => "time limit reached",
+            Self::NotConfirmed => "the gain does not show with one process at a time",
         }
     }
 
@@ -78,7 +84,11 @@ impl Reason {
             Self::SlowerProven => Outcome::Slower,
             Self::DifferenceBelowMinimum => Outcome::Same,
             Self::NotSlowerProven => Outcome::NotSlower,
-            Self::ScreenedOut | Self::BlocksExhausted | Self::SumsUnproven => Outcome::NotProven,
+            Self::ScreenedOut
+            | Self::BlocksExhausted
+            | Self::SumsUnproven
+            | Self::TimeExhausted
+            | Self::NotConfirmed => Outcome::NotProven,
         }
     }
 }

@@ -70,6 +70,7 @@ impl Proof {
             max_blocks: self.max_blocks,
             sum_threshold: None,
             margin: None,
+            bound_blocks: 0,
         }
         .of_programs();
         let mut evidence = Evidence::new(&rule).ok()?;

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha20Rng;
 
 use crate::block::{BlockPlan, BlockResult, measure, seed};
 use crate::gpu::conditions_of;
-use crate::plan::{choose_placement, pilot};
+use crate::plan::{choose_placement, pilot, separated};
 use crate::{Executor, Plan, Settings, Side, SideError};
 
 /// Sets the draws of order apart from those of the workload's seeds.
@@ -74,13 +74,24 @@ pub fn measure_beside(
             data_seed: seed(&mut rng),
             probe_before: None,
         };
+        let measured = match measure(executor, &block, &mut order) {
+            Ok(measured) => measured,
+            Err(failed) => {
+                let first = side_by_side.blocks.is_empty();
+                if first && separated(executor, &mut plan, &failed, seeds, observer) {
+                    side_by_side.plan = plan;
+                    continue;
+                }
+                return Err(failed.into());
+            }
+        };
         let BlockResult {
             block,
             wall_s,
             turns_s: of_block,
             tokens_per_step,
             ..
-        } = measure(executor, &block, &mut order)?;
+        } = measured;
         turns_s += of_block;
         side_by_side.wall_s += wall_s;
         conditions.push(block.gpus.clone());

@@ -33,18 +33,16 @@ pub(crate) struct BlockResult {
     pub(crate) wall_s: f64,
     /// Seconds of its measured turns.
     pub(crate) turns_s: f64,
-    /// Seconds from the request to stop to the exit.
-    pub(crate) exit_s: [f64; 2],
+    /// CPU seconds from start to ready.
+    pub(crate) start_cpu_s: Option<[f64; 2]>,
     /// Tokens a step, as the sides say.
     pub(crate) tokens_per_step: [Option<u64>; 2],
-    /// Whether CPU time of a side's children may be missing.
-    pub(crate) ignores_sigchld: [bool; 2],
-    /// Seconds of the warm-up turns.
-    pub(crate) warmup_s: [f64; 2],
 }
 
 struct Seat {
     process: Box<dyn WorkloadProcess>,
+    /// CPU seconds when it was ready.
+    start_cpu_s: Option<f64>,
     /// CPU seconds at the end of its last turn.
     cpu_s: Option<f64>,
     idle_cpu_s: Option<f64>,
@@ -53,9 +51,9 @@ struct Seat {
 /// A process that was there.
 struct Ended {
     ready_s: f64,
+    start_cpu_s: Option<f64>,
     idle_cpu_s: Option<f64>,
     tokens_per_step: Option<u64>,
-    ignores_sigchld: bool,
     closed: Closed,
 }
 
@@ -122,6 +120,8 @@ pub(crate) fn measure(
         block: Block {
             pairs: timed.pairs,
             ready_s: both(|e| Some(rounded(e.ready_s))),
+            warmup_s: Some(timed.warmup_s.map(rounded)),
+            exit_s: both(|e| Some(rounded(e.closed.exit_s))),
             wall_s: both(|e| Some(rounded(e.closed.wall_s))),
             idle_cpu_s: both(|e| e.idle_cpu_s.map(rounded)),
             peak_mib: both(|e| e.closed.peak_mib.map(f64::round)),
@@ -130,10 +130,8 @@ pub(crate) fn measure(
         },
         loss_gap: timed.loss_gap,
         wall_s: executor.clock().now_s() - begin_s,
-        exit_s: [ended[0].closed.exit_s, ended[1].closed.exit_s],
+        start_cpu_s: both(|e| e.start_cpu_s),
         tokens_per_step: [ended[0].tokens_per_step, ended[1].tokens_per_step],
-        ignores_sigchld: [ended[0].ignores_sigchld, ended[1].ignores_sigchld],
-        warmup_s: timed.warmup_s,
     })
 }
 
@@ -165,10 +163,12 @@ fn together(
     }
     watch(executor, false);
     let [base, candidate] = seats;
-    let base = end(base.process, base.idle_cpu_s).map_err(|e| (Side::Base, e))?;
-    let candidate =
-        end(candidate.process, candidate.idle_cpu_s).map_err(|e| (Side::Candidate, e))?;
-    Ok((timed, [base, candidate]))
+    let mut ended = [None, None];
+    for (side, seat) in in_random_order([base, candidate], rng) {
+        let one = end(seat.process, seat.start_cpu_s, seat.idle_cpu_s);
+        ended[side.index()] = Some(one.map_err(|error| (side, error))?);
+    }
+    Ok((timed, ended.map(|one| one.expect("both sides have ended"))))
 }
 
 /// One process after the other, in random order; their turns are paired by number.
@@ -202,6 +202,7 @@ fn live(
     block: &BlockPlan,
 ) -> Result<(Vec<Turn>, Ended), WorkloadError> {
     let mut process = executor.open(side, block.model_seed, block.data_seed)?;
+    let start_cpu_s = process.cpu_s();
     let mut turns = Vec::new();
     let warm = block.plan.warmup_turns as usize;
     let mut last_s = executor.clock().now_s();
@@ -216,15 +217,19 @@ fn live(
         turns.push(turn);
     }
     watch(executor, false);
-    Ok((turns, end(process, None)?))
+    Ok((turns, end(process, start_cpu_s, None)?))
 }
 
-fn end(process: Box<dyn WorkloadProcess>, idle_cpu_s: Option<f64>) -> Result<Ended, WorkloadError> {
+fn end(
+    process: Box<dyn WorkloadProcess>,
+    start_cpu_s: Option<f64>,
+    idle_cpu_s: Option<f64>,
+) -> Result<Ended, WorkloadError> {
     Ok(Ended {
         ready_s: process.ready_s(),
+        start_cpu_s,
         idle_cpu_s,
         tokens_per_step: process.tokens_per_step(),
-        ignores_sigchld: process.ignores_sigchld(),
         closed: process.close()?,
     })
 }
@@ -255,6 +260,16 @@ fn random_order(rng: &mut ChaCha20Rng) -> [Side; 2] {
     }
 }
 
+/// Who is stopped first is drawn too.
+fn in_random_order<T>(both: [T; 2], rng: &mut ChaCha20Rng) -> [(Side, T); 2] {
+    let [base, candidate] = both;
+    let (base, candidate) = ((Side::Base, base), (Side::Candidate, candidate));
+    match random_order(rng)[0] {
+        Side::Base => [base, candidate],
+        Side::Candidate => [candidate, base],
+    }
+}
+
 fn open_both(
     executor: &mut dyn Executor,
     block: &BlockPlan,
@@ -268,6 +283,7 @@ fn open_both(
         let cpu_s = process.cpu_s();
         seats[side.index()] = Some(Seat {
             process,
+            start_cpu_s: cpu_s,
             cpu_s,
             idle_cpu_s: cpu_s.map(|_| 0.0),
         });

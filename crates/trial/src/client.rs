@@ -108,6 +108,15 @@ impl WorkloadError {
         )
     }
 
+    /// Whether the program ended or gave up by itself: not a time limit, not the machine, not the
+    /// user.
+    pub(crate) fn is_own_end(&self) -> bool {
+        matches!(
+            self,
+            Self::Exited { .. } | Self::Reported(_) | Self::Version(_)
+        )
+    }
+
     /// Whether this is the user's Ctrl-C and nobody's fault.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, Self::Cancelled | Self::Launch(LaunchError::Cancelled))

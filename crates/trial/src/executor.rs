@@ -68,10 +68,6 @@ pub trait WorkloadProcess {
     fn turn(&mut self, steps: u32) -> Result<Turn, WorkloadError>;
     /// CPU seconds that it has used, where the system says so.
     fn cpu_s(&mut self) -> Option<f64>;
-    /// Whether CPU time of its ended children may be missing there.
-    fn ignores_sigchld(&self) -> bool {
-        false
-    }
     /// Its processes.
     fn processes(&self) -> Vec<u32> {
         Vec::new()

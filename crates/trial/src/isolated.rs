@@ -1,13 +1,16 @@
-//! On a GPU a program could work in the turns of the other: compute ahead what it will be asked
-//! for, or leave behind what it has said is done. Neither helps it in isolated runs. So a gain that
-//! was proven with both processes alive has to show again with one process at a time.
+//! Isolated runs: side by side, a program can look fast by what it does to the other, by work in
+//! the other's turns, or by work done before the clock. So a gain that is proven has to show again
+//! with one process at a time, each long enough that nothing made ahead is left in its second half,
+//! and priced for its whole life.
 
 use outpace_record::{Block, Check, Event, Observer};
-use outpace_stats::{Decision, Evidence, Outcome, block_log_ratio};
-use rand::SeedableRng;
+use outpace_stats::{
+    Decision, Isolated, IsolatedShape, Outcome, Reason, Rule, lower_bound, median,
+};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
-use crate::block::{BlockPlan, measure, seed};
+use crate::block::{BlockPlan, BlockResult, measure, seed};
 use crate::guards::watch;
 use crate::settings::{Settings, SideError};
 use crate::{Executor, Placement, Plan};
@@ -15,77 +18,213 @@ use crate::{Executor, Placement, Plan};
 /// Sets the draws apart from those of the trial, which a recorded seed replays.
 const SEED: u64 = 0x000A_104E;
 
+/// A process takes so many times the turns of a block of the trial.
+const LONGER: f64 = 8.0;
+/// And so many times the turns that could be made ahead in a start that takes longer: the second
+/// half begins when they are used up, with a quarter to spare.
+const AHEAD: f64 = 2.5;
+/// Whether a start takes longer has to be proven at this level.
+const START_ALPHA: f64 = 0.05;
+/// The fewest runs that can show a gain.
+const FEWEST_RUNS: f64 = 5.0;
+
 /// What was found.
 #[derive(Debug, Clone)]
-pub(crate) struct Isolated {
+pub(crate) struct Confirmation {
     pub(crate) blocks: Vec<Block>,
-    /// What was watched that was not in order, and whether the gain was there.
+    /// What was watched that was not in order, and how it ended.
     pub(crate) checks: Vec<Check>,
+    /// Why the gain is not proven after all.
+    pub(crate) refuted: Option<(Decision, String)>,
 }
 
-/// Measures blocks in which each process lives alone, until it is settled.
+/// Measures runs with one process at a time, until it is settled.
 ///
 /// # Errors
 /// A side failed, or the user asked to stop.
 pub(crate) fn confirm(
     executor: &mut dyn Executor,
     plan: Plan,
+    speedup: f64,
+    trial: &[BlockResult],
     settings: &Settings,
     observer: &mut dyn Observer,
-) -> Result<Isolated, SideError> {
+) -> Result<Confirmation, SideError> {
+    let turns = turns_of(&plan, speedup, trial);
+    let least_s = FEWEST_RUNS * 2.0 * plan.turn_s * turns as f64;
+    if least_s > settings.max_s {
+        return Ok(too_long(least_s, settings.max_s));
+    }
     let mut rng = ChaCha20Rng::seed_from_u64(settings.seed ^ SEED);
-    let rule = settings.rule.isolated();
-    let mut evidence = Evidence::new(&rule)?;
-    let plan = Plan {
-        placement: Placement::Alternating,
-        ..plan
-    };
+    let mut isolated = Isolated::new(IsolatedShape {
+        steps_per_turn: plan.steps_per_turn,
+        warmup_turns: plan.warmup_turns,
+        steps_per_run: settings.steps_per_run,
+    })?;
     let mut results = Vec::new();
     let decision = loop {
         let block = BlockPlan {
-            plan,
+            plan: Plan {
+                placement: Placement::Alternating,
+                pairs: rng.random_range(turns..=turns + turns / 2),
+                ..plan
+            },
             model_seed: seed(&mut rng),
             data_seed: seed(&mut rng),
             probe_before: None,
         };
         let result = measure(executor, &block, &mut rng)?;
-        let decision = evidence.push(block_log_ratio(&result.block.pairs)?);
+        let decision = isolated.push(&result.block.isolated_run())?;
         results.push(result);
         observer.on(&Event::IsolatedBlock {
             workload: settings.workload.clone(),
             n_blocks: results.len(),
-            log_e: evidence.log_e(),
-            threshold: rule.threshold_value(),
+            log_e: isolated.summary().log_e,
+            threshold: Rule::isolated().threshold_value(),
         });
         if let Some(decision) = decision {
             break decision;
         }
     };
-    // Isolated it may not do either what it may not do in company.
+    // Isolated it may not do either what it may not do side by side.
     let mut checks: Vec<Check> = watch(&results).into_iter().filter(|c| !c.passed).collect();
-    checks.push(check(&evidence, decision, rule.threshold_value()));
-    let blocks = results.into_iter().map(|result| result.block).collect();
-    Ok(Isolated { blocks, checks })
+    let found = describe(&isolated);
+    let confirmed = decision.outcome == Outcome::Faster;
+    if confirmed {
+        checks.push(line(
+            "alone",
+            format!("with one process at a time the gain is there too: {found}"),
+        ));
+    }
+    Ok(Confirmation {
+        blocks: results.into_iter().map(|result| result.block).collect(),
+        checks,
+        refuted: (!confirmed).then(|| (Reason::NotConfirmed.into(), found)),
+    })
 }
 
-fn check(evidence: &Evidence, decision: Decision, threshold: f64) -> Check {
-    let gain = evidence.summary().speedup;
-    let passed = decision.outcome == Outcome::Faster;
-    let found = if passed {
-        "the gain is there too"
-    } else {
-        "the gain is not proven there"
-    };
+/// Seconds of the fewest runs that confirm a gain, for blocks of so many pairs in the trial.
+pub(crate) fn shortest_confirmation_s(start_s: f64, pair_s: f64, pairs: f64) -> f64 {
+    // Lengths are drawn from 1 to 1.5 times the least.
+    FEWEST_RUNS * (start_s + 1.25 * LONGER * pairs * pair_s)
+}
+
+/// Turns of a process at least.
+fn turns_of(plan: &Plan, speedup: f64, trial: &[BlockResult]) -> usize {
+    let pairs: usize = trial.iter().map(|result| result.block.pairs.len()).sum();
+    let typical = pairs as f64 / trial.len().max(1) as f64;
+    let saved_s = plan.turn_s * (1.0 - 1.0 / (1.0 + speedup));
+    let ahead = longer_start_s(trial) / saved_s.max(1e-9);
+    let turns = (LONGER * typical).max(AHEAD * ahead).ceil();
+    // Far beyond any limit of seconds.
+    turns.min(1e9) as usize
+}
+
+/// Seconds that the candidate's start takes longer than the base's, warm-up included, in wall time
+/// or in CPU time; 0 where that is not proven.
+fn longer_start_s(trial: &[BlockResult]) -> f64 {
+    let wall = trial.iter().map(|result| {
+        let ([ready_b, ready_c], [warm_b, warm_c]) =
+            (result.block.ready_s?, result.block.warmup_s?);
+        Some(ready_c + warm_c - ready_b - warm_b)
+    });
+    let cpu = trial.iter().map(|result| {
+        let [base, candidate] = result.start_cpu_s?;
+        Some(candidate - base)
+    });
+    proven_longer(wall.collect()).max(proven_longer(cpu.collect()))
+}
+
+fn proven_longer(differences: Option<Vec<f64>>) -> f64 {
+    let differences = differences.unwrap_or_default();
+    match lower_bound(&differences, START_ALPHA) {
+        Some(bound) if bound > 0.0 => median(&differences),
+        _ => 0.0,
+    }
+}
+
+fn too_long(least_s: f64, max_s: f64) -> Confirmation {
+    let detail = format!(
+        "its start takes longer, which could be work done ahead; runs that are long enough to tell \
+         take {least_s:.0} s at least, and `max_seconds` is {max_s:.0}"
+    );
+    Confirmation {
+        blocks: Vec::new(),
+        checks: Vec::new(),
+        refuted: Some((Reason::TimeExhausted.into(), detail)),
+    }
+}
+
+/// Something that is told and refuses nothing.
+pub(crate) fn line(name: &str, detail: String) -> Check {
     Check {
-        name: "alone".into(),
-        passed,
-        value: Some(gain),
+        name: name.into(),
+        passed: true,
+        value: None,
         allowed: None,
-        detail: format!(
-            "with one process after the other on the GPU {found}: {:+.1} %, evidence {:.1} of {threshold:.0}, {} blocks",
-            gain * 100.0,
-            evidence.log_e().exp(),
-            evidence.n_blocks()
-        ),
+        detail,
+    }
+}
+
+fn describe(isolated: &Isolated) -> String {
+    let summary = isolated.summary();
+    format!(
+        "{:+.1} %, evidence {:.1} of {:.0}, {} runs",
+        summary.speedup * 100.0,
+        summary.log_e.exp(),
+        Rule::isolated().threshold_value(),
+        summary.n_blocks
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: Plan = Plan {
+        steps_per_turn: 1,
+        warmup_turns: 2,
+        pairs: 40,
+        worth_starting: 4,
+        turn_s: 0.030,
+        block_s: 1.0,
+        placement: Placement::CoResident,
+    };
+
+    fn trial(start_s: f64, cpu_s: f64) -> Vec<BlockResult> {
+        let block = Block {
+            pairs: vec![[0.030, 0.027]; 10],
+            ready_s: Some([0.1, 0.1 + start_s]),
+            warmup_s: Some([0.06, 0.06]),
+            ..Block::default()
+        };
+        let result = BlockResult {
+            block,
+            loss_gap: 0.0,
+            wall_s: 0.7,
+            turns_s: 0.57,
+            start_cpu_s: Some([0.1, 0.1 + cpu_s]),
+            tokens_per_step: [None; 2],
+        };
+        vec![result; 12]
+    }
+
+    #[test]
+    fn a_process_lives_eight_times_as_long_as_in_a_block() {
+        assert_eq!(turns_of(&PLAN, 0.1, &trial(0.0, 0.0)), 80);
+        assert_eq!(turns_of(&PLAN, 0.1, &trial(-5.0, 0.0)), 80);
+    }
+
+    #[test]
+    fn what_a_longer_start_could_make_ahead_is_used_up_before_the_second_half() {
+        // A gain of 10 % saves 2.7 ms a turn: 0.27 s pay for 99 turns.
+        for trial in [trial(0.27, 0.0), trial(0.0, 0.27)] {
+            assert_eq!(turns_of(&PLAN, 0.1, &trial), 248);
+        }
+        let mut noisy = trial(0.27, 0.0);
+        for result in noisy.iter_mut().step_by(2) {
+            result.block.ready_s = Some([0.1, -0.2]);
+        }
+        assert_eq!(turns_of(&PLAN, 0.1, &noisy), 80, "noise is no longer start");
     }
 }

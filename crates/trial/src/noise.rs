@@ -1,19 +1,24 @@
 //! What a machine can see: the base against itself, nothing stopped early.
 
 use outpace_record::{Block, Event, Observer};
-use outpace_stats::{Rule, block_log_ratio, standard_deviation};
+use outpace_stats::{Rule, Schedule, block_log_ratio, standard_deviation};
 
+use crate::isolated::shortest_confirmation_s;
 use crate::{Executor, Settings, SideError, measure_beside};
 
 /// What an A/A measurement found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Noise {
-    /// The block log ratios.
+    /// Raw samples.
+    pub blocks: Vec<Block>,
+    /// Their log ratios.
     pub log_ratios: Vec<f64>,
     /// Their standard deviation.
     pub sd: f64,
     /// Wall seconds of a block.
     pub block_s: f64,
+    /// How long the blocks of a trial would be.
+    pub schedule: Schedule,
     /// Longest time from start to ready.
     pub ready_s: f64,
     /// Share of a block in which no measured turn ran.
@@ -49,6 +54,8 @@ pub fn measure_noise(
         block_s: measured.wall_s / blocks as f64,
         ready_s,
         overhead: measured.overhead,
+        schedule: measured.plan.schedule(),
+        blocks: measured.blocks,
         log_ratios,
         placement: measured.placement,
         conditions: measured.conditions,
@@ -56,9 +63,22 @@ pub fn measure_noise(
 }
 
 impl Noise {
-    /// Blocks and seconds to prove a true gain.
+    /// Blocks and seconds to prove a true gain, isolated runs included.
     pub fn forecast(&self, speedup: f64, rule: &Rule) -> (Option<usize>, Option<f64>) {
-        let blocks = outpace_stats::forecast(self.sd, speedup, rule);
-        (blocks, blocks.map(|n| n as f64 * self.block_s))
+        let rule = rule.of_programs();
+        let blocks = outpace_stats::forecast(&self.blocks, speedup, &rule, &self.schedule);
+        (blocks, blocks.map(|n| self.seconds_of(n)))
+    }
+
+    fn seconds_of(&self, blocks: usize) -> f64 {
+        let start_s = self.overhead * self.block_s;
+        let of_block = self.blocks.first().map_or(0, |block| block.pairs.len());
+        let pair_s = (self.block_s - start_s) / of_block.max(1) as f64;
+        let pairs = self.schedule.expected_pairs(blocks);
+        let trial_s = start_s * blocks as f64 + pair_s * pairs;
+        if self.schedule.pairs == 1 {
+            return trial_s;
+        }
+        trial_s + shortest_confirmation_s(start_s, pair_s, pairs / blocks as f64)
     }
 }

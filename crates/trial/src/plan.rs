@@ -1,6 +1,7 @@
 //! How long a turn, a warm-up and a block are, chosen from what the workload shows.
 
-use outpace_stats::median;
+use outpace_record::{Event, Observer};
+use outpace_stats::{Schedule, median};
 
 use crate::{Executor, Placement, Side, WorkloadError};
 
@@ -33,12 +34,24 @@ pub struct Plan {
     pub warmup_turns: u32,
     /// Pairs in a block.
     pub pairs: usize,
+    /// Pairs that take as long as starting and warming up.
+    pub worth_starting: usize,
     /// Settled seconds of one turn of the base.
     pub turn_s: f64,
     /// Expected seconds of one block.
     pub block_s: f64,
     /// Whether both processes live at once.
     pub placement: Placement,
+}
+
+impl Plan {
+    /// How long the blocks of a trial are: short ones first.
+    pub fn schedule(&self) -> Schedule {
+        Schedule {
+            pairs: self.pairs,
+            worth_starting: Some(self.worth_starting),
+        }
+    }
 }
 
 /// Looks at a base process for about a second and plans; starts the candidate once too, so that
@@ -82,6 +95,48 @@ pub(crate) fn choose_placement(
     let (placement, line) = gpus.choose_placement(whole)?;
     plan.placement = placement;
     Ok(line)
+}
+
+/// What is said of a workload that is timed one process after the other from the start.
+pub(crate) const NOT_BESIDE_ITSELF: &str = "a second process of the base ends while a first one is \
+    there (a fixed port, a lock file, a device?): timed one process after the other";
+
+/// After a first block that failed: whether this is because two processes of the workload cannot
+/// live at once, whichever side they are of. The plan then places one after the other.
+pub(crate) fn separated(
+    executor: &mut dyn Executor,
+    plan: &mut Plan,
+    failed: &(Side, WorkloadError),
+    seeds: [u64; 2],
+    observer: &mut dyn Observer,
+) -> bool {
+    let could_be = plan.placement == Placement::CoResident && failed.1.is_own_end();
+    if !could_be || !ends_beside_itself(executor, seeds) {
+        return false;
+    }
+    plan.placement = Placement::Alternating;
+    observer.on(&Event::Note {
+        text: NOT_BESIDE_ITSELF.to_owned(),
+    });
+    true
+}
+
+fn ends_beside_itself(executor: &mut dyn Executor, [model, data]: [u64; 2]) -> bool {
+    let Ok(mut first) = executor.open(Side::Base, model, data) else {
+        return false;
+    };
+    let second = executor.open(Side::Base, model, data);
+    let ended = match second.and_then(|mut second| second.turn(1).map(|_| second)) {
+        Ok(second) => {
+            drop(second.close());
+            false
+        }
+        Err(error) => error.is_own_end(),
+    };
+    // The first one has to be well, or it says nothing of two.
+    let well = first.turn(1).is_ok();
+    drop(first.close());
+    well && ended
 }
 
 /// A failure is the GPU's where it is one of the GPU.
@@ -128,6 +183,7 @@ fn cold(plan: Plan, pairs: usize) -> Plan {
         steps_per_turn: 1,
         warmup_turns: 0,
         pairs,
+        worth_starting: 0,
         turn_s: plan.turn_s / f64::from(plan.steps_per_turn),
         block_s: 2.0 * plan.turn_s / f64::from(plan.steps_per_turn) * pairs as f64,
         placement: Placement::CoResident,
@@ -148,11 +204,13 @@ fn lay_out(times: &[f64], ready_s: f64, min_turn_s: f64, pairs: usize) -> Plan {
     let turn_s = settled * f64::from(steps_per_turn);
     let fitting = (LONGEST_BLOCK_S / (2.0 * turn_s)) as usize;
     let pairs = pairs.min(fitting.max(FEWEST_PAIRS));
-    let block_s = 2.0 * (ready_s + turn_s * (f64::from(warmup_turns) + pairs as f64));
+    let start_s = ready_s + turn_s * f64::from(warmup_turns);
+    let block_s = 2.0 * (start_s + turn_s * pairs as f64);
     Plan {
         steps_per_turn,
         warmup_turns,
         pairs,
+        worth_starting: (start_s / turn_s).ceil() as usize,
         turn_s,
         block_s,
         placement: Placement::CoResident,

@@ -18,6 +18,10 @@ pub struct Settings {
     pub min_turn_s: f64,
     /// Seed of every draw.
     pub seed: u64,
+    /// Steps of a real run, over which what a process costs once is spread. At least 1.
+    pub steps_per_run: u64,
+    /// Seconds after which a trial that has proven nothing is `not_proven`.
+    pub max_s: f64,
 }
 
 /// A side that failed in the middle of a trial.
@@ -46,15 +50,7 @@ impl SideError {
     /// Whether the program ended or gave up by itself: not a time limit, not the machine, not the
     /// user.
     pub fn is_own_end(&self) -> bool {
-        matches!(
-            self,
-            Self::Side {
-                error: WorkloadError::Exited { .. }
-                    | WorkloadError::Reported(_)
-                    | WorkloadError::Version(_),
-                ..
-            }
-        )
+        matches!(self, Self::Side { error, .. } if error.is_own_end())
     }
 
     /// Whether this is the user's Ctrl-C.

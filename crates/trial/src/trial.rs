@@ -1,14 +1,14 @@
 //! The trial: blocks until the evidence settles it.
 
 use outpace_record::{Block, Check, Event, Observer, TokensPerS};
-use outpace_stats::{Decision, Evidence, Outcome, median};
+use outpace_stats::{Decision, Evidence, Outcome, Reason, median};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use crate::block::{BlockPlan, BlockResult, measure, seed};
 use crate::guards::{watch, watch_gain};
-use crate::isolated::{Isolated, confirm};
-use crate::plan::{choose_placement, pilot};
+use crate::isolated::{Confirmation, confirm, line};
+use crate::plan::{NOT_BESIDE_ITSELF, choose_placement, pilot, separated};
 use crate::settings::{Settings, SideError};
 use crate::{Executor, Plan, Side};
 
@@ -29,8 +29,13 @@ pub struct Trial {
     pub decision: Option<Decision>,
     /// Raw samples.
     pub blocks: Vec<Block>,
-    /// Raw samples with one process after the other, which a gain on a GPU has to show in too.
+    /// Raw samples of isolated runs, which a proven gain has to show in too.
     pub alone: Vec<Block>,
+    /// Steps of a real run, over which isolated runs spread what a process costs once; absent where
+    /// a turn is a whole command, which needs no such runs.
+    pub steps_per_run: Option<u64>,
+    /// Why a gain that was proven side by side is not proven after all, with its figures.
+    pub refuted: Option<String>,
     /// The evidence in numbers.
     pub evidence: Evidence,
     /// How the blocks were laid out.
@@ -49,6 +54,15 @@ impl Trial {
     /// The first thing that was not in order, if any.
     pub fn fault(&self) -> Option<&Check> {
         self.checks.iter().find(|check| !check.passed)
+    }
+
+    fn confirm(&mut self, confirmation: Confirmation) {
+        self.alone = confirmation.blocks;
+        self.checks.extend(confirmation.checks);
+        if let Some((decision, why)) = confirmation.refuted {
+            self.decision = Some(decision);
+            self.refuted = Some(why);
+        }
     }
 }
 
@@ -85,18 +99,30 @@ pub fn run_trial(
     });
     let mut evidence = Evidence::new(&settings.rule)?;
     let mut results: Vec<BlockResult> = Vec::new();
-    let mut decision = None;
+    let (mut decision, mut checks, mut placement) = (None, Vec::new(), None);
     while decision.is_none() {
+        if executor.clock().now_s() - begin_s > settings.max_s {
+            decision = Some(evidence.decision().unwrap_or(Reason::TimeExhausted.into()));
+            break;
+        }
+        let pairs = rng.random_range(plan.schedule().pairs(results.len()));
         let block = BlockPlan {
-            plan,
+            plan: Plan { pairs, ..plan },
             model_seed: seed(&mut rng),
             data_seed: seed(&mut rng),
-            probe_before: probe_before(results.len(), plan.pairs, &mut probe_rng),
+            probe_before: probe_before(results.len(), pairs, &mut probe_rng),
         };
         let result = match measure(executor, &block, &mut rng) {
             Ok(result) => result,
             Err((_, error)) if error.is_cancelled() => break,
-            Err(failed) => return Err(failed.into()),
+            Err(failed) => {
+                let seeds = [block.model_seed, block.data_seed];
+                if results.is_empty() && separated(executor, &mut plan, &failed, seeds, observer) {
+                    placement = Some(line("placement", NOT_BESIDE_ITSELF.to_owned()));
+                    continue;
+                }
+                return Err(failed.into());
+            }
         };
         decision = evidence.push_block(&result.block.pairs)?;
         results.push(result);
@@ -104,27 +130,30 @@ pub fn run_trial(
         if let (true, [first]) = (executor.whole_commands(), &results[..]) {
             tell_of_preparation(&plan, first, observer);
         }
-        let mut watched = watch(&results);
-        watched.extend(watch_gain(&evidence, &results));
-        if watched.iter().any(|check| !check.passed) {
+        checks = watch(&results);
+        checks.extend(watch_gain(&evidence, &results));
+        if checks.iter().any(|check| !check.passed) {
             decision = None;
             break;
         }
     }
     let faster = decision.is_some_and(|d: Decision| d.outcome == Outcome::Faster);
-    let mut alone = None;
-    if faster && executor.gpus().is_some_and(|gpus| gpus.are_co_resident()) {
-        match confirm(executor, plan, settings, observer) {
-            Ok(confirmed) => alone = Some(confirmed),
+    let mut confirmation = None;
+    // Whole commands are never there at once, and each is timed from its start to its end.
+    if faster && !executor.whole_commands() {
+        let speedup = evidence.summary().speedup;
+        match confirm(executor, plan, speedup, &results, settings, observer) {
+            Ok(confirmed) => confirmation = Some(confirmed),
             Err(error) if error.is_cancelled() => decision = None,
             Err(error) => return Err(error),
         }
     }
     let trial_s = executor.clock().now_s() - begin_s;
     let mut trial = conclude(plan, evidence, decision, results, trial_s);
-    if let Some(Isolated { blocks, checks }) = alone {
-        trial.alone = blocks;
-        trial.checks.extend(checks);
+    trial.checks = placement.into_iter().chain(checks).collect();
+    trial.steps_per_run = (!executor.whole_commands()).then_some(settings.steps_per_run);
+    if let Some(confirmation) = confirmation {
+        trial.confirm(confirmation);
     }
     Ok(trial)
 }
@@ -184,8 +213,6 @@ fn conclude(
     results: Vec<BlockResult>,
     trial_s: f64,
 ) -> Trial {
-    let mut checks = watch(&results);
-    checks.extend(watch_gain(&evidence, &results));
     let wall_s: f64 = results.iter().map(|r| r.wall_s).sum();
     let turns_s: f64 = results.iter().map(|r| r.turns_s).sum();
     let tokens_per_step = results.first().and_then(|r| r.tokens_per_step[0]);
@@ -205,9 +232,11 @@ fn conclude(
         decision,
         blocks: results.into_iter().map(|r| r.block).collect(),
         alone: Vec::new(),
+        steps_per_run: None,
+        refuted: None,
         evidence,
         plan,
-        checks,
+        checks: Vec::new(),
         tokens_per_s,
         overhead: if wall_s > 0.0 {
             1.0 - turns_s / wall_s

@@ -137,7 +137,8 @@ fn one_after_the_other_where_they_do_not_fit() {
             .expect(1)
             .says(&["one after the other on GPU 0 (Fake GPU): 5000 and 5000 MiB"]);
         let verdict = outcome.json();
-        assert_eq!(verdict["blocks"][0]["pairs"].as_array().unwrap().len(), 9);
+        let pairs = verdict["blocks"][0]["pairs"].as_array().unwrap();
+        assert!((3..=13).contains(&pairs.len()), "{}", pairs.len());
         assert!(
             conditions(&verdict)
                 .iter()
@@ -185,9 +186,9 @@ fn a_gain_that_is_not_there_alone_is_refused() {
     // the base's turns.
     let slow = |mode: &str| toy(3000, mode).replace("spin = 400", "spin = 1\ngpu_ms = 20");
     let machine = Machine::new("gpus 1\n", &slow("good"), "");
-    let verdict = machine.gate(&slow("gpu_late")).expect(4).json();
+    let verdict = machine.gate(&slow("gpu_late")).expect(1).json();
     let reason = verdict["reason"].as_str().unwrap();
-    assert!(reason.contains("one process after the other"), "{reason}");
+    assert!(reason.contains("one process at a time"), "{reason}");
     assert!(
         verdict["at_least"].as_f64().unwrap() > 0.0,
         "side by side it is faster"

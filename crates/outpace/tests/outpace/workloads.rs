@@ -1,6 +1,6 @@
 //! Workloads that misbehave: as a base it is the environment's fault, as a candidate the patch's.
 
-use crate::playground::{Playground, SETTINGS, toys_alive};
+use crate::playground::{Outcome, Playground, SETTINGS, toys_alive};
 
 fn with_mode(mode: &str) -> String {
     SETTINGS.replace("good", mode)
@@ -79,19 +79,44 @@ fn it_answers_before_it_is_asked() {
     check("early", &["it answered"]);
 }
 
+/// The verdict of a gate for the toy in another mode, with so many thousand iterations a step.
+fn gated(mode: &str, spin: u32) -> Outcome {
+    // Steps of some milliseconds, so that what it does to the other side is a part of a turn.
+    let slow = |mode: &str, spin: u32| {
+        let spin = format!("spin = {spin}");
+        with_mode(mode).replace("spin = 400", &spin)
+    };
+    let play = Playground::new(&slow("good", 4000));
+    let patch = play.patch("p.patch", "settings.toml", &slow(mode, spin));
+    play.outpace(&["gate", "--patch", patch.to_str().unwrap(), "--json"])
+}
+
 #[test]
-fn it_works_while_it_waits() {
-    for mode in ["thread", "child"] {
-        let play = Playground::new(SETTINGS);
-        let patch = play.patch("p.patch", "settings.toml", &with_mode(mode));
-        let outcome = play
-            .outpace(&["gate", "--patch", patch.to_str().unwrap(), "--json"])
-            .expect(4);
-        let reason = outcome.json()["reason"].to_string();
-        assert!(
-            reason.contains("during the base's turns"),
-            "{mode}: {reason}"
-        );
+fn what_it_does_to_the_base_or_before_the_clock_is_no_gain() {
+    for mode in ["ahead", "thread", "child"] {
+        let verdict = gated(mode, 4000).json();
+        let reason = verdict["reason"].as_str().unwrap();
+        assert_ne!(verdict["verdict"], "faster", "{mode}: {reason}");
+        assert_ne!(verdict["verdict"], "rejected", "{mode}: {reason}");
+        if mode == "ahead" {
+            assert!(reason.contains("one process at a time"), "{reason}");
+        }
+    }
+}
+
+#[test]
+fn it_stops_the_base_now_and_then() {
+    // Whether the base then ends in time is chance: without a verdict it is no gain either.
+    let outcome = gated("stops", 4000);
+    assert_ne!(outcome.code, 0, "{}", outcome.stdout);
+}
+
+#[test]
+fn a_longer_start_and_prefetching_are_honest() {
+    for (mode, spin) in [("long_start", 2800), ("prefetch", 4000)] {
+        let verdict = gated(mode, spin).json();
+        let reason = verdict["reason"].as_str().unwrap();
+        assert_eq!(verdict["verdict"], "faster", "{mode}: {reason}");
     }
 }
 

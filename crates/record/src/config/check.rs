@@ -95,6 +95,7 @@ fn validate_gate(config: &Config) -> Result<(), Fault> {
         ("fdr", gate.fdr, 0.0, 0.5),
         ("min_speedup", gate.min_speedup, BELOW_0, 1.0),
         ("min_turn_ms", gate.min_turn_ms, BELOW_0, 60_000.0),
+        ("max_seconds", gate.max_seconds, 0.0, 1e9),
     ] {
         if !(value > low && value < high) {
             let above = if low < 0.0 { "at least" } else { "above" };
@@ -136,6 +137,9 @@ fn validate_workload(name: &str, workload: &WorkloadConfig) -> Result<(), Fault>
     }
     if workload.check_steps == 0 {
         return fault("check_steps", "must be at least 1");
+    }
+    if workload.steps_per_run == 0 {
+        return fault("steps_per_run", "must be at least 1");
     }
     for path in &workload.data {
         if let Some(message) = bad_data(path) {

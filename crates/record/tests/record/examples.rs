@@ -92,6 +92,8 @@ fn gpu() -> GpuConditions {
 fn block() -> Block {
     let both = Some([0.1, 0.2]);
     Block {
+        warmup_s: Some([0.05, 0.06]),
+        exit_s: Some([0.01, 0.02]),
         pairs: vec![[0.05, 0.04], [0.05, 0.05]],
         ready_s: both,
         wall_s: both,
@@ -125,6 +127,8 @@ fn verdict() -> Verdict {
         alpha: 0.01,
         min_speedup: 0.005,
         max_blocks: 100,
+        bound_blocks: Some(12),
+        steps_per_run: Some(10_000),
         screen: true,
         sum_threshold: Some(20.0),
         margin: Some(0.01),

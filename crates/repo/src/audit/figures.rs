@@ -1,10 +1,13 @@
 //! A verdict judged again from its raw samples, under the gate of its base.
 
-use outpace_record::{GateConfig, Kind, Verdict};
-use outpace_stats::Outcome;
+use outpace_record::{GateConfig, Kind, Verdict, isolated_outcome};
+use outpace_stats::{Outcome, Rule};
 
 /// Largest difference between a recorded figure and the recomputed one, relative above 1.
 const TOLERANCE: f64 = 1e-9;
+
+/// The e-value of sums before it became that of the medians.
+const OLD_SUM_THRESHOLD: f64 = 20.0;
 
 /// What is wrong in the figures of a verdict.
 pub(super) fn findings(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
@@ -29,22 +32,41 @@ pub(super) fn findings(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
         Kind::Same if verdict.blocks.is_empty() => findings.extend(untimed(verdict)),
         _ => findings.extend(judged_again(verdict)),
     }
-    if !verdict.alone.is_empty() {
+    if lacks_isolated_runs(verdict) {
+        findings.push("it has no isolated runs".to_owned());
+    } else if !verdict.alone.is_empty() {
         findings.extend(judged_alone(verdict));
     }
     findings
 }
 
-/// A gain on a GPU must also be one when the processes run one after the other.
+/// A gain must also be one with one process at a time.
 fn judged_alone(verdict: &Verdict) -> Option<String> {
-    match outpace_stats::judge(&verdict.alone, &verdict.rule().isolated()) {
-        Ok(alone) if alone.outcome == Outcome::Faster => None,
-        Ok(alone) => Some(format!(
-            "alone on the GPU its samples give `{}`",
-            Kind::from(alone.outcome).as_str()
-        )),
-        Err(error) => Some(format!("its samples alone cannot be judged: {error}")),
+    let outcome = match verdict.isolated_shape() {
+        Some(shape) => isolated_outcome(&verdict.alone, shape),
+        // Older versions judged isolated runs on GPUs by their median turns.
+        None => {
+            let rule = Rule {
+                min_speedup: verdict.min_speedup,
+                sum_threshold: None,
+                screen: false,
+                ..Rule::isolated()
+            };
+            outpace_stats::judge(&verdict.alone, &rule).map(|judged| Some(judged.outcome))
+        }
+    };
+    match outcome {
+        Ok(Some(Outcome::Faster)) => None,
+        Ok(_) => Some("its isolated runs do not show the gain".to_owned()),
+        Err(error) => Some(format!("its isolated runs cannot be judged: {error}")),
     }
+}
+
+/// Whether a proven gain lacks the isolated runs that its version asked for. Whole commands have no
+/// turns and no such runs.
+fn lacks_isolated_runs(verdict: &Verdict) -> bool {
+    let proven = verdict.verdict == Kind::Faster;
+    proven && verdict.steps_per_run.is_some() && verdict.alone.is_empty()
 }
 
 /// The rule of the verdict must not be weaker than the one that the base demands.
@@ -62,9 +84,12 @@ fn stricter_than(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
             verdict.min_speedup, gate.min_speedup
         ));
     }
-    // Verdicts from before this rule have none.
-    let sums = verdict.rule().of_programs().sum_threshold;
-    if let (Some(used), Some(needed)) = (verdict.sum_threshold, sums)
+    // Verdicts from before this rule have none; those that end at the proof asked for less.
+    let needed = match verdict.bound_blocks {
+        Some(_) => verdict.threshold,
+        None => OLD_SUM_THRESHOLD,
+    };
+    if let Some(used) = verdict.sum_threshold
         && !at_most(needed, used)
     {
         findings.push(format!("its sum_threshold {used} is weaker than {needed}"));

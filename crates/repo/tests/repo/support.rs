@@ -135,6 +135,8 @@ pub(crate) fn verdict(repo: &Repo, base: &str, tree: &str) -> Verdict {
         sum_threshold: None,
         blocks: Vec::new(),
         alone: Vec::new(),
+        bound_blocks: None,
+        steps_per_run: None,
         n_blocks: 0,
         workload: "tiny".into(),
         track: Track::Throughput,

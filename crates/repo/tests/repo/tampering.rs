@@ -1,6 +1,6 @@
 //! Every single thing that can be false in a merge, and the finding that says so.
 
-use outpace_record::Verdict;
+use outpace_record::{Block, Verdict};
 use outpace_repo::MergeRequest;
 
 use crate::audit::{SOURCE, assert_found, merge};
@@ -9,7 +9,7 @@ use crate::support::Lab;
 #[test]
 fn verdicts_that_do_not_hold_are_found() {
     type Tamper = fn(&mut Verdict);
-    let table: [(&str, Tamper, &str); 17] = [
+    let table: [(&str, Tamper, &str); 21] = [
         (
             "edited sample",
             |v| v.blocks[0].pairs.iter_mut().for_each(|pair| pair[1] = 0.9),
@@ -70,7 +70,40 @@ fn verdicts_that_do_not_hold_are_found() {
         (
             "too few samples alone",
             |v| v.alone = v.blocks[..4].to_vec(),
-            "alone on the GPU its samples give `not_proven`",
+            "its isolated runs do not show the gain",
+        ),
+        (
+            "no isolated runs",
+            |v| v.steps_per_run = Some(10_000),
+            "it has no isolated runs",
+        ),
+        (
+            "isolated runs without a gain",
+            |v| {
+                v.steps_per_run = Some(10_000);
+                v.steps_per_turn = 1;
+                v.alone = v.blocks.clone();
+                for pair in v.alone.iter_mut().flat_map(|block| &mut block.pairs) {
+                    pair[1] = pair[0];
+                }
+            },
+            "its isolated runs do not show the gain",
+        ),
+        (
+            "isolated runs that cannot be",
+            |v| {
+                v.steps_per_run = Some(10_000);
+                v.alone = vec![Block::default()];
+            },
+            "its isolated runs cannot be judged",
+        ),
+        (
+            "sums that needed less than the medians",
+            |v| {
+                v.bound_blocks = Some(12);
+                v.sum_threshold = Some(20.0);
+            },
+            "its sum_threshold 20 is weaker than",
         ),
         (
             "failed check",

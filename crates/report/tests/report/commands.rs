@@ -85,7 +85,7 @@ fn the_judge_line_replays_each_verdict() {
         }
     }
     // Without the threshold of the sums, their verdict would be another one.
-    let short = lines[0].replace(", sum_threshold", "");
+    let short = lines[0].replace("sum_threshold, ", "");
     assert_eq!(replay(&short, &sums_unproven()), Kind::Faster);
 }
 
@@ -123,6 +123,7 @@ fn replay(line: &str, verdict: &Verdict) -> Kind {
         max_blocks: blocks.len(),
         sum_threshold: number("sum_threshold"),
         margin: None,
+        bound_blocks: number("bound_blocks").map_or(0, |n| n as usize),
     };
     judge(&blocks, &rule)
         .expect("the samples are valid")

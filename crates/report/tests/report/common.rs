@@ -124,6 +124,8 @@ pub(crate) fn verdict(
         at_most: summary.at_most.map(round),
         log_e: Some(round(summary.log_e)),
         alone: Vec::new(),
+        bound_blocks: None,
+        steps_per_run: None,
         n_blocks: blocks.len(),
         trial_s: Some(2.05 * blocks.len() as f64),
         tokens_per_s: Some(TokensPerS {

@@ -83,6 +83,7 @@ fn rules() -> impl Strategy<Value = Rule> {
             max_blocks,
             sum_threshold,
             margin,
+            bound_blocks: 0,
         },
     )
 }
@@ -171,4 +172,32 @@ fn evidence_of_the_sums_is_kept_apart() {
     assert!((numbers.sum_speedup() - 0.3f64.exp_m1()).abs() < 1e-15);
     let bad = numbers.push_block(&[[1.0, 0.0]]);
     assert!(bad.is_err() && numbers.n_blocks() == 1);
+}
+
+#[test]
+fn a_proven_gain_goes_on_for_its_bounds_and_the_verdict_stays() {
+    let rule = Rule {
+        bound_blocks: 12,
+        ..Rule::default()
+    };
+    let mut evidence = Evidence::new(&rule).unwrap();
+    let mut ends = Vec::new();
+    for n in 1..=14 {
+        // Nothing is left of the gain after the proof.
+        let x = if n <= 8 { 0.05 } else { -0.05 };
+        ends.push(evidence.push(x).map(|decision| decision.reason));
+    }
+    assert_eq!(ends[10], None);
+    assert_eq!(ends[11..], [Some(Reason::GainProven); 3]);
+    let summary = evidence.summary();
+    assert_eq!(summary.n_blocks, 12);
+    assert!(summary.log_e >= 100f64.ln(), "that of the proof");
+    assert!(summary.at_least.unwrap() < 0.0, "that of all blocks");
+    let fewer = Rule {
+        max_blocks: 9,
+        ..rule
+    };
+    let mut evidence = Evidence::new(&fewer).unwrap();
+    let n = (1..20).find(|_| evidence.push(0.05).is_some());
+    assert_eq!(n, Some(9), "no more than the rule allows");
 }

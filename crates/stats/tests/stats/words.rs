@@ -71,6 +71,7 @@ fn the_rules() {
         max_blocks: 100,
         sum_threshold: None,
         margin: None,
+        bound_blocks: 0,
     };
     assert_eq!(Rule::default(), single);
     let campaign = Rule {
@@ -82,20 +83,23 @@ fn the_rules() {
     };
     assert_eq!(campaign.threshold_value(), 900.0);
     let programs = Rule {
-        sum_threshold: Some(20.0),
+        sum_threshold: Some(900.0),
+        bound_blocks: 12,
         ..campaign
     };
     assert_eq!(campaign.of_programs(), programs);
+    assert_eq!(single.of_programs().sum_threshold, Some(100.0));
     let isolated = Rule {
-        min_speedup: 0.02,
+        min_speedup: 0.0,
         alpha: 0.05,
         threshold: Some(20.0),
-        screen: false,
+        screen: true,
         max_blocks: 24,
-        sum_threshold: None,
+        sum_threshold: Some(1.0),
         margin: None,
+        bound_blocks: 0,
     };
-    assert_eq!(programs.isolated(), isolated);
+    assert_eq!(Rule::isolated(), isolated);
     assert_eq!(
         (SCREEN_BLOCKS, SCREEN_LOG_E, SCREEN_E_BELOW),
         (4, -1.0, 5.0)
@@ -114,6 +118,7 @@ fn rules_at_the_edge_of_their_ranges() {
         max_blocks: 1,
         sum_threshold: Some(1.0),
         margin: None,
+        bound_blocks: 0,
     };
     assert_eq!(edge.validate(), Ok(()));
     for sum_threshold in [0.5, f64::INFINITY, f64::NAN] {

@@ -70,10 +70,6 @@ impl WorkloadProcess for Process {
         self.tree.cpu_s()
     }
 
-    fn ignores_sigchld(&self) -> bool {
-        self.tree.ignores_sigchld()
-    }
-
     fn processes(&self) -> Vec<u32> {
         self.tree.processes()
     }

@@ -14,6 +14,7 @@ fn plan(placement: Placement) -> BlockPlan {
             steps_per_turn: 2,
             warmup_turns: 3,
             pairs: 4,
+            worth_starting: 5,
             turn_s: 0.04,
             block_s: 1.0,
             placement,

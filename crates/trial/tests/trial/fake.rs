@@ -1,6 +1,6 @@
 //! Programs that take exactly as long as a test says, on a clock that only they move.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use outpace_trial::{Clock, Closed, Executor, Side, Turn, WorkloadError, WorkloadProcess};
@@ -30,8 +30,11 @@ pub(crate) struct Manner {
     /// After each turn it works so long and says nothing of it.
     pub(crate) unsaid_s: f64,
     pub(crate) peak_mib: f64,
-    pub(crate) ignores_sigchld: bool,
+    /// Its first turns, so many, take so many seconds less.
+    pub(crate) ahead: Option<(usize, f64)>,
     pub(crate) fails_to_open: bool,
+    /// It ends where another process is there, whichever side it is of.
+    pub(crate) needs_the_port: bool,
     pub(crate) fails_to_close: bool,
     /// The turn (counted over the whole process) at which it fails.
     pub(crate) fails_at: Option<usize>,
@@ -56,8 +59,9 @@ impl Default for Manner {
             first_loss: None,
             unsaid_s: 0.0,
             peak_mib: 10.0,
-            ignores_sigchld: false,
+            ahead: None,
             fails_to_open: false,
+            needs_the_port: false,
             fails_to_close: false,
             fails_at: None,
             cancelled_after: None,
@@ -89,6 +93,7 @@ pub(crate) enum Note {
 pub(crate) struct Shared {
     now_s: RefCell<f64>,
     pub(crate) notes: RefCell<Vec<Note>>,
+    alive: Cell<usize>,
     /// Seeds of model and data of each process.
     pub(crate) seeds: RefCell<Vec<[u64; 2]>>,
 }
@@ -131,6 +136,12 @@ struct Fake {
     cpu_s: f64,
 }
 
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.shared.alive.set(self.shared.alive.get() - 1);
+    }
+}
+
 /// Roughly Gaussian.
 fn noise(rng: &mut ChaCha20Rng, sd: f64) -> f64 {
     let sum: f64 = (0..12).map(|_| rng.random::<f64>()).sum();
@@ -152,9 +163,10 @@ impl Executor for FakeExecutor {
         {
             return Err(WorkloadError::Cancelled);
         }
-        if manner.fails_to_open {
+        if manner.fails_to_open || (manner.needs_the_port && self.shared.alive.get() > 0) {
             return Err(WorkloadError::Reported("it does not start".into()));
         }
+        self.shared.alive.set(self.shared.alive.get() + 1);
         self.shared.notes.borrow_mut().push(Note::Open(side));
         self.shared.seeds.borrow_mut().push([model, data]);
         let ready_s = match manner.slow_ready_s {
@@ -213,7 +225,11 @@ impl WorkloadProcess for Fake {
         };
         let is_first = self.turns == 1;
         let cold_s = if is_first { self.manner.cold_s } else { 0.0 };
-        let seconds = step_s * f64::from(steps) * share + cold_s;
+        let ahead_s = match self.manner.ahead {
+            Some((turns, ahead_s)) if self.turns <= turns => ahead_s,
+            _ => 0.0,
+        };
+        let seconds = step_s * f64::from(steps) * share + cold_s - ahead_s;
         *self.shared.now_s.borrow_mut() += seconds + self.manner.unsaid_s;
         self.cpu_s += seconds;
         let first_loss = self.manner.first_loss.filter(|_| is_first);
@@ -228,10 +244,6 @@ impl WorkloadProcess for Fake {
         // Asked before and after each of its turns: half of the idle time falls on each.
         self.cpu_s += self.manner.idle_s / 2.0;
         Some(self.cpu_s)
-    }
-
-    fn ignores_sigchld(&self) -> bool {
-        self.manner.ignores_sigchld
     }
 
     fn close(self: Box<Self>) -> Result<Closed, WorkloadError> {

@@ -1,7 +1,7 @@
 //! The base against itself: what is measured, and what it forecasts.
 
-use outpace_record::{Event, Observer};
-use outpace_stats::{Rule, forecast, standard_deviation};
+use outpace_record::{Block, Event, Observer};
+use outpace_stats::{Rule, Schedule, standard_deviation};
 use outpace_trial::{Noise, Settings, Side, measure_noise};
 
 use crate::fake::{FakeExecutor, Manner, Note};
@@ -28,6 +28,8 @@ fn noise(sides: [Manner; 2]) -> (Noise, FakeExecutor, Blocks) {
         pairs: 15,
         min_turn_s: 0.020,
         seed: 7,
+        steps_per_run: 10_000,
+        max_s: 3600.0,
     };
     let mut executor = FakeExecutor::new(sides[0], sides[1], 7);
     let mut blocks = Blocks(Vec::new());
@@ -72,20 +74,31 @@ fn every_block_of_noise_has_seeds_of_its_own() {
 }
 
 #[test]
-fn a_forecast_is_that_of_the_measured_deviation() {
+fn a_forecast_counts_blocks_as_a_trial_would_take_them_and_isolated_runs() {
+    let pairs = |x: f64| vec![[x.exp(), 1.0]; 40];
+    let block = |x| Block {
+        pairs: pairs(x),
+        ..Block::default()
+    };
     let noise = Noise {
-        log_ratios: Vec::new(),
+        blocks: [-0.01, 0.0, 0.01].map(block).to_vec(),
+        log_ratios: vec![-0.01, 0.0, 0.01],
         sd: 0.01,
-        block_s: 2.0,
+        block_s: 100.0,
+        schedule: Schedule {
+            pairs: 40,
+            worth_starting: Some(0),
+        },
         ready_s: 0.0,
         overhead: 0.2,
         placement: None,
         conditions: None,
     };
     let rule = Rule::default();
-    let blocks = forecast(0.01, 0.02, &rule);
-    let seconds = blocks.map(|n| 2.0 * n as f64);
-    assert!(blocks > Some(1));
-    assert_eq!(noise.forecast(0.02, &rule), (blocks, seconds));
+    let (blocks, seconds) = noise.forecast(0.05, &rule);
+    assert_eq!(blocks, Some(12), "no fewer, for the bounds");
+    // 20 s of start a block, 2 s a pair, 10 pairs; 5 isolated runs of 100 pairs.
+    let expected = 12.0 * (20.0 + 20.0) + 5.0 * (20.0 + 200.0);
+    assert!((seconds.unwrap() - expected).abs() < 1e-6, "{seconds:?}");
     assert_eq!(noise.forecast(0.0, &rule), (None, None));
 }

@@ -40,6 +40,7 @@ fn a_block_is_planned_from_the_settled_time() {
         steps_per_turn: 3,
         warmup_turns: 2,
         pairs: 40,
+        worth_starting: (READY_S / 0.024).ceil() as usize + 2,
         turn_s: 0.024,
         block_s: 2.0 * (READY_S + 0.024 * 42.0),
         placement: Placement::CoResident,

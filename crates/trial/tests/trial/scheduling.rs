@@ -1,7 +1,7 @@
 //! What a trial does, in which order, and what it makes of it.
 
-use outpace_record::{Event, NoObserver, Observer};
-use outpace_stats::{Outcome, Rule};
+use outpace_record::{Block, Event, NoObserver, Observer};
+use outpace_stats::{Outcome, Reason, Rule};
 use outpace_trial::{BlockPlan, Placement, Plan, Settings, Side, Trial, run_block, run_trial};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -15,6 +15,8 @@ fn settings(seed: u64) -> Settings {
         pairs: 15,
         min_turn_s: 0.020,
         seed,
+        steps_per_run: 10_000,
+        max_s: 3600.0,
     }
 }
 
@@ -52,7 +54,7 @@ fn the_verdict_follows_the_truth() {
 fn every_block_is_a_fresh_process_of_each_side() {
     let (trial, notes) = trial(Manner::default(), faster(0.05), 1);
     let count = |note: &Note| notes.iter().filter(|n| *n == note).count();
-    let blocks = trial.blocks.len();
+    let blocks = trial.blocks.len() + trial.alone.len();
     assert_eq!(
         count(&Note::Open(Side::Base)),
         blocks + 1,
@@ -64,7 +66,9 @@ fn every_block_is_a_fresh_process_of_each_side() {
         blocks + 1,
         "all are ended in good order"
     );
-    assert!(trial.blocks.iter().all(|block| block.pairs.len() == 15));
+    let lengths: Vec<usize> = trial.blocks.iter().map(|b| b.pairs.len()).collect();
+    assert!(lengths.iter().all(|n| (2..=22).contains(n)), "{lengths:?}");
+    assert!(lengths.iter().any(|n| *n != lengths[0]), "they are drawn");
     let tokens = trial.tokens_per_s.unwrap();
     assert!(
         (tokens.base - 1024.0 / 0.020).abs() < 0.02 * tokens.base,
@@ -86,9 +90,13 @@ fn order_is_drawn_at_random_and_from_the_seed_alone() {
                 }
             })
             .collect();
-        // Behind the pilot come pairs only.
-        let pairs = trial.blocks.len() * (15 + trial.plan.warmup_turns as usize);
-        let paired = &turns[turns.len() - 2 * pairs..];
+        // Behind the pilot come pairs only, and then isolated runs.
+        let turns_of = |blocks: &[Block]| -> usize {
+            let of = |b: &Block| 2 * (b.pairs.len() + trial.plan.warmup_turns as usize);
+            blocks.iter().map(of).sum()
+        };
+        let end = turns.len() - turns_of(&trial.alone);
+        let paired = &turns[end - turns_of(&trial.blocks)..end];
         assert!(
             paired.chunks(2).all(|pair| pair[0] != pair[1]),
             "each side takes one turn in each pair"
@@ -158,27 +166,6 @@ fn what_a_candidate_does_to_look_fast_is_noticed() {
         },
         "tokens",
     );
-    check(
-        Manner {
-            idle_s: 0.004,
-            ..faster(0.2)
-        },
-        "waiting",
-    );
-    check(
-        Manner {
-            ready_s: 1.0,
-            ..faster(0.2)
-        },
-        "start-up",
-    );
-    check(
-        Manner {
-            exit_s: 1.0,
-            ..faster(0.2)
-        },
-        "exit",
-    );
     let (honest, _) = trial(
         Manner::default(),
         Manner {
@@ -210,7 +197,7 @@ fn work_that_is_gathered_in_a_few_turns_is_no_gain() {
         };
         let trial = found(gathers, seed);
         assert_eq!(trial.fault().expect("it was not noticed").name, "sums");
-        assert!(trial.decision.is_none() && trial.blocks.len() <= 12);
+        assert!(trial.blocks.len() <= 12);
         // One that is faster all the same is not as fast as its median says.
         let trial = found(
             Manner {
@@ -227,32 +214,127 @@ fn work_that_is_gathered_in_a_few_turns_is_no_gain() {
 }
 
 #[test]
-fn a_gain_that_waiting_could_be_is_none() {
+fn a_gain_that_is_there_side_by_side_alone_is_none() {
+    // Each turn leaves work that is not in its time: in isolated runs the next one waits for it.
     let candidate = Manner {
-        idle_s: 0.0008,
-        ..faster(0.05)
+        unsaid_s: 0.004,
+        ..faster(0.1)
     };
     let (trial, _) = trial(Manner::default(), candidate, 3);
-    assert_eq!(trial.fault().unwrap().name, "waiting, of the gain");
-    let spins = Manner {
-        idle_s: 0.0008,
-        ..Manner::default()
-    };
-    let mut executor = FakeExecutor::new(spins, candidate, 3);
-    let trial = run_trial(&mut executor, &settings(3), &mut NoObserver).unwrap();
-    assert!(trial.fault().is_none(), "the base does the same");
+    assert_eq!(trial.fault(), None);
+    assert_eq!(trial.decision.unwrap().reason, Reason::NotConfirmed);
+    assert!(trial.evidence.gain_is_proven());
+    assert!(!trial.alone.is_empty() && trial.alone.len() < 24);
+    assert!(trial.refuted.unwrap().contains("runs"));
 }
 
 #[test]
-fn slow_starts_in_some_blocks_are_noticed() {
+fn work_made_ahead_in_the_start_is_no_gain() {
+    // A fifth of 70 steps' work is done before the clock: 0.28 s of start.
     let candidate = Manner {
-        slow_ready_s: Some(1.0),
-        ..faster(0.008)
+        ready_s: 0.38,
+        ahead: Some((70, 0.004)),
+        ..Manner::default()
     };
-    let (trial, _) = trial(Manner::default(), candidate, 3);
-    let fault = trial.fault().unwrap();
-    assert_eq!(fault.name, "start-up");
-    assert!(fault.detail.contains("blocks"), "{}", fault.detail);
+    for seed in 0..5 {
+        let (trial, _) = trial(Manner::default(), candidate, seed);
+        assert_eq!(
+            trial.decision.unwrap().reason,
+            Reason::NotConfirmed,
+            "{seed}"
+        );
+    }
+}
+
+#[test]
+fn what_an_honest_candidate_may_do_is_no_fault() {
+    let check = |candidate: Manner| {
+        let (trial, _) = trial(Manner::default(), candidate, 4);
+        assert_eq!(trial.fault(), None);
+        assert_eq!(trial.decision.unwrap().outcome, Outcome::Faster);
+        trial
+    };
+    let longer = check(Manner {
+        ready_s: 1.0,
+        ..faster(0.2)
+    });
+    // 0.9 s pay for 270 turns that are 3.3 ms shorter.
+    assert!(longer.alone.iter().all(|block| block.pairs.len() >= 540));
+    check(Manner {
+        cold_s: 1.0,
+        ..faster(0.2)
+    });
+    check(Manner {
+        exit_s: 1.0,
+        ..faster(0.2)
+    });
+    let prefetches = check(Manner {
+        idle_s: 0.010,
+        ..faster(0.2)
+    });
+    assert!(
+        prefetches
+            .checks
+            .iter()
+            .any(|check| check.name == "waiting")
+    );
+}
+
+#[test]
+fn a_start_that_pays_for_more_than_the_time_limit_is_not_proven() {
+    let candidate = Manner {
+        ready_s: 30.0,
+        ..faster(0.1)
+    };
+    let mut executor = FakeExecutor::new(Manner::default(), candidate, 1);
+    let settings = Settings {
+        max_s: 500.0,
+        ..settings(1)
+    };
+    let trial = run_trial(&mut executor, &settings, &mut NoObserver).unwrap();
+    assert_eq!(trial.decision.unwrap().reason, Reason::TimeExhausted);
+    assert!(trial.refuted.unwrap().contains("max_seconds"));
+}
+
+#[test]
+fn a_workload_that_cannot_live_beside_itself_is_timed_one_after_the_other() {
+    let port = |manner| Manner {
+        needs_the_port: true,
+        ..manner
+    };
+    let (found, _) = trial(port(Manner::default()), port(faster(0.1)), 2);
+    assert_eq!(found.decision.unwrap().outcome, Outcome::Faster);
+    assert_eq!(found.plan.placement, Placement::Alternating);
+    let line = found.checks.iter().find(|check| check.name == "placement");
+    assert!(line.unwrap().detail.contains("one process after the other"));
+    // A candidate that cannot live beside the base is its own fault.
+    let run = |base, candidate| {
+        let mut executor = FakeExecutor::new(base, candidate, 2);
+        run_trial(&mut executor, &settings(2), &mut NoObserver)
+    };
+    let mut refused = run(Manner::default(), port(faster(0.1)));
+    for seed in 3..20 {
+        // Which of both starts first is drawn.
+        let mut executor = FakeExecutor::new(Manner::default(), port(faster(0.1)), seed);
+        refused = refused.and(run_trial(&mut executor, &settings(seed), &mut NoObserver));
+    }
+    assert!(refused.unwrap_err().is_candidate());
+}
+
+#[test]
+fn a_trial_ends_after_its_seconds_too() {
+    let mut executor = FakeExecutor::new(Manner::default(), Manner::default(), 1);
+    let settings = Settings {
+        max_s: 5.0,
+        ..settings(1)
+    };
+    let trial = run_trial(&mut executor, &settings, &mut NoObserver).unwrap();
+    assert_eq!(trial.decision.unwrap().reason, Reason::TimeExhausted);
+    assert!(
+        trial.trial_s > 5.0 && trial.trial_s < 7.0,
+        "{}",
+        trial.trial_s
+    );
 }
 
 #[test]
@@ -321,6 +403,7 @@ fn where_both_do_not_fit_one_lives_after_the_other() {
         steps_per_turn: 2,
         warmup_turns: 3,
         pairs: 4,
+        worth_starting: 5,
         turn_s: 0.04,
         block_s: 1.0,
         placement: Placement::Alternating,

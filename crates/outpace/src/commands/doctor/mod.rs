@@ -336,12 +336,22 @@ fn advice(machine: &Machine) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use outpace_record::Block;
+    use outpace_stats::Schedule;
+
     use super::*;
 
     #[test]
     fn a_noisy_machine_is_told_what_it_can_prove() {
         let noise = |sd: f64| Noise {
+            blocks: [sd, -sd]
+                .map(|x: f64| Block {
+                    pairs: vec![[x.exp(), 1.0]; 40],
+                    ..Block::default()
+                })
+                .to_vec(),
             log_ratios: vec![0.0, sd],
+            schedule: Schedule::constant(40),
             sd,
             block_s: 1.0,
             ready_s: 0.0,

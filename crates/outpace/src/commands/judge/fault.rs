@@ -9,13 +9,19 @@ use super::exports;
 use super::input::Text;
 
 /// Keys of a trial.
-pub(super) const KEYS: [&str; 6] = [
+pub(super) const KEYS: [&str; 12] = [
     "blocks",
     "min_speedup",
     "alpha",
     "threshold",
     "screen",
     "sum_threshold",
+    "margin",
+    "bound_blocks",
+    "alone",
+    "steps_per_turn",
+    "warmup_turns",
+    "steps_per_run",
 ];
 
 /// Longest value that is quoted.

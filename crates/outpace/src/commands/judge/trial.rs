@@ -1,7 +1,7 @@
 //! One trial: from its JSON to its judgement.
 
-use outpace_record::{Block, Document, Judgement, Verdict};
-use outpace_stats::{CoarseClock, Pair, Rule, coarse_clock, judge};
+use outpace_record::{Block, Document, Judgement, Kind, Verdict, isolated_outcome};
+use outpace_stats::{CoarseClock, IsolatedShape, Outcome, Pair, Reason, Rule, coarse_clock, judge};
 use serde::Deserialize;
 
 use super::fault;
@@ -17,6 +17,21 @@ struct Trial {
     screen: Option<bool>,
     sum_threshold: Option<f64>,
     margin: Option<f64>,
+    bound_blocks: Option<usize>,
+    alone: Option<Vec<Block>>,
+    steps_per_turn: Option<u32>,
+    warmup_turns: Option<u32>,
+    steps_per_run: Option<u64>,
+}
+
+impl Trial {
+    fn isolated_shape(&self) -> Option<IsolatedShape> {
+        Some(IsolatedShape {
+            steps_per_turn: self.steps_per_turn.unwrap_or(1).max(1),
+            warmup_turns: self.warmup_turns.unwrap_or(0),
+            steps_per_run: self.steps_per_run?.max(1),
+        })
+    }
 }
 
 /// Other keys of a block are those of a record (`ready_s`, `gpus`, ...) and do not count here.
@@ -44,11 +59,16 @@ pub(super) fn judge_text(text: &Text) -> Result<Judgement, String> {
         ));
     }
     match serde_json::from_slice::<Trial>(&text.bytes) {
-        Ok(trial) => judge_samples(&trial.blocks, &rule(&trial)),
+        Ok(trial) => {
+            let judged = judge_samples(&trial.blocks, &rule(&trial))?;
+            let alone = trial.alone.as_deref().unwrap_or_default();
+            confirmed(judged, alone, trial.isolated_shape())
+        }
         Err(error) => match verdict(&text.bytes) {
             Some(verdict) => {
                 let verdict = verdict?;
-                judge_samples::<Block>(&verdict.blocks, &verdict.rule())
+                let judged = judge_samples::<Block>(&verdict.blocks, &verdict.rule())?;
+                confirmed(judged, &verdict.alone, verdict.isolated_shape())
             }
             None => Err(fault::of(text, &error)),
         },
@@ -65,6 +85,7 @@ fn rule(trial: &Trial) -> Rule {
         max_blocks: trial.blocks.len().max(1),
         sum_threshold: trial.sum_threshold,
         margin: trial.margin,
+        bound_blocks: trial.bound_blocks.unwrap_or(0),
     }
 }
 
@@ -99,6 +120,23 @@ fn judge_samples<B: AsRef<[Pair]>>(blocks: &[B], rule: &Rule) -> Result<Judgemen
         at_most: summary.at_most,
         warnings: clock.iter().map(warning).collect(),
     })
+}
+
+/// Where isolated runs are part of the rule, a proven gain has to show in them too.
+fn confirmed(
+    mut judged: Judgement,
+    alone: &[Block],
+    shape: Option<IsolatedShape>,
+) -> Result<Judgement, String> {
+    let Some(shape) = shape.filter(|_| judged.verdict == Kind::Faster) else {
+        return Ok(judged);
+    };
+    let outcome = isolated_outcome(alone, shape).map_err(|error| format!("alone: {error}"))?;
+    if outcome != Some(Outcome::Faster) {
+        judged.verdict = Kind::NotProven;
+        judged.reason = Reason::NotConfirmed.as_str().into();
+    }
+    Ok(judged)
 }
 
 fn warning(clock: &CoarseClock) -> String {

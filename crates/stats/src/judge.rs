@@ -5,9 +5,9 @@ use crate::{Decision, Evidence, Judgement, Pair, Reason, Rule, StatsError};
 /// Replays a trial block by block; the verdict is that of the first block that settles it, and
 /// later blocks are not read.
 ///
-/// Blocks that end without a decision are `not_proven`; of a proven gain, `rule.bound_blocks` are
-/// read for its bounds. So are those that reach `rule.max_blocks`:
-/// to judge a longer recording in full, raise it.
+/// Blocks that end without a decision are `not_proven`. So are those that reach `rule.max_blocks`:
+/// to judge a longer recording in full, raise it. Of a gain that is proven earlier,
+/// `rule.bound_blocks` are read for its bounds.
 ///
 /// # Errors
 /// Those of [`Rule::validate`], [`StatsError::NoBlocks`], and [`StatsError::InBlock`] for a block

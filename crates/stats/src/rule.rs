@@ -1,6 +1,6 @@
 //! What a trial has to show: the least gain, the error rate, the threshold, and when to give up.
 
-use crate::StatsError;
+use crate::{Reason, StatsError};
 
 /// Blocks before screening may stop a candidate (proof rule: a useless one then stops after 5-8
 /// blocks).
@@ -112,6 +112,15 @@ impl Rule {
             sum_threshold: Some(1.0),
             margin: None,
             bound_blocks: 0,
+        }
+    }
+
+    /// What a gain is that isolated runs do not show. It was proven side by side, so where not to
+    /// be slower is enough, that is proven too.
+    pub fn unconfirmed(&self) -> Reason {
+        match self.margin {
+            Some(_) => Reason::NotSlowerProven,
+            None => Reason::NotConfirmed,
         }
     }
 

@@ -63,12 +63,16 @@ impl Schedule {
 mod tests {
     use super::*;
 
+    fn schedule(pairs: usize, worth_starting: usize) -> Schedule {
+        Schedule {
+            pairs,
+            worth_starting: Some(worth_starting),
+        }
+    }
+
     #[test]
     fn blocks_begin_short_and_grow() {
-        let schedule = Schedule {
-            pairs: 40,
-            worth_starting: Some(2),
-        };
+        let schedule = schedule(40, 2);
         assert_eq!(schedule.pairs(0), 5..=15);
         assert_eq!(schedule.pairs(11), 5..=15);
         assert_eq!(schedule.pairs(12), 10..=30);
@@ -83,39 +87,16 @@ mod tests {
 
     #[test]
     fn starting_is_never_more_than_half_of_a_block_unless_that_was_asked_for() {
-        let schedule = Schedule {
-            pairs: 40,
-            worth_starting: Some(25),
-        };
-        assert_eq!(schedule.pairs(0), 25..=37);
-        assert_eq!(schedule.pairs(24), 25..=60);
-        let long = Schedule {
-            pairs: 40,
-            worth_starting: Some(400),
-        };
-        assert_eq!(long.pairs(0), 40..=60);
+        assert_eq!(schedule(40, 25).pairs(0), 25..=37);
+        assert_eq!(schedule(40, 25).pairs(24), 25..=60);
+        assert_eq!(schedule(40, 400).pairs(0), 40..=60);
     }
 
     #[test]
     fn a_block_has_a_median_unless_it_is_a_single_pair() {
-        let command = Schedule {
-            pairs: 1,
-            worth_starting: Some(0),
-        };
-        assert_eq!(command.pairs(0), 1..=1);
-        let short = Schedule {
-            pairs: 5,
-            worth_starting: Some(0),
-        };
-        assert_eq!(short.pairs(0), 3..=4);
-        assert_eq!(
-            Schedule {
-                pairs: 2,
-                worth_starting: Some(0)
-            }
-            .pairs(30),
-            2..=3
-        );
+        assert_eq!(schedule(1, 0).pairs(0), 1..=1);
+        assert_eq!(schedule(5, 0).pairs(0), 3..=4);
+        assert_eq!(schedule(2, 0).pairs(30), 2..=3);
         assert_eq!(Schedule::constant(7).pairs(0), 7..=7);
     }
 }

@@ -4,9 +4,7 @@
 //! and priced for its whole life.
 
 use outpace_record::{Block, Check, Event, Observer};
-use outpace_stats::{
-    Decision, Isolated, IsolatedShape, Outcome, Reason, Rule, lower_bound, median,
-};
+use outpace_stats::{Isolated, IsolatedShape, Outcome, Reason, Rule, lower_bound, median};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
@@ -35,7 +33,7 @@ pub(crate) struct Confirmation {
     /// What was watched that was not in order, and how it ended.
     pub(crate) checks: Vec<Check>,
     /// Why the gain is not proven after all.
-    pub(crate) refuted: Option<(Decision, String)>,
+    pub(crate) refuted: Option<(Reason, String)>,
 }
 
 /// Measures runs with one process at a time, until it is settled.
@@ -53,8 +51,9 @@ pub(crate) fn confirm(
     let turns = turns_of(&plan, speedup, trial);
     let least_s = FEWEST_RUNS * 2.0 * plan.turn_s * turns as f64;
     if least_s > settings.max_s {
-        return Ok(too_long(least_s, settings.max_s));
+        return Ok(too_long(least_s, settings));
     }
+    let begin_s = executor.clock().now_s();
     let mut rng = ChaCha20Rng::seed_from_u64(settings.seed ^ SEED);
     let mut isolated = Isolated::new(IsolatedShape {
         steps_per_turn: plan.steps_per_turn,
@@ -82,7 +81,8 @@ pub(crate) fn confirm(
             log_e: isolated.summary().log_e,
             threshold: Rule::isolated().threshold_value(),
         });
-        if let Some(decision) = decision {
+        let late = executor.clock().now_s() - begin_s > settings.max_s;
+        if let Some(decision) = decision.or(late.then(|| Reason::TimeExhausted.into())) {
             break decision;
         }
     };
@@ -99,7 +99,7 @@ pub(crate) fn confirm(
     Ok(Confirmation {
         blocks: results.into_iter().map(|result| result.block).collect(),
         checks,
-        refuted: (!confirmed).then(|| (Reason::NotConfirmed.into(), found)),
+        refuted: (!confirmed).then(|| (settings.rule.unconfirmed(), found)),
     })
 }
 
@@ -143,15 +143,20 @@ fn proven_longer(differences: Option<Vec<f64>>) -> f64 {
     }
 }
 
-fn too_long(least_s: f64, max_s: f64) -> Confirmation {
+fn too_long(least_s: f64, settings: &Settings) -> Confirmation {
     let detail = format!(
-        "its start takes longer, which could be work done ahead; runs that are long enough to tell \
-         take {least_s:.0} s at least, and `max_seconds` is {max_s:.0}"
+        "isolated runs that outlast what its start could have done ahead, and {LONGER} blocks, take \
+         {least_s:.0} s at least, and `max_seconds` is {:.0}",
+        settings.max_s
     );
+    let reason = match settings.rule.unconfirmed() {
+        Reason::NotConfirmed => Reason::TimeExhausted,
+        proven => proven,
+    };
     Confirmation {
         blocks: Vec::new(),
         checks: Vec::new(),
-        refuted: Some((Reason::TimeExhausted.into(), detail)),
+        refuted: Some((reason, detail)),
     }
 }
 

@@ -52,6 +52,11 @@ impl Plan {
             worth_starting: Some(self.worth_starting),
         }
     }
+
+    /// Pairs that take as long as starting and warming up, where a start takes so long.
+    fn pairs_worth(&self, ready_s: f64) -> usize {
+        (ready_s / self.turn_s).ceil() as usize + self.warmup_turns as usize
+    }
 }
 
 /// Looks at a base process for about a second and plans; starts the candidate once too, so that
@@ -66,17 +71,23 @@ pub fn pilot(
     pairs: usize,
     seeds: [u64; 2],
 ) -> Result<Plan, (Side, WorkloadError)> {
-    let mut plan = None;
+    let (mut plan, mut ready) = (None, Vec::new());
     let whole = executor.whole_commands();
     for &side in sides {
         let piloted = run_pilot(executor, side, seeds);
         let (times, ready_s) = piloted.map_err(|error| (side, attribute(executor, error)))?;
+        ready.push(ready_s);
         if side == Side::Base {
             let warm = lay_out(&times, ready_s, min_turn_s, pairs);
             plan = Some(if whole { cold(warm, pairs) } else { warm });
         }
     }
-    Ok(plan.expect("the base is among the sides of every trial"))
+    let mut plan = plan.expect("the base is among the sides of every trial");
+    if !whole {
+        let ready_s = ready.iter().sum::<f64>() / ready.len() as f64;
+        plan.worth_starting = plan.pairs_worth(ready_s);
+    }
+    Ok(plan)
 }
 
 /// After the pilot of a trial: where its processes live on the GPUs. Returns a line about it;
@@ -204,13 +215,12 @@ fn lay_out(times: &[f64], ready_s: f64, min_turn_s: f64, pairs: usize) -> Plan {
     let turn_s = settled * f64::from(steps_per_turn);
     let fitting = (LONGEST_BLOCK_S / (2.0 * turn_s)) as usize;
     let pairs = pairs.min(fitting.max(FEWEST_PAIRS));
-    let start_s = ready_s + turn_s * f64::from(warmup_turns);
-    let block_s = 2.0 * (start_s + turn_s * pairs as f64);
+    let block_s = 2.0 * (ready_s + turn_s * (f64::from(warmup_turns) + pairs as f64));
     Plan {
         steps_per_turn,
         warmup_turns,
         pairs,
-        worth_starting: (start_s / turn_s).ceil() as usize,
+        worth_starting: 0,
         turn_s,
         block_s,
         placement: Placement::CoResident,

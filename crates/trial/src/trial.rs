@@ -20,6 +20,8 @@ const PREPARED: f64 = 10.0;
 
 /// Sets the draws of probing apart from those that a recorded seed replays.
 const PROBE_SEED: u64 = 0x0011_57E4;
+/// And those of the blocks' lengths.
+const LENGTH_SEED: u64 = 0x1E46_7485;
 
 /// What a trial found.
 #[derive(Debug, Clone)]
@@ -59,8 +61,8 @@ impl Trial {
     fn confirm(&mut self, confirmation: Confirmation) {
         self.alone = confirmation.blocks;
         self.checks.extend(confirmation.checks);
-        if let Some((decision, why)) = confirmation.refuted {
-            self.decision = Some(decision);
+        if let Some((reason, why)) = confirmation.refuted {
+            self.decision = Some(reason.into());
             self.refuted = Some(why);
         }
     }
@@ -75,7 +77,8 @@ pub fn run_trial(
     settings: &Settings,
     observer: &mut dyn Observer,
 ) -> Result<Trial, SideError> {
-    let mut rng = ChaCha20Rng::seed_from_u64(settings.seed);
+    let mut rng = draws(settings.seed, 0);
+    let mut length_rng = ChaCha20Rng::seed_from_u64(settings.seed ^ LENGTH_SEED);
     let mut probe_rng = ChaCha20Rng::seed_from_u64(settings.seed ^ PROBE_SEED);
     observer.on(&Event::PilotStarted {
         workload: settings.workload.clone(),
@@ -105,7 +108,8 @@ pub fn run_trial(
             decision = Some(evidence.decision().unwrap_or(Reason::TimeExhausted.into()));
             break;
         }
-        let pairs = rng.random_range(plan.schedule().pairs(results.len()));
+        rng = draws(settings.seed, results.len() + 1);
+        let pairs = length_rng.random_range(plan.schedule().pairs(results.len()));
         let block = BlockPlan {
             plan: Plan { pairs, ..plan },
             model_seed: seed(&mut rng),
@@ -117,7 +121,8 @@ pub fn run_trial(
             Err((_, error)) if error.is_cancelled() => break,
             Err(failed) => {
                 let seeds = [block.model_seed, block.data_seed];
-                if results.is_empty() && separated(executor, &mut plan, &failed, seeds, observer) {
+                let could_be = results.is_empty() && !executor.whole_commands();
+                if could_be && separated(executor, &mut plan, &failed, seeds, observer) {
                     placement = Some(line("placement", NOT_BESIDE_ITSELF.to_owned()));
                     continue;
                 }
@@ -156,6 +161,14 @@ pub fn run_trial(
         trial.confirm(confirmation);
     }
     Ok(trial)
+}
+
+/// The draws of the pilot (0) and of each block. How long a block is depends on the pilot's times:
+/// it must not move the seeds and orders of the blocks behind it, which a recorded seed replays.
+fn draws(seed: u64, block: usize) -> ChaCha20Rng {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    rng.set_stream(block as u64);
+    rng
 }
 
 /// A command that finds its work done the second time (a cache, a build folder) times nothing.

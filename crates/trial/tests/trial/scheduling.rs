@@ -322,6 +322,44 @@ fn a_workload_that_cannot_live_beside_itself_is_timed_one_after_the_other() {
 }
 
 #[test]
+fn how_long_blocks_are_moves_no_seed_and_no_order() {
+    let firsts = |ready_s: f64| {
+        let slow = |manner| Manner { ready_s, ..manner };
+        let mut executor = FakeExecutor::new(slow(Manner::default()), slow(faster(0.05)), 5);
+        let trial = run_trial(&mut executor, &settings(5), &mut NoObserver).unwrap();
+        let shared = &executor.shared;
+        let seeds = shared.seeds.borrow()[..20].to_vec();
+        let opened = |note: &Note| match note {
+            Note::Open(side) => Some(*side),
+            _ => None,
+        };
+        let order: Vec<Side> = shared.notes.borrow().iter().filter_map(opened).collect();
+        (seeds, order[..20].to_vec(), trial.blocks[0].pairs.len())
+    };
+    let (quick, slow) = (firsts(0.05), firsts(0.3));
+    assert_ne!(quick.2, slow.2, "a slow start makes blocks longer");
+    assert_eq!((quick.0, quick.1), (slow.0, slow.1));
+}
+
+#[test]
+fn where_not_to_be_slower_is_enough_a_gain_that_is_not_confirmed_is_no_failure() {
+    let candidate = Manner {
+        unsaid_s: 0.004,
+        ..faster(0.1)
+    };
+    let mut executor = FakeExecutor::new(Manner::default(), candidate, 3);
+    let settings = Settings {
+        rule: Rule {
+            margin: Some(0.01),
+            ..Rule::default()
+        },
+        ..settings(3)
+    };
+    let trial = run_trial(&mut executor, &settings, &mut NoObserver).unwrap();
+    assert_eq!(trial.decision.unwrap().reason, Reason::NotSlowerProven);
+}
+
+#[test]
 fn a_trial_ends_after_its_seconds_too() {
     let mut executor = FakeExecutor::new(Manner::default(), Manner::default(), 1);
     let settings = Settings {

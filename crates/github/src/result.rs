@@ -78,7 +78,7 @@ fn holds(verdict: &Verdict, gate: &GateConfig) -> Result<(), &'static str> {
     if is_weak {
         return Err("its rule is weaker than that of the default branch");
     }
-    match outpace_stats::judge(&verdict.blocks, &verdict.rule()) {
+    match verdict.judged_again() {
         Ok(again) if Kind::from(again.outcome) == verdict.verdict => Ok(()),
         Ok(_) => Err("its samples give another verdict"),
         Err(_) => Err("its samples cannot be judged"),

@@ -48,5 +48,5 @@ pub use tracking::{
 };
 pub use verdict::{
     ANCHOR_CHECK, Block, Check, GPU_CHECK, GpuConditions, Judgement, Kind, PatchStat, Seeds,
-    TokensPerS, Verdict, isolated_outcome,
+    TokensPerS, Verdict, judge_twice,
 };

@@ -332,6 +332,19 @@ impl Verdict {
         }
     }
 
+    /// Its samples judged again, by the whole rule.
+    ///
+    /// # Errors
+    /// Those of [`judge_twice`].
+    pub fn judged_again(&self) -> Result<outpace_stats::Judgement, StatsError> {
+        judge_twice(
+            &self.blocks,
+            &self.rule(),
+            &self.alone,
+            self.isolated_shape(),
+        )
+    }
+
     /// How isolated runs were laid out, where they are priced by the length of a real run.
     pub fn isolated_shape(&self) -> Option<IsolatedShape> {
         Some(IsolatedShape {
@@ -342,14 +355,30 @@ impl Verdict {
     }
 }
 
-/// What isolated runs say, by [`Rule::isolated`]; nothing while they do not settle it.
+/// Judges a trial by its whole rule: its blocks, and a proven gain by isolated runs too, where
+/// `shape` says that they are part of the rule.
 ///
 /// # Errors
-/// A run is empty or has an impossible time.
-pub fn isolated_outcome(
+/// Those of [`outpace_stats::judge`], and of runs that are empty or have an impossible time.
+pub fn judge_twice<B: AsRef<[[f64; 2]]>>(
+    blocks: &[B],
+    rule: &Rule,
     alone: &[Block],
-    shape: IsolatedShape,
-) -> Result<Option<Outcome>, StatsError> {
+    shape: Option<IsolatedShape>,
+) -> Result<outpace_stats::Judgement, StatsError> {
+    let mut judged = outpace_stats::judge(blocks, rule)?;
+    if let Some(shape) = shape
+        && judged.outcome == Outcome::Faster
+        && isolated_outcome(alone, shape)? != Some(Outcome::Faster)
+    {
+        judged.reason = rule.unconfirmed();
+        judged.outcome = judged.reason.outcome();
+    }
+    Ok(judged)
+}
+
+/// What isolated runs say, by [`Rule::isolated`]; nothing while they do not settle it.
+fn isolated_outcome(alone: &[Block], shape: IsolatedShape) -> Result<Option<Outcome>, StatsError> {
     let mut isolated = Isolated::new(shape)?;
     for block in alone {
         isolated.push(&block.isolated_run())?;

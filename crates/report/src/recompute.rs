@@ -12,7 +12,7 @@ use crate::text::NAME;
 const JUDGE: &str = "jq -c '(.attempts[].verdicts[], .verdicts[]) \
   | select(.n_blocks > 0 and .verdict != \"rejected\") \
   | {blocks, min_speedup, alpha, threshold, screen, sum_threshold, \
-  bound_blocks, alone, steps_per_turn, warmup_turns, steps_per_run}' report.json | outpace judge -";
+  bound_blocks, margin, alone, steps_per_turn, warmup_turns, steps_per_run}' report.json | outpace judge -";
 
 /// A command, and the sentence that says what it is for.
 pub(crate) struct Step {

@@ -13,10 +13,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("outpace-process", &["outpace-text"]),
     ("outpace-record", &["outpace-stats", "outpace-text"]),
     ("outpace-import", &["outpace-record", "outpace-text"]),
-    (
-        "outpace-github",
-        &["outpace-record", "outpace-stats", "outpace-text"],
-    ),
+    ("outpace-github", &["outpace-record", "outpace-text"]),
     (
         "outpace-repo",
         &["outpace-record", "outpace-stats", "outpace-text"],

@@ -1,6 +1,7 @@
 //! Old readers and new data.
 
-use outpace_record::{Document, Kind, ReadError, Timestamp, Verdict, record_id};
+use outpace_record::{Block, Document, Kind, ReadError, Timestamp, Verdict, record_id};
+use outpace_stats::Reason;
 
 /// A verdict as the first version wrote it: required keys only.
 const OLD_VERDICT: &str = r#"{
@@ -50,4 +51,34 @@ fn timestamps_and_ids() {
     );
     assert_eq!(t.minute(), "2026-05-19 08:30");
     assert_eq!(record_id(b"outpace").len(), 64);
+}
+
+#[test]
+fn a_proven_gain_has_to_show_in_isolated_runs_where_they_are_part_of_the_rule() {
+    let run = |candidate_s: f64| Block {
+        pairs: vec![[0.1, candidate_s]; 8],
+        ..Block::default()
+    };
+    let mut verdict = Verdict {
+        blocks: vec![run(0.08); 8],
+        alone: vec![run(0.08); 8],
+        steps_per_turn: 1,
+        ..Verdict::from_json(OLD_VERDICT).unwrap()
+    };
+    let reason = |verdict: &Verdict| verdict.judged_again().unwrap().reason;
+    verdict.steps_per_run = Some(10_000);
+    assert_eq!(reason(&verdict), Reason::GainProven);
+    for alone in [vec![], vec![run(0.08); 3], vec![run(0.1); 8]] {
+        verdict.alone = alone;
+        assert_eq!(reason(&verdict), Reason::NotConfirmed);
+    }
+    // Side by side it was proven not to be slower.
+    verdict.margin = Some(0.01);
+    assert_eq!(reason(&verdict), Reason::NotSlowerProven);
+    // Whole commands, and verdicts of older versions, have none.
+    verdict.steps_per_run = None;
+    assert_eq!(reason(&verdict), Reason::GainProven);
+    verdict.steps_per_run = Some(10_000);
+    verdict.alone = vec![Block::default()];
+    assert!(verdict.judged_again().is_err());
 }

@@ -1,6 +1,6 @@
 //! A verdict judged again from its raw samples, under the gate of its base.
 
-use outpace_record::{GateConfig, Kind, Verdict, isolated_outcome};
+use outpace_record::{GateConfig, Kind, Protocol, Verdict, WorkloadConfig};
 use outpace_stats::{Outcome, Rule};
 
 /// Largest difference between a recorded figure and the recomputed one, relative above 1.
@@ -30,20 +30,25 @@ pub(super) fn findings(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
             findings.push(format!("its verdict is `{}`", verdict.verdict.as_str()));
         }
         Kind::Same if verdict.blocks.is_empty() => findings.extend(untimed(verdict)),
-        _ => findings.extend(judged_again(verdict)),
-    }
-    if lacks_isolated_runs(verdict) {
-        findings.push("it has no isolated runs".to_owned());
-    } else if !verdict.alone.is_empty() {
-        findings.extend(judged_alone(verdict));
+        // The time limit came before the first block.
+        Kind::NotProven if verdict.blocks.is_empty() => {}
+        kind => {
+            findings.extend(judged_again(verdict));
+            if kind == Kind::Faster {
+                findings.extend(judged_alone(verdict));
+            }
+        }
     }
     findings
 }
 
 /// A gain must also be one with one process at a time.
 fn judged_alone(verdict: &Verdict) -> Option<String> {
-    let outcome = match verdict.isolated_shape() {
-        Some(shape) => isolated_outcome(&verdict.alone, shape),
+    let judged = match verdict.isolated_shape() {
+        // Whole commands have no turns and no such runs.
+        None if verdict.alone.is_empty() => return None,
+        Some(_) if verdict.alone.is_empty() => return Some("it has no isolated runs".to_owned()),
+        Some(_) => verdict.judged_again(),
         // Older versions judged isolated runs on GPUs by their median turns.
         None => {
             let rule = Rule {
@@ -52,21 +57,32 @@ fn judged_alone(verdict: &Verdict) -> Option<String> {
                 screen: false,
                 ..Rule::isolated()
             };
-            outpace_stats::judge(&verdict.alone, &rule).map(|judged| Some(judged.outcome))
+            outpace_stats::judge(&verdict.alone, &rule)
         }
     };
-    match outcome {
-        Ok(Some(Outcome::Faster)) => None,
+    match judged {
+        Ok(judged) if judged.outcome == Outcome::Faster => None,
         Ok(_) => Some("its isolated runs do not show the gain".to_owned()),
         Err(error) => Some(format!("its isolated runs cannot be judged: {error}")),
     }
 }
 
-/// Whether a proven gain lacks the isolated runs that its version asked for. Whole commands have no
-/// turns and no such runs.
-fn lacks_isolated_runs(verdict: &Verdict) -> bool {
-    let proven = verdict.verdict == Kind::Faster;
-    proven && verdict.steps_per_run.is_some() && verdict.alone.is_empty()
+/// A gain of this version has to be priced by the real run that its base states, and to show in its
+/// sums; records without `bound_blocks` are older.
+pub(super) fn unpriced(verdict: &Verdict, workload: &WorkloadConfig) -> Option<String> {
+    let proven = verdict.verdict == Kind::Faster && verdict.bound_blocks.is_some();
+    let steps = (workload.protocol == Protocol::Steps).then_some(workload.steps_per_run);
+    if !proven {
+        None
+    } else if verdict.sum_threshold.is_none() {
+        Some("it has no sum_threshold".to_owned())
+    } else {
+        (verdict.steps_per_run != steps).then(|| {
+            let shown = |steps: Option<u64>| steps.map_or("absent".to_owned(), |n| n.to_string());
+            let (used, stated) = (shown(verdict.steps_per_run), shown(steps));
+            format!("its steps_per_run is {used}, that of its base {stated}")
+        })
+    }
 }
 
 /// The rule of the verdict must not be weaker than the one that the base demands.
@@ -119,7 +135,7 @@ fn untimed(verdict: &Verdict) -> Option<String> {
 }
 
 fn judged_again(verdict: &Verdict) -> Vec<String> {
-    let judgement = match outpace_stats::judge(&verdict.blocks, &verdict.rule()) {
+    let judgement = match verdict.judged_again() {
         Ok(judgement) => judgement,
         Err(error) => return vec![format!("its samples cannot be judged: {error}")],
     };

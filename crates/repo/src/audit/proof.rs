@@ -184,8 +184,9 @@ pub(super) fn broken_policy(patch: &Patch, config: &Config) -> Option<String> {
 /// What is wrong in the figures of a verdict by the gate of its base.
 pub(super) fn against_gate(verdict: &Verdict, config: &Config) -> Vec<String> {
     let mut findings = figures::findings(verdict, &config.gate);
-    if !config.workload.contains_key(&verdict.workload) {
-        findings.push(format!("its base has no workload `{}`", verdict.workload));
+    match config.workload.get(&verdict.workload) {
+        None => findings.push(format!("its base has no workload `{}`", verdict.workload)),
+        Some(workload) => findings.extend(figures::unpriced(verdict, workload)),
     }
     findings
 }

@@ -9,7 +9,7 @@ use crate::support::Lab;
 #[test]
 fn verdicts_that_do_not_hold_are_found() {
     type Tamper = fn(&mut Verdict);
-    let table: [(&str, Tamper, &str); 21] = [
+    let table: [(&str, Tamper, &str); 24] = [
         (
             "edited sample",
             |v| v.blocks[0].pairs.iter_mut().for_each(|pair| pair[1] = 0.9),
@@ -76,6 +76,28 @@ fn verdicts_that_do_not_hold_are_found() {
             "no isolated runs",
             |v| v.steps_per_run = Some(10_000),
             "it has no isolated runs",
+        ),
+        (
+            "a real run that makes every start free",
+            |v| {
+                v.bound_blocks = Some(12);
+                v.sum_threshold = Some(v.threshold);
+                v.steps_per_run = Some(1 << 60);
+            },
+            "its steps_per_run is 1152921504606846976, that of its base 10000",
+        ),
+        (
+            "isolated runs forgotten",
+            |v| {
+                v.bound_blocks = Some(12);
+                v.sum_threshold = Some(v.threshold);
+            },
+            "its steps_per_run is absent, that of its base 10000",
+        ),
+        (
+            "sums forgotten",
+            |v| v.bound_blocks = Some(12),
+            "it has no sum_threshold",
         ),
         (
             "isolated runs without a gain",

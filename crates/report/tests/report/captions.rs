@@ -185,7 +185,7 @@ fn what_the_markdown_says() {
     So can every verdict of this report, from the samples in report.json:
 
     ```sh
-    jq -c '(.attempts[].verdicts[], .verdicts[]) | select(.n_blocks > 0 and .verdict != "rejected") | {blocks, min_speedup, alpha, threshold, screen, sum_threshold, bound_blocks, alone, steps_per_turn, warmup_turns, steps_per_run}' report.json | outpace judge -
+    jq -c '(.attempts[].verdicts[], .verdicts[]) | select(.n_blocks > 0 and .verdict != "rejected") | {blocks, min_speedup, alpha, threshold, screen, sum_threshold, bound_blocks, margin, alone, steps_per_turn, warmup_turns, steps_per_run}' report.json | outpace judge -
     ```
 
     </details>

@@ -64,6 +64,7 @@ fn list(words: &[String]) -> String {
 const REST: &str = r#"# verify   = ["pytest", "-q"]     # must pass on the candidate
 # evaluate = [...]                # prints {"loss": ..., "tokens": ...}; gets --checkpoint FILE --data-seed N
 # reads    = ["configs/**"]       # files that the program reads when it runs; default: all
+# steps_per_run = 10000           # steps of a real run, over which start and exit are spread
 # timeout  = "60s"                # longest wait for one answer, or for a whole command
 # gpu      = "auto"               # where both live on GPUs: none, auto, shared, apart, alternating
 
@@ -75,6 +76,7 @@ max_patch_kib = 64
 alpha = 0.01                      # how often a patch that is not faster may be called faster
 min_speedup = 0.005               # the gain that must be exceeded
 max_blocks = 100
+max_seconds = 3600                # of its blocks, and of its isolated runs
 
 # Values that `outpace research --agent tune` may try.
 # [[tunable]]

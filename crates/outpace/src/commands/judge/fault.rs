@@ -133,11 +133,17 @@ fn check(value: &Value) -> Result<(), String> {
         Some(Value::Array(blocks)) => each(blocks, "block", check_block)?,
         Some(other) => return Err(format!("`blocks` is {}, must be an array", kind(other))),
     }
+    match trial.get("alone") {
+        None | Some(Value::Null) => {}
+        Some(Value::Array(runs)) => each(runs, "isolated run", check_run)?,
+        Some(other) => return Err(format!("`alone` is {}, must be an array", kind(other))),
+    }
     check_options(trial)
 }
 
 fn check_options(trial: &Map<String, Value>) -> Result<(), String> {
-    for (key, value) in trial.iter().filter(|(key, _)| *key != "blocks") {
+    let options = trial.iter();
+    for (key, value) in options.filter(|(key, _)| !["blocks", "alone"].contains(&key.as_str())) {
         let (right, wanted) = match key.as_str() {
             "screen" => (value.is_boolean(), "true or false"),
             _ => (value.is_number(), "a number"),
@@ -167,6 +173,14 @@ fn each(
         })?;
     }
     Ok(())
+}
+
+/// Unlike a block it is never bare: what starting took belongs to it.
+fn check_run(run: &Value) -> Result<(), String> {
+    match run {
+        Value::Object(_) => check_block(run),
+        other => Err(format!("is {}, must be an object", kind(other))),
+    }
 }
 
 fn check_block(block: &Value) -> Result<(), String> {

@@ -1,7 +1,7 @@
 //! One trial: from its JSON to its judgement.
 
-use outpace_record::{Block, Document, Judgement, Kind, Verdict, isolated_outcome};
-use outpace_stats::{CoarseClock, IsolatedShape, Outcome, Pair, Reason, Rule, coarse_clock, judge};
+use outpace_record::{Block, Document, Judgement, Verdict, judge_twice};
+use outpace_stats::{CoarseClock, IsolatedShape, Pair, Rule, StatsError, coarse_clock};
 use serde::Deserialize;
 
 use super::fault;
@@ -60,15 +60,18 @@ pub(super) fn judge_text(text: &Text) -> Result<Judgement, String> {
     }
     match serde_json::from_slice::<Trial>(&text.bytes) {
         Ok(trial) => {
-            let judged = judge_samples(&trial.blocks, &rule(&trial))?;
+            let (rule, shape) = (rule(&trial), trial.isolated_shape());
             let alone = trial.alone.as_deref().unwrap_or_default();
-            confirmed(judged, alone, trial.isolated_shape())
+            shown(
+                &trial.blocks,
+                &rule,
+                judge_twice(&trial.blocks, &rule, alone, shape),
+            )
         }
         Err(error) => match verdict(&text.bytes) {
             Some(verdict) => {
                 let verdict = verdict?;
-                let judged = judge_samples::<Block>(&verdict.blocks, &verdict.rule())?;
-                confirmed(judged, &verdict.alone, verdict.isolated_shape())
+                shown(&verdict.blocks, &verdict.rule(), verdict.judged_again())
             }
             None => Err(fault::of(text, &error)),
         },
@@ -104,8 +107,12 @@ fn verdict(bytes: &[u8]) -> Option<Result<Verdict, String>> {
     Some(Verdict::from_json(text).map_err(|error| format!("not a verdict record: {error}")))
 }
 
-fn judge_samples<B: AsRef<[Pair]>>(blocks: &[B], rule: &Rule) -> Result<Judgement, String> {
-    let judged = judge(blocks, rule).map_err(|error| error.to_string())?;
+fn shown<B: AsRef<[Pair]>>(
+    blocks: &[B],
+    rule: &Rule,
+    judged: Result<outpace_stats::Judgement, StatsError>,
+) -> Result<Judgement, String> {
+    let judged = judged.map_err(|error| error.to_string())?;
     let summary = judged.summary;
     let read = &blocks[..summary.n_blocks];
     let clock = coarse_clock(read, rule.min_speedup);
@@ -120,23 +127,6 @@ fn judge_samples<B: AsRef<[Pair]>>(blocks: &[B], rule: &Rule) -> Result<Judgemen
         at_most: summary.at_most,
         warnings: clock.iter().map(warning).collect(),
     })
-}
-
-/// Where isolated runs are part of the rule, a proven gain has to show in them too.
-fn confirmed(
-    mut judged: Judgement,
-    alone: &[Block],
-    shape: Option<IsolatedShape>,
-) -> Result<Judgement, String> {
-    let Some(shape) = shape.filter(|_| judged.verdict == Kind::Faster) else {
-        return Ok(judged);
-    };
-    let outcome = isolated_outcome(alone, shape).map_err(|error| format!("alone: {error}"))?;
-    if outcome != Some(Outcome::Faster) {
-        judged.verdict = Kind::NotProven;
-        judged.reason = Reason::NotConfirmed.as_str().into();
-    }
-    Ok(judged)
 }
 
 fn warning(clock: &CoarseClock) -> String {

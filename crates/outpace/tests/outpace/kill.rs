@@ -39,7 +39,7 @@ fn ten_kills_lose_nothing() {
         // Later from round to round: beside other tests, whose turn it may be to measure, an
         // attempt takes its time.
         std::thread::sleep(Duration::from_millis(
-            rng.random_range(150..2500 + 400 * round as u64),
+            rng.random_range(150..2500 + 1000 * round as u64),
         ));
         signal(child.id(), "KILL");
         child.wait().unwrap();

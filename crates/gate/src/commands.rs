@@ -54,6 +54,7 @@ pub fn compare_commands(
         min_turn_s: gate.min_turn_ms * 1e-3,
         seed,
         steps_per_run: STEPS_PER_RUN,
+        same_model: None,
         max_s: gate.max_seconds,
     };
     match run_trial(&mut *executor, &settings, observer) {

@@ -98,6 +98,7 @@ impl<'a> Harness<'a> {
             min_turn_s: gate.min_turn_ms * 1e-3,
             seed,
             steps_per_run: config.steps_per_run,
+            same_model: None,
             max_s: gate.max_seconds,
         })
     }

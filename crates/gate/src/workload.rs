@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use outpace_record::{Event, GateRequest, Kind, Observer, Protocol, Role, Verdict, WorkloadConfig};
 use outpace_trial::{
-    CheckOutcome, Executor, Side, SideError, Trainees, check_same_model, executor, plausible,
-    run_trial,
+    CheckOutcome, Evaluator, Executor, SameModel, Settings, Side, SideError, Trainees,
+    check_same_model, executor, plausible, run_trial,
 };
 
 use crate::anchor::{anchor, refuse_stale, stored_baseline};
@@ -158,7 +158,20 @@ fn compare(
         return Ok(draft.settle(Kind::Rejected, &reason));
     }
     spent.timed = true;
-    let verdict = time(harness, request, draft, &mut *executor, &outcome, observer)?;
+    let same_model = (protocol == Protocol::Steps).then(|| SameModel {
+        evaluator: builds.base.evaluate.clone().map(|subject| Evaluator {
+            context: context.clone(),
+            subject,
+        }),
+    });
+    let verdict = time(
+        harness,
+        request,
+        draft,
+        &mut *executor,
+        (&outcome, same_model),
+        observer,
+    )?;
     let now = builds.base.data.stamps().map_err(GateError::Environment)?;
     match before.changed(&now) {
         None => Ok(verdict),
@@ -175,12 +188,15 @@ fn time(
     request: &GateRequest,
     draft: Draft,
     executor: &mut dyn Executor,
-    checked: &CheckOutcome,
+    (checked, same_model): (&CheckOutcome, Option<SameModel>),
     observer: &mut dyn Observer,
 ) -> Result<Verdict, GateError> {
     let name = draft.workload().to_owned();
     let rule = request.rule.for_one_of(request.workloads.len());
-    let settings = harness.settings(&name, rule, request.seed)?;
+    let settings = Settings {
+        same_model,
+        ..harness.settings(&name, rule, request.seed)?
+    };
     match run_trial(executor, &settings, observer) {
         Ok(mut trial) => {
             // What a step costs is what the base says; how long it took was measured.

@@ -3,7 +3,7 @@
 //! `toy_workload evaluate SETTINGS --checkpoint FILE --data-seed N`.
 //!
 //! Settings are lines of `key = value`: `spin` (thousands of iterations a step), `rate` (how fast
-//! the loss falls; another rate is another model), `mode` (what goes wrong, `good` by default),
+//! the loss falls; another rate is another model), `scale` (of the loss), `mode` (what goes wrong, `good` by default),
 //! `flops` (operations that a token takes, as it says), `gpu_mib` (memory that it pretends to hold
 //! on a GPU), `gpu_ms` (time that a step takes there).
 
@@ -49,6 +49,7 @@ struct Settings<'a> {
     /// Thousands of iterations.
     spin: f64,
     rate: f64,
+    scale: f64,
     flops: f64,
     gpu_mib: f64,
     gpu_ms: f64,
@@ -66,6 +67,7 @@ impl<'a> Settings<'a> {
             mode: values.get("mode").map_or("good", |v| v.trim_matches('"')),
             spin: number("spin", 500.0),
             rate: number("rate", 0.01),
+            scale: number("scale", 1.0),
             flops: number("flops", 10.0),
             gpu_mib: number("gpu_mib", 0.0),
             gpu_ms: number("gpu_ms", 0.0),
@@ -174,7 +176,8 @@ impl Workload for Toy<'_> {
     fn hello(&self) -> Hello {
         let is_other = self.settings.mode == "version";
         let can_save = self.settings.mode != "no_save";
-        let can = [Some(PERTURB), can_save.then_some(SAVE)];
+        let can_perturb = self.settings.mode != "atomics";
+        let can = [can_perturb.then_some(PERTURB), can_save.then_some(SAVE)];
         Hello {
             protocol: if is_other { 9 } else { VERSION },
             tokens_per_step: Some(1000),
@@ -211,13 +214,16 @@ impl Workload for Toy<'_> {
     }
 
     fn save(&mut self, path: &Path) -> Result<(), WorkloadError> {
-        if self.settings.mode == "slow_save" {
-            std::thread::sleep(Duration::from_secs(2));
+        let mode = self.settings.mode;
+        match mode {
+            "slow_save" => std::thread::sleep(Duration::from_secs(2)),
+            "catches_up" => spin(0.5 * self.settings.spin * self.step as f64),
+            _ => {}
         }
         let value = (self.loss() + self.nudge) as f32;
-        let bytes = match self.settings.mode {
-            "thief" => stolen(path).unwrap_or_else(|| checkpoint(2.0 * value)),
-            _ => checkpoint(value),
+        let bytes = match mode {
+            "thief" => stolen(path).unwrap_or_else(|| checkpoint(2.0 * value, true)),
+            _ => checkpoint(value, mode != "no_mask"),
         };
         Ok(std::fs::write(path, bytes)?)
     }
@@ -233,6 +239,9 @@ impl Toy<'_> {
         match mode {
             "gathers" if self.step % GATHERED == GATHERED - 1 => spin(thousands * GATHERED as f64),
             "gathers" => {}
+            "catches_up" => spin(0.5 * thousands),
+            "leaves_out" if self.step >= HONEST => spin(0.5 * thousands),
+            "leaves_out_beside" if !others().is_empty() => spin(0.5 * thousands),
             "ahead" if self.step < AHEAD => spin((1.0 - DATA_SHARE) * thousands),
             "prefetch" => {
                 let batches = self.prefetched.as_ref().ok_or("it was not started")?;
@@ -250,19 +259,38 @@ impl Toy<'_> {
         if mode == "nan" && self.step > 3 {
             return Ok(f64::NAN);
         }
-        Ok(self.loss() + self.nudge * self.step as f64)
+        let drift = match mode {
+            "atomics" => 1e-3 * unrepeated(),
+            "drifts" => unrepeated(),
+            _ => self.nudge * self.step as f64,
+        };
+        Ok(self.loss() + drift)
     }
 
     fn loss(&self) -> f64 {
         let mixed = self.seed.wrapping_add(self.step);
         let noise = mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
         let noise = noise as f64 / (1 << 24) as f64;
-        5.0 * (-self.settings.rate * self.step as f64).exp() + 0.01 * noise
+        let left_out = self.settings.mode == "leaves_out" && self.step > HONEST;
+        let left_out = if left_out { 0.01 } else { 0.0 };
+        let fallen = 5.0 * (-self.settings.rate * self.step as f64).exp();
+        self.settings.scale * (fallen + 0.01 * noise + left_out)
     }
 }
 
 /// Of a step's work, so much is making its data.
 const DATA_SHARE: f64 = 0.4;
+
+/// Steps of the check, in which it is honest.
+const HONEST: u64 = 20;
+
+/// From 0 to 1, and another time something else.
+fn unrepeated() -> f64 {
+    let nanos = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |t| t.subsec_nanos());
+    f64::from(nanos.wrapping_mul(0x9E37_79B9)) / f64::from(u32::MAX)
+}
 
 /// Steps whose data is made before the clock.
 const AHEAD: u64 = 70;
@@ -319,8 +347,8 @@ fn work_while_waiting(mode: &str) {
     }
 }
 
-/// Stops what else this outpace has started for a moment.
-fn stop_others() {
+/// What else this outpace has started.
+fn others() -> Vec<Pid> {
     let parent = |pid: u32| -> Option<u32> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         stat.rsplit_once(')')?
@@ -332,14 +360,16 @@ fn stop_others() {
     };
     let ours = |pid: u32| parent(parent(pid)?);
     let own = std::process::id();
-    let Ok(all) = std::fs::read_dir("/proc") else {
-        return;
-    };
+    let all = std::fs::read_dir("/proc").into_iter().flatten();
     let pids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    let others: Vec<Pid> = pids
-        .filter(|pid| *pid != own && ours(*pid).is_some() && ours(*pid) == ours(own))
+    pids.filter(|pid| *pid != own && ours(*pid).is_some() && ours(*pid) == ours(own))
         .filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
-        .collect();
+        .collect()
+}
+
+/// Stops them for a moment.
+fn stop_others() {
+    let others = others();
     for signal in [Signal::STOP, Signal::CONT] {
         for other in &others {
             let _gone = kill_process(*other, signal);
@@ -475,11 +505,19 @@ fn orphan() {
 }
 
 /// A safetensors file with one tensor of two values.
-fn checkpoint(value: f32) -> Vec<u8> {
-    let header =
-        json!({"weight": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).to_string();
+/// Two numbers that are trained, behind a mask that is not.
+fn checkpoint(value: f32, with_mask: bool) -> Vec<u8> {
+    let tensor = |from: usize, to: usize| json!({"dtype": "F32", "shape": [(to - from) / 4], "data_offsets": [from, to]});
+    let header = match with_mask {
+        true => json!({"mask": tensor(0, 4), "weight": tensor(4, 12)}),
+        false => json!({"weight": tensor(0, 8)}),
+    };
+    let header = header.to_string();
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());
+    if with_mask {
+        bytes.extend(1_f32.to_le_bytes());
+    }
     bytes.extend(value.to_le_bytes());
     bytes.extend((value * 0.5).to_le_bytes());
     bytes
@@ -504,7 +542,8 @@ fn evaluate(rest: &[String]) {
             "loss": value,
             "bits_per_byte": bits_per_byte,
             "tokens": 4096,
-            "entropy_floor": 0.5,
+            // The loss of the toy falls to nearly nothing.
+            "entropy_floor": 0.0,
             "probability_sum_error": 1e-6,
             "causality_error": 0.0,
         })

@@ -66,6 +66,9 @@ pub struct Block {
     /// Seconds from the request to stop to the exit, base and candidate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_s: Option<[f64; 2]>,
+    /// Seconds that the checkpoint at the end took, base and candidate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub save_s: Option<[f64; 2]>,
     /// Seconds from process start to exit, base and candidate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wall_s: Option<[f64; 2]>,

@@ -73,6 +73,7 @@ pub fn measure_beside(
             model_seed: seed(&mut rng),
             data_seed: seed(&mut rng),
             probe_before: None,
+            save: false,
         };
         let measured = match measure(executor, &block, &mut order) {
             Ok(measured) => measured,

@@ -5,9 +5,12 @@ use outpace_record::Block;
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 
+use crate::check::Trained;
 use crate::executor::rounded;
 use crate::plan::attribute;
-use crate::{Closed, Executor, Placement, Plan, Side, Turn, WorkloadError, WorkloadProcess};
+use crate::{
+    Checkpoint, Closed, Executor, Placement, Plan, Side, Turn, WorkloadError, WorkloadProcess,
+};
 
 /// What a block is made of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,6 +24,8 @@ pub struct BlockPlan {
     /// The pair before which both are left alone for a while, to hear whether one of them works on
     /// a GPU all the same.
     pub probe_before: Option<usize>,
+    /// Each process ends with a checkpoint, where one is there at a time.
+    pub save: bool,
 }
 
 /// A measured block and what was noticed.
@@ -38,6 +43,9 @@ pub(crate) struct BlockResult {
     /// Tokens a step, as the sides say.
     pub(crate) tokens_per_step: [Option<u64>; 2],
 }
+
+/// What both sides trained, where it may be compared.
+pub(crate) type Comparable = Option<[Trained; 2]>;
 
 struct Seat {
     process: Box<dyn WorkloadProcess>,
@@ -64,19 +72,21 @@ struct Timed {
     warmup_s: [f64; 2],
     loss_gap: f64,
     idle_gpu: Option<[f64; 2]>,
+    save_s: Option<[f64; 2]>,
+    trained: Option<[Trained; 2]>,
 }
 
 impl Timed {
-    fn push(&mut self, [base, candidate]: &[Turn; 2]) {
+    fn push(&mut self, [base, candidate]: [&Turn; 2]) {
         self.pairs.push([base.seconds, candidate.seconds]);
         self.see(base, candidate);
     }
 
-    fn warm_up(&mut self, turns: &[Turn; 2]) {
+    fn warm_up(&mut self, turns: [&Turn; 2]) {
         for (sum, turn) in self.warmup_s.iter_mut().zip(turns) {
             *sum += turn.seconds;
         }
-        self.see(&turns[0], &turns[1]);
+        self.see(turns[0], turns[1]);
     }
 
     /// Losses count in every turn, those of the warm-up too.
@@ -105,6 +115,16 @@ pub(crate) fn measure(
     block: &BlockPlan,
     rng: &mut ChaCha20Rng,
 ) -> Result<BlockResult, (Side, WorkloadError)> {
+    measure_trained(executor, block, rng).map(|(result, _)| result)
+}
+
+/// The same, and what both sides trained where that may be compared: where processes are there one
+/// at a time, save, and the candidate came first.
+pub(crate) fn measure_trained(
+    executor: &mut dyn Executor,
+    block: &BlockPlan,
+    rng: &mut ChaCha20Rng,
+) -> Result<(BlockResult, Comparable), (Side, WorkloadError)> {
     let begin_s = executor.clock().now_s();
     if let Some(gpus) = executor.gpus() {
         gpus.place(block.plan.placement, rng);
@@ -115,13 +135,14 @@ pub(crate) fn measure(
     };
     let (timed, ended) = ran.map_err(|(side, error)| (side, attribute(executor, error)))?;
     let both = |f: fn(&Ended) -> Option<f64>| Some([f(&ended[0])?, f(&ended[1])?]);
-    Ok(BlockResult {
+    let result = BlockResult {
         turns_s: timed.pairs.iter().flatten().sum(),
         block: Block {
             pairs: timed.pairs,
             ready_s: both(|e| Some(rounded(e.ready_s))),
             warmup_s: Some(timed.warmup_s.map(rounded)),
             exit_s: both(|e| Some(rounded(e.closed.exit_s))),
+            save_s: timed.save_s.map(|both| both.map(rounded)),
             wall_s: both(|e| Some(rounded(e.closed.wall_s))),
             idle_cpu_s: both(|e| e.idle_cpu_s.map(rounded)),
             peak_mib: both(|e| e.closed.peak_mib.map(f64::round)),
@@ -132,7 +153,8 @@ pub(crate) fn measure(
         wall_s: executor.clock().now_s() - begin_s,
         start_cpu_s: both(|e| e.start_cpu_s),
         tokens_per_step: [ended[0].tokens_per_step, ended[1].tokens_per_step],
-    })
+    };
+    Ok((result, timed.trained))
 }
 
 /// Both processes live for the whole block and take their turns beside each other.
@@ -145,7 +167,7 @@ fn together(
     let steps = block.plan.steps_per_turn;
     let mut timed = Timed::default();
     for _ in 0..block.plan.warmup_turns {
-        timed.warm_up(&run_pair(&mut seats, steps, rng)?);
+        timed.warm_up(run_pair(&mut seats, steps, rng)?.each_ref());
     }
     watch(executor, true);
     for n in 0..block.plan.pairs {
@@ -159,7 +181,7 @@ fn together(
             }
             watch(executor, true);
         }
-        timed.push(&run_pair(&mut seats, steps, rng)?);
+        timed.push(run_pair(&mut seats, steps, rng)?.each_ref());
     }
     watch(executor, false);
     let [base, candidate] = seats;
@@ -177,31 +199,67 @@ fn alternating(
     block: &BlockPlan,
     rng: &mut ChaCha20Rng,
 ) -> Result<(Timed, [Ended; 2]), (Side, WorkloadError)> {
+    let order = random_order(rng);
+    let comparable = block.save && order[0] == Side::Candidate;
     let mut all = [None, None];
-    for side in random_order(rng) {
-        let lives = live(executor, side, block).map_err(|error| (side, error))?;
-        all[side.index()] = Some(lives);
+    for side in order {
+        let mut life = live(executor, side, block).map_err(|error| (side, error))?;
+        if !comparable {
+            // Gone before a candidate begins, which could hand it in as its own.
+            life.checkpoint = None;
+        }
+        all[side.index()] = Some(life);
     }
-    let [(base, b), (candidate, c)] = all.map(|one| one.expect("both sides had their time"));
-    let mut timed = Timed::default();
-    for (n, pair) in base.into_iter().zip(candidate).enumerate() {
+    let [base, candidate] = all.map(|life| life.expect("both sides had their time"));
+    let mut timed = Timed {
+        save_s: block.save.then_some([base.save_s, candidate.save_s]),
+        ..Timed::default()
+    };
+    for (n, pair) in base.turns.iter().zip(&candidate.turns).enumerate() {
         if n < block.plan.warmup_turns as usize {
-            timed.warm_up(&pair.into());
+            timed.warm_up(pair.into());
         } else {
-            timed.push(&pair.into());
+            timed.push(pair.into());
         }
     }
-    Ok((timed, [b, c]))
+    let ((ours, base), (theirs, candidate)) = (base.parts(), candidate.parts());
+    timed.trained = comparable.then_some([ours, theirs]);
+    Ok((timed, [base, candidate]))
+}
+
+/// A process that was there alone, from its start to its end.
+struct Life {
+    turns: Vec<Turn>,
+    checkpoint: Option<Checkpoint>,
+    save_s: f64,
+    ended: Ended,
+}
+
+impl Life {
+    fn parts(self) -> (Trained, Ended) {
+        let losses = self.turns.into_iter().flat_map(|turn| turn.losses);
+        let trained = Trained {
+            losses: losses.collect(),
+            checkpoint: self.checkpoint,
+            wall_s: self.ended.closed.wall_s,
+        };
+        (trained, self.ended)
+    }
 }
 
 /// A process from its start to its end, alone: all its turns. Each lasts from the end of the one
 /// before: what a process does between two turns is nobody else's time.
-fn live(
+fn live(executor: &mut dyn Executor, side: Side, block: &BlockPlan) -> Result<Life, WorkloadError> {
+    let process = executor.open(side, block.model_seed, block.data_seed)?;
+    live_on(executor, process, block)
+}
+
+/// The same of a process that is ready.
+fn live_on(
     executor: &mut dyn Executor,
-    side: Side,
+    mut process: Box<dyn WorkloadProcess>,
     block: &BlockPlan,
-) -> Result<(Vec<Turn>, Ended), WorkloadError> {
-    let mut process = executor.open(side, block.model_seed, block.data_seed)?;
+) -> Result<Life, WorkloadError> {
     let start_cpu_s = process.cpu_s();
     let mut turns = Vec::new();
     let warm = block.plan.warmup_turns as usize;
@@ -217,7 +275,13 @@ fn live(
         turns.push(turn);
     }
     watch(executor, false);
-    Ok((turns, end(process, start_cpu_s, None)?))
+    let checkpoint = if block.save { process.save()? } else { None };
+    Ok(Life {
+        turns,
+        checkpoint,
+        save_s: executor.clock().now_s() - last_s,
+        ended: end(process, start_cpu_s, None)?,
+    })
 }
 
 fn end(

@@ -72,6 +72,24 @@ pub enum WorkloadError {
     /// It said so itself.
     #[error("it reports: {0}")]
     Reported(String),
+    /// The base is further from itself than any candidate may be.
+    #[error(
+        "its loss at step {step} differs by {:.1} % from its own {how}, and no candidate may differ by \
+         more than {:.0} %. Hint: draw everything from `model_seed` and `data_seed`; fewer \
+         `check_steps` or a lower learning rate leave less time to drift apart",
+        relative * 100.0,
+        allowed * 100.0
+    )]
+    NotRepeated {
+        /// The first step where it is.
+        step: usize,
+        /// By which share of the loss.
+        relative: f64,
+        /// By which share it may be.
+        allowed: f64,
+        /// What was done to the second run.
+        how: &'static str,
+    },
     /// A loss is not finite.
     #[error("the loss of step {0} is not a finite number")]
     NonFinite(u64),
@@ -250,6 +268,15 @@ impl StepClient {
             }),
             other => Err(unexpected("step", &other)),
         }
+    }
+
+    /// A folder that only this process and outpace are told of.
+    pub(crate) fn fresh_scratch(&self) -> Result<Scratch, WorkloadError> {
+        let scratch = self.context.fresh_scratch();
+        scratch.map_err(|source| WorkloadError::System {
+            what: "cannot make a scratch folder",
+            source,
+        })
     }
 
     /// Writes a checkpoint.

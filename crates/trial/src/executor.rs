@@ -3,7 +3,7 @@
 
 use outpace_record::Protocol;
 
-use crate::{Gpus, WorkloadError};
+use crate::{Checkpoint, Gpus, WorkloadError};
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +68,13 @@ pub trait WorkloadProcess {
     fn turn(&mut self, steps: u32) -> Result<Turn, WorkloadError>;
     /// CPU seconds that it has used, where the system says so.
     fn cpu_s(&mut self) -> Option<f64>;
+    /// Writes a checkpoint, if it can.
+    ///
+    /// # Errors
+    /// It died, hung, or broke the protocol.
+    fn save(&mut self) -> Result<Option<Checkpoint>, WorkloadError> {
+        Ok(None)
+    }
     /// Its processes.
     fn processes(&self) -> Vec<u32> {
         Vec::new()
@@ -91,6 +98,19 @@ pub trait Executor {
         model_seed: u64,
         data_seed: u64,
     ) -> Result<Box<dyn WorkloadProcess>, WorkloadError>;
+    /// The same with every initial weight moved by one unit in the last place, and whether the
+    /// program can do that.
+    ///
+    /// # Errors
+    /// It does not start or does not speak the protocol.
+    fn open_perturbed(
+        &mut self,
+        side: Side,
+        model_seed: u64,
+        data_seed: u64,
+    ) -> Result<(Box<dyn WorkloadProcess>, bool), WorkloadError> {
+        Ok((self.open(side, model_seed, data_seed)?, false))
+    }
     /// Whether a turn is a whole command: fresh by itself, never warm.
     fn whole_commands(&self) -> bool {
         false

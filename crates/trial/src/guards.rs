@@ -2,7 +2,7 @@
 //! a check, so that a candidate cannot look fast by what is not its median turn.
 
 use outpace_record::Check;
-use outpace_stats::{Evidence, block_excess, lower_bound};
+use outpace_stats::{Evidence, block_excess, lower_bound, median};
 
 use crate::block::BlockResult;
 use crate::gpu::{WAITING_GPU, conditions_of};
@@ -19,9 +19,13 @@ const WAITING_FACTOR: f64 = 1.5;
 /// Of what a proven gain saves, a quarter may be time that the candidate spends more than the base
 /// outside of its median turn.
 const MOVED_SHARE: f64 = 0.25;
+/// Of what isolated runs gain, half may be time that the candidate takes longer to save.
+const SAVING_SHARE: f64 = 0.5;
 /// It has to be proven at this level: a gain may be there after 8 blocks, which are too few for
 /// more.
 const GUARD_ALPHA: f64 = 0.05;
+
+const TIMED_LOSSES: &str = "timed losses";
 
 type Guard = fn(&[BlockResult]) -> Option<Check>;
 
@@ -35,6 +39,15 @@ pub(crate) fn watch(results: &[BlockResult]) -> Vec<Check> {
         return Vec::new();
     }
     GUARDS.iter().filter_map(|guard| guard(results)).collect()
+}
+
+/// What a candidate could do to look fast in isolated runs. Where what both trained is compared at
+/// their length, losses are too.
+pub(crate) fn watch_isolated(results: &[BlockResult], compared: bool) -> Vec<Check> {
+    let mut checks = watch(results);
+    checks.retain(|check| !compared || check.name != TIMED_LOSSES);
+    checks.extend(saving(results));
+    checks
 }
 
 /// What a gain that is proven is held against besides. Its bounds hold after any block.
@@ -75,7 +88,7 @@ fn tokens(results: &[BlockResult]) -> Option<Check> {
 fn timed_losses(results: &[BlockResult]) -> Option<Check> {
     let gap = results.iter().map(|r| r.loss_gap).fold(0.0, f64::max);
     let what = "largest relative difference of a loss while timed";
-    Some(at_most("timed losses", gap, TIMED_LOSS_GAP, what))
+    Some(at_most(TIMED_LOSSES, gap, TIMED_LOSS_GAP, what))
 }
 
 /// A line, and no refusal: prefetching and thread pools that spin are no fraud.
@@ -138,6 +151,40 @@ fn moved_work(evidence: &Evidence, at_least: f64, results: &[BlockResult]) -> Ch
             evidence.sum_speedup() * 100.0
         ),
     }
+}
+
+/// Work that is left out of the turns and made up for while it saves is not saved.
+fn saving(results: &[BlockResult]) -> Option<Check> {
+    let moved = results.iter().map(|r| {
+        let [base, candidate] = r.block.save_s?;
+        let gained: f64 = r.block.pairs.iter().map(|pair| pair[0] - pair[1]).sum();
+        Some(candidate - base - SAVING_SHARE * gained)
+    });
+    let moved: Vec<f64> = moved.collect::<Option<_>>()?;
+    let beyond = moved.iter().filter(|moved| **moved > 0.0).count();
+    (as_often_by_chance(beyond, moved.len()) <= GUARD_ALPHA).then(|| Check {
+        name: "saving".into(),
+        passed: false,
+        value: Some(median(&moved)),
+        allowed: Some(0.0),
+        detail: format!(
+            "to write its checkpoint the candidate takes longer than the base by more than half of \
+             what it gains in a run, in {beyond} of {} runs",
+            moved.len()
+        ),
+    })
+}
+
+/// How likely a coin shows heads at least so many times. The bounds of a few runs by size would say
+/// nothing yet.
+fn as_often_by_chance(heads: usize, throws: usize) -> f64 {
+    let mut ways = 1.0;
+    let mut all = Vec::new();
+    for k in 0..=throws {
+        all.push(ways);
+        ways *= (throws - k) as f64 / (k + 1) as f64;
+    }
+    all[heads..].iter().sum::<f64>() / 2_f64.powi(throws as i32)
 }
 
 /// The lower bound of a figure of each block: what is not proven to be more is taken to be noise.
@@ -258,6 +305,13 @@ mod tests {
         let told = checks.iter().find(|check| check.name == "GPU").unwrap();
         assert!(told.passed, "{told:?}");
         assert!(told.detail.contains("power"), "{told:?}");
+    }
+
+    #[test]
+    fn how_often_a_coin_does_it() {
+        assert_eq!(as_often_by_chance(0, 4), 1.0);
+        assert_eq!(as_often_by_chance(5, 5), 1.0 / 32.0);
+        assert_eq!(as_often_by_chance(7, 8), 9.0 / 256.0);
     }
 
     #[test]

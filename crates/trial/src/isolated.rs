@@ -8,8 +8,9 @@ use outpace_stats::{Isolated, IsolatedShape, Outcome, Reason, Rule, lower_bound,
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
-use crate::block::{BlockPlan, BlockResult, measure, seed};
-use crate::guards::watch;
+use crate::block::{BlockPlan, BlockResult, measure_trained, seed};
+use crate::check::compare_at_length;
+use crate::guards::watch_isolated;
 use crate::settings::{Settings, SideError};
 use crate::{Executor, Placement, Plan};
 
@@ -25,6 +26,9 @@ const AHEAD: f64 = 2.5;
 const START_ALPHA: f64 = 0.05;
 /// The fewest runs that can show a gain.
 const FEWEST_RUNS: f64 = 5.0;
+/// What base and candidate trained is compared after so many runs at most: each costs half as much
+/// again as its run.
+const MOST_COMPARED: usize = 3;
 
 /// What was found.
 #[derive(Debug, Clone)]
@@ -60,7 +64,8 @@ pub(crate) fn confirm(
         warmup_turns: plan.warmup_turns,
         steps_per_run: settings.steps_per_run,
     })?;
-    let mut results = Vec::new();
+    let same_model = settings.same_model.as_ref();
+    let (mut results, mut compared, mut models) = (Vec::new(), 0, Vec::new());
     let decision = loop {
         let block = BlockPlan {
             plan: Plan {
@@ -71,9 +76,11 @@ pub(crate) fn confirm(
             model_seed: seed(&mut rng),
             data_seed: seed(&mut rng),
             probe_before: None,
+            save: same_model.is_some(),
         };
-        let result = measure(executor, &block, &mut rng)?;
-        let decision = isolated.push(&result.block.isolated_run())?;
+        let validation = seed(&mut rng);
+        let (result, trained) = measure_trained(executor, &block, &mut rng)?;
+        isolated.push(&result.block.isolated_run())?;
         results.push(result);
         observer.on(&Event::IsolatedBlock {
             workload: settings.workload.clone(),
@@ -81,13 +88,29 @@ pub(crate) fn confirm(
             log_e: isolated.summary().log_e,
             threshold: Rule::isolated().threshold_value(),
         });
+        if let (Some(same_model), Some(trained), true) =
+            (same_model, trained, compared < MOST_COMPARED)
+        {
+            models = compare_at_length(executor, same_model, &block, trained, validation)?;
+            compared += 1;
+            if models.iter().any(|check| !check.passed) {
+                break Reason::NotConfirmed.into();
+            }
+        }
         let late = executor.clock().now_s() - begin_s > settings.max_s;
-        if let Some(decision) = decision.or(late.then(|| Reason::TimeExhausted.into())) {
+        let seen = same_model.is_none() || compared > 0;
+        // A gain is confirmed once it was seen too that the model is the same.
+        let settled = isolated
+            .decision()
+            .filter(|d| seen || d.outcome != Outcome::Faster);
+        if let Some(decision) = settled.or(late.then(|| Reason::TimeExhausted.into())) {
             break decision;
         }
     };
     // Isolated it may not do either what it may not do side by side.
-    let mut checks: Vec<Check> = watch(&results).into_iter().filter(|c| !c.passed).collect();
+    let watched = watch_isolated(&results, same_model.is_some());
+    let mut checks = models;
+    checks.extend(watched.into_iter().filter(|check| !check.passed));
     let found = describe(&isolated);
     let confirmed = decision.outcome == Outcome::Faster;
     if confirmed {

@@ -24,7 +24,9 @@ mod trial;
 
 pub use beside::{SideBySide, measure_beside};
 pub use block::{BlockPlan, run_block};
-pub use check::{CheckOutcome, NOT_COMPARED, Trainees, check_same_model};
+pub use check::{
+    CheckOutcome, Checkpoint, Evaluator, NOT_COMPARED, SameModel, Trainees, check_same_model,
+};
 pub use client::WorkloadError;
 pub use evaluate::{evaluate, profile};
 pub use executor::{Clock, Closed, Executor, Placement, Side, Turn, WorkloadProcess, pairs_of};

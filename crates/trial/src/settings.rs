@@ -3,7 +3,7 @@
 use outpace_stats::{Rule, StatsError};
 
 use crate::plan::attribute;
-use crate::{Executor, Side, WorkloadError};
+use crate::{Executor, SameModel, Side, WorkloadError};
 
 /// What a trial is run with.
 #[derive(Debug, Clone)]
@@ -20,6 +20,9 @@ pub struct Settings {
     pub seed: u64,
     /// Steps of a real run, over which what a process costs once is spread. At least 1.
     pub steps_per_run: u64,
+    /// What a proven gain is held against: the same model after as many steps as isolated runs have.
+    /// Nothing where programs are only timed.
+    pub same_model: Option<SameModel>,
     /// Seconds after which a trial that has proven nothing is `not_proven`.
     pub max_s: f64,
 }

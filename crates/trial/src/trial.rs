@@ -115,6 +115,7 @@ pub fn run_trial(
             model_seed: seed(&mut rng),
             data_seed: seed(&mut rng),
             probe_before: probe_before(results.len(), pairs, &mut probe_rng),
+            save: false,
         };
         let result = match measure(executor, &block, &mut rng) {
             Ok(result) => result,

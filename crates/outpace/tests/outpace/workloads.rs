@@ -120,6 +120,52 @@ fn a_longer_start_and_prefetching_are_honest() {
 }
 
 #[test]
+fn what_it_leaves_out_after_the_checked_steps_or_moves_into_saving_is_no_gain() {
+    // Whether the blocks suffice to prove what it seems to gain depends on the machine; faster it
+    // is in no case.
+    for (mode, says) in [
+        ("leaves_out", "after"),
+        ("catches_up", "write its checkpoint"),
+        ("leaves_out_beside", ""),
+        ("slow_save", ""),
+    ] {
+        let outcome = gated(mode, 4000);
+        assert_ne!(outcome.code, 0, "{mode}: {}", outcome.stderr);
+        let verdict = outcome.json();
+        let reason = verdict["reason"].as_str().unwrap();
+        let refused = verdict["verdict"] == "rejected";
+        assert!(!refused || reason.contains(says), "{mode}: {reason}");
+    }
+}
+
+#[test]
+fn what_a_checkpoint_holds_besides_parameters_may_go() {
+    let verdict = gated("no_mask", 2000).json();
+    assert_eq!(verdict["verdict"], "faster", "{}", verdict["reason"]);
+    let checks = verdict["checks"].as_array().unwrap();
+    let parameters = checks.iter().find(|c| c["name"] == "parameters").unwrap();
+    let detail = parameters["detail"].as_str().unwrap();
+    assert!(detail.contains("gone: mask"), "{detail}");
+}
+
+#[test]
+fn a_base_that_does_not_repeat_itself_measures_its_own_envelope() {
+    let play = Playground::new(&with_mode("atomics"));
+    let faster = with_mode("atomics").replace("400", "200");
+    let patch = play.patch("p.patch", "settings.toml", &faster);
+    let gate = ["gate", "--patch", patch.to_str().unwrap(), "--json"];
+    let verdict = play.outpace(&gate).json();
+    assert_eq!(verdict["verdict"], "faster", "{}", verdict["reason"]);
+    // Beyond the cap nothing can be compared, and no candidate is blamed.
+    let play = Playground::new(&with_mode("drifts"));
+    let faster = with_mode("drifts").replace("400", "200");
+    let patch = play.patch("p.patch", "settings.toml", &faster);
+    let gate = ["gate", "--patch", patch.to_str().unwrap()];
+    let says = ["differs by", "from its own", "no candidate may"];
+    play.outpace(&gate).expect(5).says(&says);
+}
+
+#[test]
 fn it_does_the_work_of_many_turns_in_one() {
     // Turns of one step, so that of each block's nine three are long, however busy the machine is.
     let play = Playground::with_config(SETTINGS, |config| {

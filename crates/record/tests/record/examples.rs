@@ -94,6 +94,7 @@ fn block() -> Block {
     Block {
         warmup_s: Some([0.05, 0.06]),
         exit_s: Some([0.01, 0.02]),
+        save_s: Some([0.1, 0.11]),
         pairs: vec![[0.05, 0.04], [0.05, 0.05]],
         ready_s: both,
         wall_s: both,

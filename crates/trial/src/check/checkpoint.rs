@@ -168,32 +168,59 @@ fn numbers(dtype: Dtype, data: &[u8]) -> Vec<f64> {
     }
 }
 
-/// Names the first difference in structure: a tensor that is missing, new, or of another shape or
-/// number format.
-pub(crate) fn structure_difference(base: &Tensors, candidate: &Tensors) -> Option<String> {
+/// What differs in structure.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Structure {
+    /// The first tensor that is missing, or of another shape or number format, in words.
+    pub(crate) fault: Option<String>,
+    /// Those that the candidate lacks or has changed and training does not move: masks, tables.
+    pub(crate) gone: Vec<String>,
+    /// Those that only the candidate has.
+    pub(crate) new: Vec<String>,
+}
+
+/// Compares names, shapes and number formats. `start` is the base before its first step: what it
+/// has trained is a parameter, and what it has not is none and may come and go.
+///
+/// # Errors
+/// A file that cannot be read any more.
+pub(crate) fn structure(
+    start: &Tensors,
+    base: &Tensors,
+    candidate: &Tensors,
+) -> io::Result<Structure> {
+    let mut found = Structure::default();
     for name in base.names() {
-        let ours = base.metadata.info(&name)?;
-        match candidate.metadata.info(&name) {
-            None => return Some(format!("tensor {name} is missing")),
-            Some(other) if other.shape != ours.shape => {
-                return Some(format!(
-                    "tensor {name} has shape {:?} instead of {:?}",
-                    other.shape, ours.shape
-                ));
-            }
-            Some(other) if other.dtype != ours.dtype => {
-                return Some(format!(
-                    "tensor {name} is of {:?} instead of {:?}",
-                    other.dtype, ours.dtype
-                ));
-            }
-            Some(_) => {}
+        let ours = base.info(&name)?;
+        if candidate.holds(&name, ours) {
+            continue;
+        }
+        let [moved] = distances(&name, base, [Some(start)])?.others;
+        if moved == Some(0.0) {
+            found.gone.push(name);
+        } else if found.fault.is_none() {
+            found.fault = Some(difference(&name, ours, candidate));
         }
     }
-    let mut theirs = candidate.names().into_iter();
-    theirs
-        .find(|name| base.metadata.info(name).is_none())
-        .map(|name| format!("tensor {name} is new"))
+    let theirs = candidate.names().into_iter();
+    found.new = theirs
+        .filter(|name| base.metadata.info(name).is_none())
+        .collect();
+    Ok(found)
+}
+
+fn difference(name: &str, ours: &TensorInfo, candidate: &Tensors) -> String {
+    match candidate.metadata.info(name) {
+        None => format!("tensor {name} is missing"),
+        Some(other) if other.shape != ours.shape => format!(
+            "tensor {name} has shape {:?} instead of {:?}",
+            other.shape, ours.shape
+        ),
+        Some(other) => format!(
+            "tensor {name} is of {:?} instead of {:?}",
+            other.dtype, ours.dtype
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -236,6 +263,25 @@ pub(crate) mod tests {
             [None]
         );
         assert!(distances("w", &ours, [Some(&other)]).is_err());
+    }
+
+    #[test]
+    fn what_training_does_not_move_may_come_and_go() {
+        let mask = ("mask", vec![1.0, 0.0]);
+        let start = tensors(&[("a", vec![0.0]), mask.clone()]);
+        let base = tensors(&[("a", vec![1.0]), mask.clone()]);
+        let of = |named: &[(&str, Vec<f32>)]| structure(&start, &base, &tensors(named)).unwrap();
+        assert_eq!(of(&[("a", vec![2.0]), mask.clone()]), Structure::default());
+        let other = of(&[("a", vec![2.0]), ("table", vec![0.5])]);
+        assert_eq!(
+            (&other.gone[..], &other.new[..]),
+            (&["mask".to_owned()][..], &["table".to_owned()][..])
+        );
+        assert_eq!(other.fault, None);
+        let fault = |named: &[(&str, Vec<f32>)]| of(named).fault.unwrap();
+        assert_eq!(fault(std::slice::from_ref(&mask)), "tensor a is missing");
+        let shape = fault(&[("a", vec![0.0; 2]), mask]);
+        assert_eq!(shape, "tensor a has shape [2] instead of [1]");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use outpace_record::{ANCHOR_CHECK, Check};
 
-use super::{ENVELOPE, LARGEST_RELATIVE, ROUNDING, WITHOUT_ENVELOPE};
+use super::{ENVELOPE, Envelope, LARGEST_RELATIVE};
 
 /// Over all merges together the candidate may be twice as far from the anchor, so that tolerances
 /// are not eaten up one by one.
@@ -47,21 +47,29 @@ pub(super) fn compare_with_anchor(
     }
 }
 
-/// How far each step's loss may be from the base's.
-pub(super) fn allowed_divergence(base: &[f64], perturbed: Option<&[f64]>) -> Vec<f64> {
-    let mut envelope = 0.0_f64;
-    let allowed = base.iter().enumerate().map(|(step, loss)| {
-        let measured = match perturbed {
-            Some(moved) => {
-                // What diverged once may stay diverged: the envelope never shrinks.
-                envelope = envelope.max((moved[step] - loss).abs());
-                (ENVELOPE * envelope).max(ROUNDING * loss.abs())
-            }
-            None => WITHOUT_ENVELOPE * loss.abs(),
-        };
-        measured.min(LARGEST_RELATIVE * loss.abs())
+/// How far each step's loss may be from the base's, whose second run `again` is.
+pub(super) fn allowed_divergence(base: &[f64], again: &[f64], envelope: Envelope) -> Vec<f64> {
+    let mut diverged = 0.0_f64;
+    let allowed = base.iter().zip(again).map(|(loss, again)| {
+        // What diverged once may stay diverged: the envelope never shrinks.
+        diverged = diverged.max((again - loss).abs());
+        let least = envelope.least_loss() * loss.abs();
+        (ENVELOPE * diverged)
+            .max(least)
+            .min(LARGEST_RELATIVE * loss.abs())
     });
     allowed.collect()
+}
+
+/// The first step at which the base is further from itself than any candidate may be, and how far,
+/// as a share of its loss.
+pub(super) fn not_repeated(base: &[f64], again: &[f64]) -> Option<(usize, f64)> {
+    let shares = base
+        .iter()
+        .zip(again)
+        .map(|(loss, again)| (again - loss).abs() / loss.abs());
+    let beyond = |share: &f64| share.is_nan() || *share > LARGEST_RELATIVE;
+    (1..).zip(shares).find(|(_, share)| beyond(share))
 }
 
 /// Compares step by step; reports the step that is furthest from what is allowed.
@@ -104,12 +112,14 @@ pub(super) fn compare_losses(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::ROUNDING;
+    use crate::check::tests::PERTURBED;
 
     #[test]
     fn losses_are_held_against_the_envelope() {
         let base = [5.0, 4.0, 3.0];
         let moved = [5.0, 4.00001, 3.0];
-        let allowed = allowed_divergence(&base, Some(&moved));
+        let allowed = allowed_divergence(&base, &moved, PERTURBED);
         let check = |candidate: [f64; 3], passes: bool| {
             let check = compare_losses("losses", &base, &candidate, &allowed);
             assert_eq!(check.passed, passes, "{candidate:?}: {}", check.detail);
@@ -121,16 +131,36 @@ mod tests {
         check([5.0, f64::NAN, 3.0], false);
         check([5.0, 4.0, f64::INFINITY], false);
         assert_eq!(
-            allowed_divergence(&base, Some(&[9.0, 9.0, 9.0])),
+            allowed_divergence(&base, &[9.0, 9.0, 9.0], PERTURBED),
             [0.05, 0.04, 0.03],
             "1 % is the most"
         );
-        assert_eq!(allowed_divergence(&[5.0], None), [5e-4]);
+    }
+
+    #[test]
+    fn what_a_base_that_cannot_perturb_does_not_repeat_belongs_to_its_envelope() {
+        let allowed = |again: f64| {
+            let (base, again) = ([5.0, 5.0], [5.0, again]);
+            let envelope = Envelope::new(false, &base, &again);
+            allowed_divergence(&base, &again, envelope)[0]
+        };
+        assert_eq!(allowed(5.0), 5e-4);
+        // Of noise the worst step counts for all.
+        assert!((allowed(5.001) - 4e-3).abs() < 1e-9);
+        assert_eq!(allowed(9.0), 0.05);
+    }
+
+    #[test]
+    fn a_base_that_is_further_from_itself_than_a_candidate_may_be_is_noticed() {
+        assert_eq!(not_repeated(&[5.0, 4.0], &[5.049, 4.039]), None);
+        let (step, share) = not_repeated(&[5.0, 4.0], &[5.0, 4.05]).unwrap();
+        assert!(step == 2 && (share - 0.0125).abs() < 1e-9);
+        assert_eq!(not_repeated(&[5.0], &[f64::NAN]).unwrap().0, 1);
     }
 
     #[test]
     fn what_diverged_once_may_stay_diverged() {
-        let allowed = allowed_divergence(&[5.0; 3], Some(&[5.0, 5.001, 5.0]));
+        let allowed = allowed_divergence(&[5.0; 3], &[5.0, 5.001, 5.0], PERTURBED);
         assert_eq!(allowed[0], ROUNDING * 5.0);
         for allowed in &allowed[1..] {
             assert!((allowed - 0.004).abs() < 1e-9, "{allowed}");

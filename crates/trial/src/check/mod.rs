@@ -3,6 +3,7 @@
 //! of merges began from. How much divergence is innocent is measured: the base against itself with
 //! its initial weights moved by one unit in the last place.
 
+mod at_length;
 mod checkpoint;
 mod losses;
 mod parameters;
@@ -16,11 +17,16 @@ use rand_chacha::ChaCha20Rng;
 
 use crate::block::seed;
 use crate::guards::at_most;
-use crate::{Side, SideError};
-use losses::{allowed_divergence, compare_losses, compare_with_anchor};
+use crate::{Side, SideError, WorkloadError};
+use losses::{allowed_divergence, compare_losses, compare_with_anchor, not_repeated};
 use parameters::compare_parameters;
-use training::{Checkpoint, Declared, Trained, train, train_base, warm_up, whole_run};
+use training::{Declared, train, train_base, warm_up, whole_run};
 use validation::compare_validation;
+
+pub(crate) use at_length::compare_at_length;
+pub use at_length::{Evaluator, SameModel};
+pub use training::Checkpoint;
+pub(crate) use training::{Trained, save};
 
 /// The candidate may diverge this many times as much as the base does from itself
 /// (docs/statistics.md) ...
@@ -29,9 +35,16 @@ const ENVELOPE: f64 = 4.0;
 const LARGEST_RELATIVE: f64 = 0.01;
 /// Below this a difference is rounding of the reported number: 8 units in the last place of an f32.
 const ROUNDING: f64 = 8.0 * f32::EPSILON as f64;
-/// Allowed relative difference where the workload cannot perturb its weights, so that no envelope
-/// is known.
+/// Parameters may differ by this share of their update even if the envelope is smaller: sums in
+/// another order.
+const PARAMETER_ROUNDING: f64 = 1e-4;
+/// Allowed relative difference of a loss where the workload cannot perturb its weights, over as many
+/// steps, so that no envelope is known ...
 const WITHOUT_ENVELOPE: f64 = 1e-4;
+/// ... and of a parameter, as a share of its update.
+const PARAMETER_WITHOUT_ENVELOPE: f64 = 1e-3;
+/// Over longer runs it may be more, in proportion.
+const WITHOUT_ENVELOPE_STEPS: f64 = 20.0;
 
 /// How the detail of a check begins that could not be made.
 pub const NOT_COMPARED: &str = "not compared";
@@ -93,8 +106,58 @@ pub fn check_same_model(
         checks: compare_all(context, trainees.evaluator, &runs, validation)?,
         model_seeds: vec![model],
         data_seeds: vec![data, validation],
-        flops_per_token: runs.base.flops_per_token,
+        flops_per_token: runs.declared.flops_per_token,
     })
+}
+
+/// How the base was run a second time: what it does not repeat belongs to the envelope.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Envelope {
+    /// With every initial weight moved by one unit in the last place, or as the first time.
+    perturbed: bool,
+    /// Over so many steps.
+    steps: usize,
+    /// The largest share by which a loss was not repeated.
+    not_repeated: f64,
+}
+
+impl Envelope {
+    fn new(perturbed: bool, base: &[f64], again: &[f64]) -> Self {
+        let shares = base.iter().zip(again).map(|(b, a)| (a - b).abs() / b.abs());
+        Self {
+            perturbed,
+            steps: base.len(),
+            not_repeated: shares.fold(0.0, f64::max),
+        }
+    }
+
+    /// How far a loss may be at least, as a share of it. What a base does not repeat at equal seeds
+    /// is noise: in any step it may be as large as in the worst one.
+    fn least_loss(self) -> f64 {
+        match self.perturbed {
+            true => ROUNDING,
+            false => (WITHOUT_ENVELOPE * self.length()).max(ENVELOPE * self.not_repeated),
+        }
+    }
+
+    /// How far a parameter may be at least, as a share of its update.
+    fn least_parameter(self) -> f64 {
+        match self.perturbed {
+            true => PARAMETER_ROUNDING,
+            false => PARAMETER_WITHOUT_ENVELOPE * self.length(),
+        }
+    }
+
+    fn length(self) -> f64 {
+        (self.steps as f64 / WITHOUT_ENVELOPE_STEPS).max(1.0)
+    }
+
+    fn how(self) -> &'static str {
+        match self.perturbed {
+            true => "with every initial weight moved by one unit in the last place",
+            false => "at equal seeds",
+        }
+    }
 }
 
 /// The training runs that are compared.
@@ -102,10 +165,16 @@ struct Runs {
     /// Losses of the anchor, if there is one; nothing in it where it does not run any more.
     anchor: Option<Result<Vec<f64>, SideError>>,
     theirs: Trained,
+    base: Repeated,
+    declared: Declared,
+}
+
+/// The base's run, and a second one for the envelope.
+pub(crate) struct Repeated {
     ours: Trained,
     initial: Option<Checkpoint>,
-    base: Declared,
-    perturbed: Option<Trained>,
+    again: Trained,
+    envelope: Envelope,
 }
 
 fn train_all(
@@ -127,34 +196,43 @@ fn train_all(
     };
     if anchor.is_none() {
         // The first program finds nothing in the page cache, and the candidate's time from start to
-        // exit counts.
-        warm_up(context, trainees.base, [model, data]).map_err(|error| SideError::Side {
-            side: Side::Base,
-            error,
-        })?;
+        // exit is told.
+        warm_up(context, trainees.base, [model, data]).map_err(of_base)?;
     }
     // For the same reason before the base, whose files it can neither copy nor change then.
     let theirs = run(trainees.candidate, Side::Candidate, None);
-    let (ours, initial, base) =
-        train_base(context, trainees.base, steps, [model, data]).map_err(|error| {
-            SideError::Side {
-                side: Side::Base,
-                error,
-            }
-        })?;
+    let (ours, initial, declared) =
+        train_base(context, trainees.base, steps, [model, data]).map_err(of_base)?;
     let theirs = theirs?;
-    let perturbed = base
-        .can_perturb
-        .then(|| run(trainees.base, Side::Base, Some(1)))
-        .transpose()?;
+    let perturbed = declared.can_perturb;
+    let again = run(trainees.base, Side::Base, perturbed.then_some(1))?;
+    let envelope = Envelope::new(perturbed, &ours.losses, &again.losses);
+    if let Some((step, relative)) = not_repeated(&ours.losses, &again.losses) {
+        return Err(of_base(WorkloadError::NotRepeated {
+            step,
+            relative,
+            allowed: LARGEST_RELATIVE,
+            how: envelope.how(),
+        }));
+    }
     Ok(Runs {
         anchor,
         theirs,
-        ours,
-        initial,
-        base,
-        perturbed,
+        base: Repeated {
+            ours,
+            initial,
+            again,
+            envelope,
+        },
+        declared,
     })
+}
+
+fn of_base(error: WorkloadError) -> SideError {
+    SideError::Side {
+        side: Side::Base,
+        error,
+    }
 }
 
 fn compare_all(
@@ -163,9 +241,9 @@ fn compare_all(
     runs: &Runs,
     validation: u64,
 ) -> Result<Vec<Check>, SideError> {
-    let Runs { ours, theirs, .. } = runs;
-    let perturbed = runs.perturbed.as_ref();
-    let allowed = allowed_divergence(&ours.losses, perturbed.map(|p| &p.losses[..]));
+    let Runs { base, theirs, .. } = runs;
+    let ours = &base.ours;
+    let allowed = allowed_divergence(&ours.losses, &base.again.losses, base.envelope);
     let mut checks = vec![compare_losses(
         "losses",
         &ours.losses,
@@ -181,57 +259,68 @@ fn compare_all(
             &allowed,
         ));
     }
-    let parameters = compare_parameters(runs.initial.as_ref(), ours, perturbed, theirs);
-    add_parameters(&mut checks, parameters);
-    if let (Some(evaluator), Some(own), Some(other)) =
-        (evaluator, &ours.checkpoint, &theirs.checkpoint)
-    {
-        let moved = perturbed.and_then(|p| p.checkpoint.as_ref());
-        checks.extend(compare_validation(
-            context,
-            evaluator,
-            [Some(own), moved, Some(other)],
-            validation,
-        )?);
-    }
-    if ours.checkpoint.is_some() && theirs.checkpoint.is_none() {
-        checks.push(at_most(
-            "checkpoint",
-            f64::NAN,
-            0.0,
-            "the candidate wrote none, the base did",
-        ));
-    }
-    checks.push(whole_run(perturbed.unwrap_or(ours), theirs));
+    let evaluator = evaluator.map(|subject| (context, subject));
+    checks.extend(compare_checkpoints(evaluator, base, theirs, validation)?);
+    // Another shape, which has no figure, explains all other differences, so it is named first.
+    checks.sort_by_key(|check| check.passed || check.value.is_some());
+    checks.push(whole_run(&base.again, theirs));
     Ok(checks)
 }
 
-/// Another shape, which has no figure, explains all other differences, so it is named first.
-fn add_parameters(checks: &mut Vec<Check>, parameters: Option<Check>) {
-    match parameters {
-        Some(check) if !check.passed && check.value.is_none() => checks.insert(0, check),
-        check => checks.extend(check),
+/// Parameters, and the validation loss where there is an evaluator.
+fn compare_checkpoints(
+    evaluator: Option<(&Context, &Subject)>,
+    base: &Repeated,
+    theirs: &Trained,
+    validation: u64,
+) -> Result<Vec<Check>, SideError> {
+    let Repeated { ours, again, .. } = base;
+    let Some(own) = &ours.checkpoint else {
+        return Ok(Vec::new());
+    };
+    let Some(other) = &theirs.checkpoint else {
+        let what = "the candidate wrote none, the base did";
+        return Ok(vec![at_most("checkpoint", f64::NAN, 0.0, what)]);
+    };
+    let initial = base.initial.as_ref();
+    let parameters = compare_parameters(initial, ours, again, base.envelope, theirs);
+    let mut checks: Vec<Check> = parameters.into_iter().collect();
+    if let Some((context, evaluator)) = evaluator {
+        let saved = [Some(own), again.checkpoint.as_ref(), Some(other)];
+        checks.extend(compare_validation(
+            context,
+            evaluator,
+            saved,
+            base.envelope,
+            validation,
+        )?);
     }
+    Ok(checks)
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
+    /// As the check runs it, for programs that can perturb their weights and for others.
+    pub(in crate::check) const PERTURBED: Envelope = Envelope {
+        perturbed: true,
+        steps: 20,
+        not_repeated: 0.0,
+    };
+    pub(in crate::check) const REPEATED: Envelope = Envelope {
+        perturbed: false,
+        steps: 20,
+        not_repeated: 0.0,
+    };
+
     #[test]
-    fn another_shape_is_named_before_the_losses_that_it_changes() {
-        let losses = || at_most("losses", 2.0, 1.0, "losses differ");
-        let first = |value: Option<f64>| {
-            let mut checks = vec![losses()];
-            let parameters = Check {
-                value,
-                ..at_most("parameters", 2.0, 1.0, "they differ")
-            };
-            add_parameters(&mut checks, Some(parameters));
-            checks[0].name.clone()
-        };
-        assert_eq!(first(None), "parameters");
-        assert_eq!(first(Some(2.0)), "losses");
+    fn without_a_measured_envelope_a_longer_run_may_differ_by_more() {
+        let of = |steps, perturbed| Envelope::new(perturbed, &vec![5.0; steps], &vec![5.0; steps]);
+        assert_eq!(of(5, false).least_loss(), WITHOUT_ENVELOPE);
+        assert_eq!(of(200, false).least_loss(), 10.0 * WITHOUT_ENVELOPE);
+        assert_eq!(of(200, true).least_loss(), ROUNDING);
+        assert_eq!(of(200, true).least_parameter(), PARAMETER_ROUNDING);
     }
 
     #[test]

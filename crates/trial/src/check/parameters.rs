@@ -5,94 +5,129 @@ use outpace_record::Check;
 use outpace_text::plain;
 use rayon::prelude::*;
 
-use super::checkpoint::{self, Distances, Tensors, distances, structure_difference};
+use super::checkpoint::{self, Distances, Tensors, distances, structure};
 use super::training::{Checkpoint, Trained};
-use super::{ENVELOPE, NOT_COMPARED};
+use super::{ENVELOPE, Envelope, NOT_COMPARED, PARAMETER_ROUNDING};
 
-/// Parameters may differ by this share of their update even if the envelope is smaller: sums in
-/// another order.
-const PARAMETER_ROUNDING: f64 = 1e-4;
+/// The most that a detail says.
+const DETAIL_CHARS: usize = 200;
 /// And never by more than this share of their update.
 const LARGEST_PARAMETER: f64 = 0.25;
 
+/// Compares what both trained; nothing where the base saves no checkpoint.
 pub(super) fn compare_parameters(
     initial: Option<&Checkpoint>,
     base: &Trained,
-    perturbed: Option<&Trained>,
+    again: &Trained,
+    envelope: Envelope,
     candidate: &Trained,
 ) -> Option<Check> {
     let paths = (initial?.path(), base.checkpoint.as_ref()?.path());
     let (Some(start), Some(ours)) = (checkpoint::read(&paths.0), checkpoint::read(&paths.1)) else {
         return Some(Check {
-            name: "parameters".into(),
             passed: true,
-            value: None,
-            allowed: None,
-            detail: format!("{NOT_COMPARED}: the checkpoint of the base is no safetensors file"),
+            ..check(format!(
+                "{NOT_COMPARED}: the checkpoint of the base is no safetensors file"
+            ))
         });
     };
-    let moved = perturbed.and_then(|p| checkpoint::read(&p.checkpoint.as_ref()?.path()));
-    let theirs = candidate
-        .checkpoint
-        .as_ref()
-        .and_then(|saved| checkpoint::read_untrusted(&saved.path()));
-    let broken = |detail: String| {
-        Some(Check {
-            name: "parameters".into(),
-            passed: false,
-            value: None,
-            allowed: None,
-            detail: plain(&detail, 200),
-        })
+    let again = again.checkpoint.as_ref();
+    let again = again.and_then(|saved| checkpoint::read(&saved.path()));
+    let theirs = candidate.checkpoint.as_ref();
+    let Some(theirs) = theirs.and_then(|saved| checkpoint::read_untrusted(&saved.path())) else {
+        return Some(check(
+            "the checkpoint of the candidate cannot be read".into(),
+        ));
     };
-    let Some(theirs) = theirs else {
-        return broken("the checkpoint of the candidate cannot be read".into());
-    };
-    if let Some(difference) = structure_difference(&ours, &theirs) {
-        return broken(format!("checkpoint: {difference}"));
-    }
-    worst_parameter(&start, &ours, moved.as_ref(), &theirs)
-        .map_or_else(|error| broken(format!("checkpoint: {error}")), Some)
+    let compared = structure(&start, &ours, &theirs).and_then(|structure| match structure.fault {
+        Some(fault) => Ok(check(format!("checkpoint: {fault}"))),
+        None => {
+            let mut found = worst_parameter(&start, &ours, again.as_ref(), envelope, &theirs)?;
+            let others = [(&structure.gone, "gone"), (&structure.new, "new")];
+            for (names, what) in others.iter().filter(|(names, _)| !names.is_empty()) {
+                found.detail += &format!("; {what}: {}", some_of(names));
+            }
+            Ok(found)
+        }
+    });
+    let compared = compared.unwrap_or_else(|error| check(format!("checkpoint: {error}")));
+    Some(Check {
+        detail: plain(&compared.detail, DETAIL_CHARS),
+        ..compared
+    })
 }
 
-/// Distance of each tensor from the base's, as a share of how far training moved it.
+/// One without figures that did not pass.
+fn check(detail: String) -> Check {
+    Check {
+        name: "parameters".into(),
+        passed: false,
+        value: None,
+        allowed: None,
+        detail,
+    }
+}
+
+/// The first name, and how many more there are.
+fn some_of(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first, others @ ..] => format!("{first} and {} more", others.len()),
+    }
+}
+
+/// Distance of each tensor from the base's, as a share of how far training moved it. A tensor that
+/// the base itself does not repeat is not compared: a bias without a gradient, say, which Adam moves
+/// by the signs of rounding.
 pub(super) fn worst_parameter(
     start: &Tensors,
     ours: &Tensors,
-    moved: Option<&Tensors>,
+    again: Option<&Tensors>,
+    envelope: Envelope,
     theirs: &Tensors,
 ) -> std::io::Result<Check> {
-    let (mut worst, mut worst_share) = ((String::new(), 0.0, PARAMETER_ROUNDING), -1.0);
+    let least = envelope.least_parameter();
+    let (mut worst, mut worst_share) = ((String::new(), 0.0, least), -1.0);
+    let mut not_repeated = Vec::new();
     let all = |name: String| {
-        let found = distances(&name, ours, [Some(start), moved, Some(theirs)])?;
+        let found = distances(&name, ours, [Some(start), again, Some(theirs)])?;
         Ok((name, found))
     };
     let all: std::io::Result<Vec<_>> = ours.names().into_par_iter().map(all).collect();
     for (name, Distances { norm, others }) in all? {
-        let [start, moved, theirs] = others;
+        let [start, again, theirs] = others;
         let update = start.unwrap_or(norm).max(f64::MIN_POSITIVE);
+        if theirs.is_none() && start == Some(0.0) {
+            // No parameter, and gone.
+            continue;
+        }
         // A tensor that hardly moves is compared with the rounding of its own values instead.
         let update = update.max(f64::from(f32::EPSILON) * norm / PARAMETER_ROUNDING);
-        let envelope = match moved {
-            Some(moved) => ENVELOPE * moved / update,
-            None => 10.0 * PARAMETER_ROUNDING,
-        };
-        let allowed = envelope.clamp(PARAMETER_ROUNDING, LARGEST_PARAMETER);
+        let diverged = again.unwrap_or(0.0) / update;
+        if diverged.is_nan() || diverged > LARGEST_PARAMETER {
+            not_repeated.push(name);
+            continue;
+        }
+        let allowed = (ENVELOPE * diverged).clamp(least, LARGEST_PARAMETER);
         let value = theirs.unwrap_or(f64::INFINITY) / update;
         if (value / allowed).is_nan() || value / allowed > worst_share {
             (worst, worst_share) = ((name, value, allowed), value / allowed);
         }
     }
     let (name, value, allowed) = worst;
+    let mut detail = match worst_share >= 0.0 || worst_share.is_nan() {
+        true => format!("{name} differs by {value:.1e} of its update (allowed {allowed:.1e})"),
+        false => NOT_COMPARED.to_owned(),
+    };
+    if !not_repeated.is_empty() {
+        detail += &format!("; the base does not repeat {}", some_of(&not_repeated));
+    }
     Ok(Check {
-        name: "parameters".into(),
         passed: value <= allowed,
         value: value.is_finite().then_some(value),
         allowed: Some(allowed),
-        detail: plain(
-            &format!("{name} differs by {value:.1e} of its update (allowed {allowed:.1e})"),
-            200,
-        ),
+        ..check(detail)
     })
 }
 
@@ -105,13 +140,14 @@ mod tests {
 
     use super::*;
     use crate::check::checkpoint::tests::tensors;
+    use crate::check::tests::{PERTURBED, REPEATED};
     use crate::check::training::tests::checkpoint;
 
     #[test]
     fn a_frozen_tensor_is_found() {
         let tensors = |a: f32, b: f32| tensors(&[("a", vec![a; 2]), ("b", vec![b; 2])]);
         let worst = |start: &_, ours: &_, moved, theirs: &_| {
-            worst_parameter(start, ours, moved, theirs).unwrap()
+            worst_parameter(start, ours, moved, PERTURBED, theirs).unwrap()
         };
         let (start, ours, moved) = (
             tensors(1.0, 1.0),
@@ -133,8 +169,10 @@ mod tests {
         // Training moves each number of two by 1, so that distances are shares of the update.
         let one = |value: f32| tensors(&[("a", vec![value, 0.0])]);
         let check = |moved: Option<f32>, theirs: f32, passes: bool| {
-            let moved = moved.map(one);
-            let found = worst_parameter(&one(0.0), &one(1.0), moved.as_ref(), &one(theirs));
+            let envelope = if moved.is_some() { PERTURBED } else { REPEATED };
+            let moved = one(moved.unwrap_or(1.0));
+            let (start, ours) = (one(0.0), one(1.0));
+            let found = worst_parameter(&start, &ours, Some(&moved), envelope, &one(theirs));
             let found = found.unwrap();
             assert_eq!(found.passed, passes, "{}", found.detail);
         };
@@ -143,9 +181,9 @@ mod tests {
         // Never less than rounding, and never more than a quarter of the update.
         check(Some(1.0), 1.000_09, true);
         check(Some(1.0), 1.000_11, false);
-        check(Some(1.5), 1.249, true);
-        check(Some(1.5), 1.251, false);
-        // Without an envelope ten times rounding.
+        check(Some(1.2), 1.249, true);
+        check(Some(1.2), 1.251, false);
+        // A base that cannot perturb and repeats itself: ten times rounding.
         check(None, 1.000_9, true);
         check(None, 1.001_1, false);
     }
@@ -155,7 +193,7 @@ mod tests {
         let one = |value: f32| tensors(&[("a", vec![value])]);
         let worst = |theirs: f32| {
             let still = one(1.0);
-            worst_parameter(&still, &still, Some(&still), &one(theirs)).unwrap()
+            worst_parameter(&still, &still, Some(&still), PERTURBED, &one(theirs)).unwrap()
         };
         assert!(worst(1.0 - f32::EPSILON / 2.0).passed);
         assert!(!worst(1.0 + 2.0 * f32::EPSILON).passed);
@@ -171,6 +209,7 @@ mod tests {
             &of([0.0; 3]),
             &of([1.0; 3]),
             Some(&of([1.1, 1.001, 1.1])),
+            PERTURBED,
             &of([1.2, 1.02, 1.1]),
         );
         let found = found.unwrap();
@@ -194,7 +233,8 @@ mod tests {
         let good = || saved("a", &[1.0]);
         let check = |base: Trained, candidate: Trained, expected: (bool, &str)| {
             let initial = saved("a", &[0.0]).checkpoint;
-            let found = compare_parameters(initial.as_ref(), &base, None, &candidate).unwrap();
+            let found =
+                compare_parameters(initial.as_ref(), &base, &base, REPEATED, &candidate).unwrap();
             assert_eq!(found.passed, expected.0, "{}", found.detail);
             assert!(found.detail.contains(expected.1), "{}", found.detail);
         };
@@ -208,10 +248,55 @@ mod tests {
             checkpoint: None,
             ..good()
         };
-        assert!(compare_parameters(None, &good(), None, &good()).is_none());
+        assert!(compare_parameters(None, &good(), &good(), REPEATED, &good()).is_none());
         let initial = good().checkpoint;
-        assert!(compare_parameters(initial.as_ref(), &none, None, &good()).is_none());
+        assert!(compare_parameters(initial.as_ref(), &none, &none, REPEATED, &good()).is_none());
         check(good(), none, (false, "cannot be read"));
+    }
+
+    #[test]
+    fn a_tensor_that_the_base_does_not_repeat_is_not_compared_and_named() {
+        let two = |a: f32, b: f32| tensors(&[("a", vec![a]), ("b", vec![b])]);
+        let worst = |again: f32, theirs: [f32; 2]| {
+            let (start, ours) = (two(0.0, 0.0), two(1.0, 1.0));
+            let (again, theirs) = (two(1.0, again), two(theirs[0], theirs[1]));
+            worst_parameter(&start, &ours, Some(&again), PERTURBED, &theirs).unwrap()
+        };
+        let found = worst(1.5, [1.0, -1.0]);
+        assert!(
+            found.passed && found.detail.ends_with("the base does not repeat b"),
+            "{found:?}"
+        );
+        assert!(!worst(1.5, [0.0, 1.0]).passed);
+        assert!(!worst(1.2, [1.0, -1.0]).passed);
+    }
+
+    #[test]
+    fn what_comes_and_goes_besides_parameters_is_said() {
+        let start = ["sh"].map(Into::into);
+        let launcher = Launcher::new(start.into(), Arc::default());
+        let context = Context::new(launcher).unwrap();
+        let saved = |named: &[(&str, f32)]| {
+            let bytes: Vec<[u8; 4]> = named.iter().map(|(_, value)| value.to_le_bytes()).collect();
+            let views = named.iter().zip(&bytes).map(|((name, _), bytes)| {
+                (*name, TensorView::new(Dtype::F32, vec![1], bytes).unwrap())
+            });
+            saved_as(&context, &safetensors::serialize(views, None).unwrap())
+        };
+        let initial = saved(&[("a", 0.0), ("mask", 1.0)]);
+        let base = saved(&[("a", 1.0), ("mask", 1.0)]);
+        let check = |theirs: &Trained| {
+            let initial = initial.checkpoint.as_ref();
+            compare_parameters(initial, &base, &base, PERTURBED, theirs).unwrap()
+        };
+        let found = check(&saved(&[("a", 1.0), ("table", 2.0)]));
+        assert!(found.passed, "{found:?}");
+        assert!(
+            found.detail.ends_with("; gone: mask; new: table"),
+            "{found:?}"
+        );
+        let found = check(&saved(&[("mask", 1.0)]));
+        assert!(!found.passed, "{found:?}");
     }
 
     fn saved_as(context: &Context, bytes: &[u8]) -> Trained {

@@ -7,26 +7,25 @@ use outpace_record::Check;
 
 use crate::WorkloadError;
 use crate::client::StepClient;
-use crate::guards::at_most;
 
-/// A whole run may take half as long again as the base's plus half a second.
-const WHOLE_RUN_FACTOR: f64 = 1.5;
-const WHOLE_RUN_SLACK_S: f64 = 0.5;
-
-pub(super) struct Trained {
-    pub(super) losses: Vec<f64>,
-    pub(super) checkpoint: Option<Checkpoint>,
+/// What a process trained.
+#[derive(Debug)]
+pub(crate) struct Trained {
+    pub(crate) losses: Vec<f64>,
+    pub(crate) checkpoint: Option<Checkpoint>,
     /// Seconds from its start to its exit.
-    pub(super) wall_s: f64,
+    pub(crate) wall_s: f64,
 }
 
-/// A saved file, deleted with its folder.
-pub(super) struct Checkpoint {
+/// A checkpoint that a program wrote; deleted when it is dropped.
+#[derive(Debug)]
+pub struct Checkpoint {
     folder: Scratch,
 }
 
 impl Checkpoint {
-    pub(super) fn path(&self) -> PathBuf {
+    /// Where it is. A candidate's is hostile, and may be no file at all.
+    pub fn path(&self) -> PathBuf {
         self.folder.path().join("checkpoint.safetensors")
     }
 }
@@ -50,8 +49,8 @@ pub(super) fn train_base(
         flops_per_token: client.hello.flops_per_token,
     };
     client.begin(seeds[0], seeds[1], None)?;
-    let initial = save(context, &mut client)?;
-    let trained = finish(context, client, steps)?;
+    let initial = save(&mut client)?;
+    let trained = finish(client, steps)?;
     Ok((trained, initial, declared))
 }
 
@@ -77,19 +76,15 @@ pub(super) fn train(
 ) -> Result<Trained, WorkloadError> {
     let mut client = StepClient::start(context, subject)?;
     client.begin(seeds[0], seeds[1], perturb)?;
-    finish(context, client, steps)
+    finish(client, steps)
 }
 
-pub(super) fn finish(
-    context: &Context,
-    mut client: StepClient,
-    steps: u32,
-) -> Result<Trained, WorkloadError> {
+fn finish(mut client: StepClient, steps: u32) -> Result<Trained, WorkloadError> {
     let mut losses = Vec::new();
     for _ in 0..steps {
         losses.extend(client.step(1)?.1);
     }
-    let checkpoint = save(context, &mut client)?;
+    let checkpoint = save(&mut client)?;
     let (wall_s, _) = client.stop()?;
     Ok(Trained {
         losses,
@@ -98,34 +93,31 @@ pub(super) fn finish(
     })
 }
 
-pub(super) fn save(
-    context: &Context,
-    client: &mut StepClient,
-) -> Result<Option<Checkpoint>, WorkloadError> {
+/// A checkpoint, if the program can write one.
+pub(crate) fn save(client: &mut StepClient) -> Result<Option<Checkpoint>, WorkloadError> {
     if !client.can("save") {
         return Ok(None);
     }
-    let folder = context
-        .fresh_scratch()
-        .map_err(|source| WorkloadError::System {
-            what: "cannot make a scratch folder",
-            source,
-        })?;
-    let checkpoint = Checkpoint { folder };
+    let checkpoint = Checkpoint {
+        folder: client.fresh_scratch()?,
+    };
     client.save(&checkpoint.path())?;
     Ok(Some(checkpoint))
 }
 
-/// Work that is moved before the first step, into saving or behind the last one shows in the time
-/// from start to exit.
+/// How long the candidate took from start to exit, beside the base. A line, and no refusal: a
+/// longer start is charged in isolated runs, and what is done while it saves is watched there.
 pub(super) fn whole_run(base: &Trained, candidate: &Trained) -> Check {
-    let allowed = WHOLE_RUN_FACTOR * base.wall_s + WHOLE_RUN_SLACK_S;
-    at_most(
-        "whole run",
-        candidate.wall_s,
-        allowed,
-        "seconds from start to exit, checkpoint saved",
-    )
+    let [base_s, candidate_s] = [base.wall_s, candidate.wall_s];
+    Check {
+        name: "whole run".into(),
+        passed: true,
+        value: Some(candidate_s),
+        allowed: None,
+        detail: format!(
+            "from start to exit, checkpoint saved: {candidate_s:.2} s, the base {base_s:.2} s"
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -138,25 +130,5 @@ pub(super) mod tests {
         let checkpoint = Checkpoint { folder };
         std::fs::write(checkpoint.path(), bytes).unwrap();
         checkpoint
-    }
-
-    #[test]
-    fn a_whole_run_takes_half_as_long_again_and_half_a_second_at_most() {
-        let ran = |wall_s: f64| Trained {
-            losses: Vec::new(),
-            checkpoint: None,
-            wall_s,
-        };
-        let check = |base_s: f64, candidate_s: f64, passes: bool| {
-            let check = whole_run(&ran(base_s), &ran(candidate_s));
-            assert_eq!(check.name, "whole run");
-            assert_eq!(check.passed, passes, "{}", check.detail);
-        };
-        check(2.0, 1.0, true);
-        check(2.0, 3.5, true);
-        check(2.0, 3.51, false);
-        check(0.0, 0.5, true);
-        check(0.0, 0.51, false);
-        check(2.0, f64::NAN, false);
     }
 }

@@ -5,7 +5,7 @@ use outpace_process::{Context, Subject};
 use outpace_record::Check;
 
 use super::training::Checkpoint;
-use super::{ENVELOPE, LARGEST_RELATIVE, ROUNDING, WITHOUT_ENVELOPE};
+use super::{ENVELOPE, Envelope, LARGEST_RELATIVE};
 use crate::guards::at_most;
 use crate::{Side, SideError, evaluate};
 
@@ -18,7 +18,8 @@ const PROBE: f64 = 1e-3;
 pub(super) fn compare_validation(
     context: &Context,
     evaluator: &Subject,
-    [base, perturbed, candidate]: [Option<&Checkpoint>; 3],
+    [base, again, candidate]: [Option<&Checkpoint>; 3],
+    envelope: Envelope,
     data_seed: u64,
 ) -> Result<Vec<Check>, SideError> {
     let run = |saved: &Checkpoint, side| {
@@ -32,12 +33,12 @@ pub(super) fn compare_validation(
     // The evaluator is the base's, but a checkpoint that it cannot evaluate is the candidate's
     // fault.
     let theirs = run(candidate, Side::Candidate)?;
-    let envelope = match perturbed {
-        Some(saved) => ENVELOPE * (run(saved, Side::Base)?.loss - ours.loss).abs(),
-        None => WITHOUT_ENVELOPE * ours.loss.abs(),
+    let diverged = match again {
+        Some(saved) => (run(saved, Side::Base)?.loss - ours.loss).abs(),
+        None => 0.0,
     };
-    let allowed = envelope
-        .max(ROUNDING * ours.loss.abs())
+    let allowed = (ENVELOPE * diverged)
+        .max(envelope.least_loss() * ours.loss.abs())
         .min(LARGEST_RELATIVE * ours.loss.abs());
     let difference = (ours.loss - theirs.loss).abs();
     let mut checks = vec![Check {
@@ -94,6 +95,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::check::tests::{PERTURBED, REPEATED};
     use crate::check::training::tests::checkpoint;
 
     /// In the place of the supervisor, which is a program of another package.
@@ -119,9 +121,14 @@ mod tests {
     ) -> Vec<Check> {
         let saved = |value: &Value| checkpoint(context, value.to_string().as_bytes());
         let (base, candidate) = (saved(base), saved(candidate));
+        let envelope = if perturbed.is_some() {
+            PERTURBED
+        } else {
+            REPEATED
+        };
         let perturbed = perturbed.map(saved);
         let all = [Some(&base), perturbed.as_ref(), Some(&candidate)];
-        compare_validation(context, &evaluator(), all, 7).unwrap()
+        compare_validation(context, &evaluator(), all, envelope, 7).unwrap()
     }
 
     /// A loss of 4 nats, half a nat above the entropy of the text.
@@ -221,14 +228,14 @@ mod tests {
         let good = checkpoint(&context, evaluation().to_string().as_bytes());
         let bad = checkpoint(&context, b"nothing that an evaluator prints");
         let blames = |all: [Option<&Checkpoint>; 3]| {
-            let compared = compare_validation(&context, &evaluator(), all, 7);
+            let compared = compare_validation(&context, &evaluator(), all, PERTURBED, 7);
             compared.unwrap_err().is_candidate()
         };
         assert!(blames([Some(&good), None, Some(&bad)]));
         assert!(!blames([Some(&bad), None, Some(&good)]));
         assert!(!blames([Some(&good), Some(&bad), Some(&good)]));
         let one_saved = [Some(&good), None, None];
-        let compared = compare_validation(&context, &evaluator(), one_saved, 7).unwrap();
+        let compared = compare_validation(&context, &evaluator(), one_saved, PERTURBED, 7).unwrap();
         assert_eq!(compared, []);
     }
 }

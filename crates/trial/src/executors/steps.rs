@@ -4,13 +4,24 @@
 use outpace_process::ProcessTree;
 
 use super::{Setup, placed, renewed};
+use crate::check::save;
 use crate::client::StepClient;
 use crate::executor::rounded;
-use crate::{Clock, Closed, Executor, Gpus, Side, Turn, WorkloadError, WorkloadProcess};
+use crate::{
+    Checkpoint, Clock, Closed, Executor, Gpus, Side, Turn, WorkloadError, WorkloadProcess,
+};
 
 /// Starts the workload processes of both sides.
 #[derive(Debug)]
 pub(super) struct StepExecutor<'a>(pub(super) Setup<'a>);
+
+impl StepExecutor<'_> {
+    fn start(&self, side: Side) -> Result<StepClient, WorkloadError> {
+        let subject = self.0.subjects[side.index()];
+        renewed(subject)?;
+        StepClient::start(self.0.context, &placed(subject, side, self.0.gpus.as_ref()))
+    }
+}
 
 impl Executor for StepExecutor<'_> {
     fn open(
@@ -19,18 +30,21 @@ impl Executor for StepExecutor<'_> {
         model_seed: u64,
         data_seed: u64,
     ) -> Result<Box<dyn WorkloadProcess>, WorkloadError> {
-        let subject = self.0.subjects[side.index()];
-        renewed(subject)?;
-        let placed = placed(subject, side, self.0.gpus.as_ref());
-        let mut client = StepClient::start(self.0.context, &placed)?;
+        let mut client = self.start(side)?;
         client.begin(model_seed, data_seed, None)?;
-        let ready_s = client.running.age_s();
-        let tree = ProcessTree::of(&client.running);
-        Ok(Box::new(Process {
-            ready_s,
-            tree,
-            client,
-        }))
+        Ok(Box::new(Process::new(client)))
+    }
+
+    fn open_perturbed(
+        &mut self,
+        side: Side,
+        model_seed: u64,
+        data_seed: u64,
+    ) -> Result<(Box<dyn WorkloadProcess>, bool), WorkloadError> {
+        let mut client = self.start(side)?;
+        let can = client.can("perturb");
+        client.begin(model_seed, data_seed, can.then_some(1))?;
+        Ok((Box::new(Process::new(client)), can))
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -47,6 +61,16 @@ struct Process {
     client: StepClient,
     ready_s: f64,
     tree: ProcessTree,
+}
+
+impl Process {
+    fn new(client: StepClient) -> Self {
+        Self {
+            ready_s: client.running.age_s(),
+            tree: ProcessTree::of(&client.running),
+            client,
+        }
+    }
 }
 
 impl WorkloadProcess for Process {
@@ -68,6 +92,10 @@ impl WorkloadProcess for Process {
 
     fn cpu_s(&mut self) -> Option<f64> {
         self.tree.cpu_s()
+    }
+
+    fn save(&mut self) -> Result<Option<Checkpoint>, WorkloadError> {
+        save(&mut self.client)
     }
 
     fn processes(&self) -> Vec<u32> {

@@ -22,6 +22,7 @@ fn plan(placement: Placement) -> BlockPlan {
         model_seed: 11,
         data_seed: 22,
         probe_before: None,
+        save: false,
     }
 }
 

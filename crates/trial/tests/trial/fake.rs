@@ -3,7 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use outpace_trial::{Clock, Closed, Executor, Side, Turn, WorkloadError, WorkloadProcess};
+use outpace_trial::{
+    Checkpoint, Clock, Closed, Executor, Side, Turn, WorkloadError, WorkloadProcess,
+};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
@@ -27,6 +29,12 @@ pub(crate) struct Manner {
     pub(crate) cold_s: f64,
     /// Its first turn has this loss.
     pub(crate) first_loss: Option<f64>,
+    /// From this turn on its loss is another one.
+    pub(crate) loss_from: Option<(usize, f64)>,
+    /// After 60 turns its losses do not repeat: by such a share.
+    pub(crate) loss_noise: f64,
+    /// Seconds that a checkpoint takes.
+    pub(crate) save_s: f64,
     /// After each turn it works so long and says nothing of it.
     pub(crate) unsaid_s: f64,
     pub(crate) peak_mib: f64,
@@ -57,6 +65,9 @@ impl Default for Manner {
             idle_s: 0.0,
             cold_s: 0.0,
             first_loss: None,
+            loss_from: None,
+            loss_noise: 0.0,
+            save_s: 0.0,
             unsaid_s: 0.0,
             peak_mib: 10.0,
             ahead: None,
@@ -86,6 +97,7 @@ impl Manner {
 pub(crate) enum Note {
     Open(Side),
     Turn(Side, u32),
+    Save(Side),
     Close(Side),
 }
 
@@ -233,7 +245,17 @@ impl WorkloadProcess for Fake {
         *self.shared.now_s.borrow_mut() += seconds + self.manner.unsaid_s;
         self.cpu_s += seconds;
         let first_loss = self.manner.first_loss.filter(|_| is_first);
-        let loss = first_loss.unwrap_or(self.manner.loss);
+        let later = self
+            .manner
+            .loss_from
+            .filter(|(turn, _)| self.turns >= *turn);
+        let later = later.map(|(_, loss)| loss);
+        let loss = first_loss.or(later).unwrap_or(self.manner.loss);
+        let loss = match self.manner.loss_noise {
+            0.0 => loss,
+            _ if self.turns < 60 => loss,
+            sd => loss * noise(&mut self.rng, sd).exp(),
+        };
         Ok(Turn {
             seconds,
             losses: vec![loss; steps as usize],
@@ -244,6 +266,12 @@ impl WorkloadProcess for Fake {
         // Asked before and after each of its turns: half of the idle time falls on each.
         self.cpu_s += self.manner.idle_s / 2.0;
         Some(self.cpu_s)
+    }
+
+    fn save(&mut self) -> Result<Option<Checkpoint>, WorkloadError> {
+        *self.shared.now_s.borrow_mut() += self.manner.save_s;
+        self.shared.notes.borrow_mut().push(Note::Save(self.side));
+        Ok(None)
     }
 
     fn close(self: Box<Self>) -> Result<Closed, WorkloadError> {

@@ -6,5 +6,6 @@ mod fake;
 mod blocks;
 mod noise;
 mod pilots;
+mod same_model;
 mod scheduling;
 mod trials;

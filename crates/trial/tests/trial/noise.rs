@@ -29,6 +29,7 @@ fn noise(sides: [Manner; 2]) -> (Noise, FakeExecutor, Blocks) {
         min_turn_s: 0.020,
         seed: 7,
         steps_per_run: 10_000,
+        same_model: None,
         max_s: 3600.0,
     };
     let mut executor = FakeExecutor::new(sides[0], sides[1], 7);

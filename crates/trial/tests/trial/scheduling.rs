@@ -16,6 +16,7 @@ fn settings(seed: u64) -> Settings {
         min_turn_s: 0.020,
         seed,
         steps_per_run: 10_000,
+        same_model: None,
         max_s: 3600.0,
     }
 }
@@ -451,6 +452,7 @@ fn where_both_do_not_fit_one_lives_after_the_other() {
         model_seed: 1,
         data_seed: 2,
         probe_before: Some(1),
+        save: false,
     };
     let quiet = |step_s| Manner {
         step_s,

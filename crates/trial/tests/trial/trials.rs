@@ -14,6 +14,7 @@ fn settings() -> Settings {
         min_turn_s: 0.020,
         seed: 7,
         steps_per_run: 10_000,
+        same_model: None,
         max_s: 3600.0,
     }
 }

@@ -1,0 +1,105 @@
+//! What both sides trained in isolated runs is compared, and what saving costs counts.
+
+use outpace_record::NoObserver;
+use outpace_stats::{Outcome, Rule};
+use outpace_trial::{SameModel, Settings, Side, Trial, run_trial};
+
+use crate::fake::{FakeExecutor, Manner, Note};
+
+fn settings(seed: u64) -> Settings {
+    Settings {
+        workload: "w".into(),
+        rule: Rule::default(),
+        pairs: 15,
+        min_turn_s: 0.020,
+        seed,
+        steps_per_run: 10_000,
+        same_model: Some(SameModel::default()),
+        max_s: 3600.0,
+    }
+}
+
+fn trial(base: Manner, candidate: Manner, seed: u64) -> (Trial, Vec<Note>) {
+    let mut executor = FakeExecutor::new(base, candidate, seed);
+    let trial = run_trial(&mut executor, &settings(seed), &mut NoObserver).unwrap();
+    let notes = executor.shared.notes.borrow().clone();
+    (trial, notes)
+}
+
+fn faster() -> Manner {
+    Manner {
+        step_s: 0.020 / 1.08,
+        ..Manner::default()
+    }
+}
+
+fn fault(trial: &Trial) -> Option<&str> {
+    trial.fault().map(|check| &check.name[..])
+}
+
+#[test]
+fn work_that_is_left_out_after_the_checked_steps_is_found() {
+    // Within the 1 % that losses may differ by from turn to turn.
+    let candidate = Manner {
+        loss_from: Some((30, 4.97)),
+        ..faster()
+    };
+    for seed in 0..10 {
+        let (trial, _) = trial(Manner::default(), candidate, seed);
+        assert_eq!(fault(&trial), Some("isolated losses"), "seed {seed}");
+    }
+}
+
+#[test]
+fn an_honest_gain_is_confirmed_and_the_same_model_with_it() {
+    for seed in 0..10 {
+        let (trial, notes) = trial(Manner::default(), faster(), seed);
+        assert_eq!(trial.decision.unwrap().outcome, Outcome::Faster);
+        let compared = trial.checks.iter().find(|c| c.name == "isolated losses");
+        assert!(compared.unwrap().passed, "seed {seed}: {:?}", trial.checks);
+        // Both save in each isolated run, and the base where it trains once more, twice then.
+        let saves = |side| notes.iter().filter(|n| **n == Note::Save(side)).count();
+        assert_eq!(saves(Side::Candidate), trial.alone.len());
+        let again = saves(Side::Base) - trial.alone.len();
+        assert!(
+            again.is_multiple_of(2) && (2..=6).contains(&again),
+            "{again}"
+        );
+    }
+}
+
+#[test]
+fn what_is_caught_up_with_while_it_saves_is_no_gain() {
+    // A tenth of a second of 0.12 that it gains in a run.
+    let candidate = Manner {
+        save_s: 0.1,
+        ..faster()
+    };
+    let (late, _) = trial(Manner::default(), candidate, 1);
+    assert_eq!(fault(&late), Some("saving"), "{:?}", late.checks);
+    let (both, _) = trial(
+        Manner {
+            save_s: 0.1,
+            ..Manner::default()
+        },
+        candidate,
+        1,
+    );
+    assert_eq!(fault(&both), None);
+}
+
+#[test]
+fn a_base_that_drifts_from_itself_at_this_length_blames_nobody() {
+    let drifting = Manner {
+        loss_noise: 0.03,
+        ..Manner::default()
+    };
+    let candidate = Manner {
+        loss_noise: 0.03,
+        ..faster()
+    };
+    let (trial, _) = trial(drifting, candidate, 2);
+    assert_eq!(fault(&trial), None, "{:?}", trial.checks);
+    let compared = trial.checks.iter().find(|c| c.name == "isolated losses");
+    assert!(compared.unwrap().detail.contains("not compared"));
+}

@@ -20,6 +20,8 @@ pub(crate) struct Spent {
     pub(crate) timed: bool,
     pub(crate) build_s: f64,
     pub(crate) check_s: f64,
+    /// Record id of the test that was begun last and has no result yet.
+    pub(crate) test: Option<String>,
 }
 
 impl Harness<'_> {

@@ -4,7 +4,7 @@
 use outpace_process::{Context, Subject};
 use outpace_record::{GateConfig, GpuMode, Observer, Protocol, STEPS_PER_RUN, Track, Verdict};
 use outpace_stats::Rule;
-use outpace_trial::{Settings, executor, pairs_of, run_trial};
+use outpace_trial::{Earlier, Settings, executor, pairs_of, run_trial};
 
 use crate::verdict::Draft;
 use crate::{GateError, Surroundings};
@@ -55,6 +55,7 @@ pub fn compare_commands(
         seed,
         steps_per_run: STEPS_PER_RUN,
         same_model: None,
+        earlier: Earlier::default(),
         max_s: gate.max_seconds,
     };
     match run_trial(&mut *executor, &settings, observer) {

@@ -8,8 +8,8 @@ use outpace_repo::{Commit, Repo};
 use outpace_stats::Rule;
 use outpace_text::short;
 use outpace_trial::{
-    Measured, Noise, Settings, executor, lock_machine, machine, measure_noise, measure_run,
-    pairs_of, profile, sandbox_tier,
+    Earlier, Measured, Noise, Settings, executor, lock_machine, machine, measure_noise,
+    measure_run, pairs_of, profile, sandbox_tier,
 };
 
 use crate::build::{BuildError, Builder, Built};
@@ -99,6 +99,7 @@ impl<'a> Harness<'a> {
             seed,
             steps_per_run: config.steps_per_run,
             same_model: None,
+            earlier: Earlier::default(),
             max_s: gate.max_seconds,
         })
     }

@@ -4,6 +4,7 @@
 use outpace_record::{Event, GateRequest, Kind, Observer, PolicyConfig, Profile, Verdict};
 use outpace_repo::{Commit, Patch, Repo, check_policy};
 
+use crate::budget;
 use crate::candidate::{Candidate, Spent};
 use crate::verdict::reason_of;
 use crate::workload::judge_workload;
@@ -136,7 +137,11 @@ impl Judge for Harness<'_> {
         }
         let (mut verdicts, mut spent) = (Vec::new(), Spent::default());
         for name in &request.workloads {
-            let verdict = match judge_workload(self, &candidate, name, &mut spent, observer) {
+            let judged = judge_workload(self, &candidate, name, &mut spent, observer);
+            if let (Some(test), Some(verdict)) = (spent.test.take(), settled(&judged)) {
+                budget::close(self.repo, &test, verdict)?;
+            }
+            let verdict = match judged {
                 Ok(verdict) => verdict,
                 Err(error) => return Err(with_verdicts(error, verdicts, spent.timed)),
             };
@@ -201,6 +206,15 @@ impl Harness<'_> {
             reason: reason.to_owned(),
             ..GateOutcome::of(verdicts?)
         })
+    }
+}
+
+/// The verdict that has the samples, also where Ctrl-C cut it off.
+fn settled(judged: &Result<Verdict, GateError>) -> Option<&Verdict> {
+    match judged {
+        Ok(verdict) => Some(verdict),
+        Err(GateError::Interrupted(partial)) => partial.last(),
+        Err(_) => None,
     }
 }
 

@@ -9,6 +9,7 @@ mod anchor;
 mod artefact;
 mod beside;
 mod branch;
+mod budget;
 mod build;
 mod candidate;
 mod commands;
@@ -26,6 +27,7 @@ mod workload;
 
 pub use beside::{Beside, Pairing, Unmeasured};
 pub use branch::{current_base, default_branch, sync_default_branch};
+pub use budget::next_test;
 pub use commands::{Commands, compare_commands};
 pub use data::data_fault;
 pub use error::GateError;

@@ -3,12 +3,12 @@
 use std::time::SystemTime;
 
 use outpace_record::{
-    Check, Document, GateRequest, Kind, Machine, PatchStat, SandboxTier, Seeds, Timestamp, Track,
-    Verdict,
+    Check, Document, GateRequest, Kind, Machine, PatchStat, SandboxTier, Seeds, TestIndex,
+    Timestamp, Track, Verdict,
 };
 use outpace_repo::Patch;
 use outpace_stats::Rule;
-use outpace_trial::{CheckOutcome, SideError, Trial, WorkloadError};
+use outpace_trial::{CheckOutcome, Earlier, SideError, Trial, WorkloadError};
 
 use crate::GateError;
 
@@ -56,6 +56,10 @@ impl Draft {
             sum_threshold: rule.sum_threshold,
             margin: rule.margin,
             bound_blocks: Some(rule.bound_blocks),
+            earlier_blocks: 0,
+            earlier_runs: 0,
+            continues: None,
+            test: None,
             steps_per_run: None,
             blocks: Vec::new(),
             alone: Vec::new(),
@@ -126,6 +130,29 @@ impl Draft {
         self.0.seeds.data.clone_from(&outcome.data_seeds);
     }
 
+    /// What it was judged with.
+    pub(crate) fn set_test(&mut self, rule: &Rule, test: Option<TestIndex>) {
+        let verdict = &mut self.0;
+        verdict.threshold = rule.threshold_value();
+        verdict.sum_threshold = rule.sum_threshold;
+        verdict.max_blocks = rule.max_blocks;
+        verdict.test = test;
+    }
+
+    /// Names the verdict whose samples come first.
+    pub(crate) fn goes_on_from(&mut self, id: &str, earlier: &Earlier) {
+        let verdict = &mut self.0;
+        verdict.continues = Some(id.to_owned());
+        verdict.earlier_blocks = earlier.blocks.len();
+        verdict.earlier_runs = earlier.alone.len();
+    }
+
+    fn goes_on_from_nothing(&mut self) {
+        let verdict = &mut self.0;
+        verdict.continues = None;
+        (verdict.earlier_blocks, verdict.earlier_runs) = (0, 0);
+    }
+
     /// Adds a line to the checks.
     pub(crate) fn add_check(&mut self, check: Option<Check>) {
         self.0.checks.extend(check);
@@ -192,7 +219,10 @@ impl Draft {
             return Err(GateError::Interrupted(Vec::new()));
         }
         if error.is_candidate() {
-            return Ok(self.settle(Kind::Rejected, &reason_of(&error.to_string())));
+            // Nothing of what was measured is kept.
+            let mut failed = self;
+            failed.goes_on_from_nothing();
+            return Ok(failed.settle(Kind::Rejected, &reason_of(&error.to_string())));
         }
         let name = self.workload();
         Err(match error.machine() {
@@ -214,6 +244,6 @@ pub fn reason_of(text: &str) -> String {
     outpace_text::lines(text, REASON_CHARS)
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from_system(SystemTime::now())
 }

@@ -2,17 +2,21 @@
 
 use std::time::Instant;
 
-use outpace_record::{Event, GateRequest, Kind, Observer, Protocol, Role, Verdict, WorkloadConfig};
+use outpace_record::{
+    Document, Event, GateRequest, Kind, Observer, Protocol, Role, Test, Verdict, WorkloadConfig,
+};
+use outpace_text::short;
 use outpace_trial::{
     CheckOutcome, Evaluator, Executor, SameModel, Settings, Side, SideError, Trainees,
     check_same_model, executor, plausible, run_trial,
 };
 
 use crate::anchor::{anchor, refuse_stale, stored_baseline};
+use crate::budget;
 use crate::build::Built;
 use crate::candidate::{Candidate, Spent};
 use crate::harness::{building, done};
-use crate::verdict::{Draft, reason_of};
+use crate::verdict::{Draft, now, reason_of};
 use crate::verify::run_verify;
 use crate::{GateError, Harness};
 
@@ -73,7 +77,7 @@ pub(crate) fn judge_workload(
                 candidate: &built,
                 anchor: anchor.as_ref(),
             };
-            compare(harness, candidate.request, draft, builds, spent, observer)
+            compare(harness, candidate, draft, builds, spent, observer)
         })
     };
     built.discard();
@@ -119,7 +123,7 @@ fn equal_artefacts(config: &WorkloadConfig) -> &'static str {
 
 fn compare(
     harness: &Harness<'_>,
-    request: &GateRequest,
+    candidate: &Candidate<'_>,
     mut draft: Draft,
     builds: Builds<'_>,
     spent: &mut Spent,
@@ -133,7 +137,7 @@ fn compare(
     let mut executor = executor(context, protocol, config.gpu, subjects, observer)
         .map_err(|error| GateError::of_base(&name, &error))?;
     let begin = Instant::now();
-    let checked = correctness(harness, request, &name, builds, observer);
+    let checked = correctness(harness, candidate.request, &name, builds, observer);
     spent.check_s += begin.elapsed().as_secs_f64();
     let outcome = match checked {
         Ok(outcome) => outcome,
@@ -164,12 +168,17 @@ fn compare(
             subject,
         }),
     });
+    let (settings, draft) = begin_test(harness, candidate, draft, spent, observer)?;
+    let settings = Settings {
+        same_model,
+        ..settings
+    };
     let verdict = time(
         harness,
-        request,
         draft,
+        &settings,
         &mut *executor,
-        (&outcome, same_model),
+        &outcome,
         observer,
     )?;
     let now = builds.base.data.stamps().map_err(GateError::Environment)?;
@@ -183,21 +192,71 @@ fn compare(
     }
 }
 
+/// Writes down that timing begins, and what it goes on from.
+fn begin_test(
+    harness: &Harness<'_>,
+    candidate: &Candidate<'_>,
+    mut draft: Draft,
+    spent: &mut Spent,
+    observer: &mut dyn Observer,
+) -> Result<(Settings, Draft), GateError> {
+    let request = candidate.request;
+    let name = draft.workload().to_owned();
+    let mut test = Test {
+        schema: Test::SCHEMA.into(),
+        test: request.test.clone(),
+        base_tree: candidate.base.tree.clone(),
+        tree: candidate.tree.clone(),
+        workload: name.clone(),
+        machine_class: harness.machine.class(),
+        min_speedup: request.rule.min_speedup,
+        margin: request.rule.margin,
+        started: now(),
+        seed: request.seed,
+    };
+    let before = match request.aa {
+        true => None,
+        false => budget::before(harness.repo, &test)?,
+    };
+    let mut asked = request.rule;
+    if let Some(before) = &before {
+        observer.on(&Event::Note {
+            text: format!(
+                "{name}: goes on from {} blocks of {}, which proved nothing",
+                before.verdict.blocks.len(),
+                short(&before.id)
+            ),
+        });
+        if let (Some(own), Some(first)) = (&request.test, &before.test)
+            && own.branch == first.branch
+        {
+            asked.threshold = Some(first.threshold().max(1.0 / asked.alpha));
+            test.test = Some(first.clone());
+        }
+    }
+    let mut rule = asked.for_one_of(request.workloads.len());
+    let mut settings = harness.settings(&name, rule, request.seed)?;
+    if let Some(before) = before {
+        rule.earlier_blocks = before.verdict.blocks.len();
+        rule.max_blocks += rule.earlier_blocks;
+        settings.earlier = before.measured();
+        draft.goes_on_from(&before.id, &settings.earlier);
+    }
+    settings.rule = rule;
+    draft.set_test(&rule, test.test.clone());
+    spent.test = Some(budget::open(harness.repo, &test)?);
+    Ok((settings, draft))
+}
+
 fn time(
     harness: &Harness<'_>,
-    request: &GateRequest,
     draft: Draft,
+    settings: &Settings,
     executor: &mut dyn Executor,
-    (checked, same_model): (&CheckOutcome, Option<SameModel>),
+    checked: &CheckOutcome,
     observer: &mut dyn Observer,
 ) -> Result<Verdict, GateError> {
-    let name = draft.workload().to_owned();
-    let rule = request.rule.for_one_of(request.workloads.len());
-    let settings = Settings {
-        same_model,
-        ..harness.settings(&name, rule, request.seed)?
-    };
-    match run_trial(executor, &settings, observer) {
+    match run_trial(executor, settings, observer) {
         Ok(mut trial) => {
             // What a step costs is what the base says; how long it took was measured.
             if let (Some(flops), Some(tokens)) = (checked.flops_per_token, trial.tokens_per_s) {

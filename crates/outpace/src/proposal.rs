@@ -319,6 +319,7 @@ impl Draft {
                 max_blocks: gate.max_blocks,
                 margin: input.margin(),
             },
+            test: None,
             seed: input.measuring.seed(),
             policy: !input.any_path,
             aa: false,

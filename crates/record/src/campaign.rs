@@ -108,7 +108,7 @@ pub struct Attempt {
     pub verdict: Kind,
     /// Why; may quote untrusted text.
     pub reason: String,
-    /// Its test index t (e-LOND), from 1, if it reached timing.
+    /// Its test index t (e-LOND) on the branch, from 1, if it reached timing.
     #[serde(default)]
     pub tested: Option<u64>,
     /// Merges before it (D of e-LOND).

@@ -7,6 +7,7 @@
 //! touches git.
 
 mod baseline;
+mod budget;
 mod campaign;
 mod config;
 mod doctor;
@@ -23,6 +24,7 @@ mod tracking;
 mod verdict;
 
 pub use baseline::{Anchor, Baseline};
+pub use budget::{Test, TestIndex, TestResult};
 pub use campaign::{Attempt, Campaign, CampaignState};
 pub use config::{
     AgentConfig, Config, ConfigError, GateConfig, GpuMode, MachineConfig, OWN_AGENTS, PolicyConfig,

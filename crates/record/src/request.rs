@@ -5,7 +5,7 @@ use outpace_stats::Rule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Document;
+use crate::{Document, TestIndex};
 
 /// `outpace.request/1`: one candidate to be judged against one base.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +33,10 @@ pub struct GateRequest {
     pub workloads: Vec<String>,
     /// The rule of proof for a single workload.
     pub rule: RequestRule,
+    /// Its place in the error budget of the branch that it is to be merged into. The rule's threshold
+    /// is that of this place, or a higher one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestIndex>,
     /// Seed of every draw, below 2^53.
     pub seed: u64,
     /// Whether the policy of the base holds. A comparison of two revisions that already stand has
@@ -89,6 +93,7 @@ impl RequestRule {
             sum_threshold: None,
             margin: self.margin,
             bound_blocks: 0,
+            earlier_blocks: 0,
         };
         let threshold = rule.threshold_value() * chances.max(1) as f64;
         let rule = Rule {

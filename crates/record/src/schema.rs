@@ -5,11 +5,11 @@ use schemars::schema_for;
 use crate::{
     Attempt, Audit, Baseline, BaselineCheck, Baselines, Bisection, Blessing, Campaign, Change,
     CiResult, Doctor, EventLine, Failure, GateRequest, HistoryEntry, ImportedFigure, Judgement,
-    Profile, Regressions, Report, Reproduction, Run, Verdict,
+    Profile, Regressions, Report, Reproduction, Run, Test, TestResult, Verdict,
 };
 
 /// Names that `json_schema` knows.
-pub const SCHEMAS: [&str; 23] = [
+pub const SCHEMAS: [&str; 25] = [
     "attempt",
     "audit",
     "baseline",
@@ -32,6 +32,8 @@ pub const SCHEMAS: [&str; 23] = [
     "reproduction",
     "request",
     "run",
+    "test",
+    "test-result",
     "verdict",
 ];
 
@@ -60,6 +62,8 @@ pub fn json_schema(name: &str) -> Option<serde_json::Value> {
         "reproduction" => schema_for!(Reproduction),
         "request" => schema_for!(GateRequest),
         "run" => schema_for!(Run),
+        "test" => schema_for!(Test),
+        "test-result" => schema_for!(TestResult),
         "verdict" => schema_for!(Verdict),
         _ => return None,
     };

@@ -6,7 +6,7 @@ use outpace_stats::{Isolated, IsolatedRun, IsolatedShape, Outcome, Rule, StatsEr
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Document, Machine, SandboxTier, Timestamp, Track};
+use crate::{Document, Machine, SandboxTier, TestIndex, Timestamp, Track};
 
 /// What a trial says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -232,6 +232,20 @@ pub struct Verdict {
     /// versions that stopped at the proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound_blocks: Option<usize>,
+    /// So many of `blocks` come first, from earlier trials of the same comparison that proved
+    /// nothing. They are evidence, and decide nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub earlier_blocks: usize,
+    /// So many of `alone` come from there.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub earlier_runs: usize,
+    /// Record id of the verdict that this one goes on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues: Option<String>,
+    /// The share of a branch's error budget that it was judged with; absent where nothing was to be
+    /// merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestIndex>,
     /// Raw samples of isolated runs, one process at a time. A gain that was proven side by side has
     /// to show again there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -304,6 +318,14 @@ pub struct Verdict {
     pub tokens_per_s: Option<TokensPerS>,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
 fn default_max_blocks() -> usize {
     Rule::default().max_blocks
 }
@@ -332,6 +354,7 @@ impl Verdict {
             sum_threshold: self.sum_threshold,
             margin: self.margin,
             bound_blocks: self.bound_blocks.unwrap_or(0),
+            earlier_blocks: self.earlier_blocks,
         }
     }
 
@@ -354,6 +377,7 @@ impl Verdict {
             steps_per_turn: self.steps_per_turn,
             warmup_turns: self.warmup_turns,
             steps_per_run: self.steps_per_run?,
+            earlier_runs: self.earlier_runs,
         })
     }
 }

@@ -30,12 +30,19 @@ pub(crate) fn tried_before(attempts: &[Attempt], patch_sha256: &str) -> Option<S
     Some(format!("{TRIED} as number {number}: {verdict}"))
 }
 
-/// Test index of the next candidate that reaches timing, as e-LOND counts, and merges so far.
-pub(crate) fn test_index(attempts: &[Attempt]) -> (usize, usize) {
-    let tested = attempts.iter().filter_map(|a| a.tested).max().unwrap_or(0);
-    let merges = attempts.iter().filter(|a| a.merged.is_some()).count();
-    let last = usize::try_from(tested).unwrap_or(usize::MAX - 1);
-    (last + 1, merges)
+/// Merges of the campaign so far.
+pub(crate) fn merges(attempts: &[Attempt]) -> u64 {
+    attempts.iter().filter(|a| a.merged.is_some()).count() as u64
+}
+
+/// Tests and merges that only the attempts know of, and the history does not: those of a campaign
+/// that an outpace without budgets of branches began.
+pub(crate) fn unbooked(attempts: &[Attempt]) -> (u64, u64) {
+    let unbooked = |a: &&Attempt| a.verdicts.iter().all(|v| v.test.is_none());
+    let attempts = || attempts.iter().filter(unbooked);
+    let tested = attempts().filter_map(|a| a.tested).max().unwrap_or(0);
+    let merges = attempts().filter(|a| a.merged.is_some()).count();
+    (tested, merges as u64)
 }
 
 /// Attempts that count for `--max-experiments`: one that was cut off is judged again.

@@ -199,7 +199,7 @@ fn judge(
         return Ok(None);
     }
     let gate = &parties.config.gate;
-    let request = ledger.request(&open, &candidate.tree, &patch, gate);
+    let request = ledger.request(&mut open, &candidate.tree, &patch, gate)?;
     let (outcome, ends) = match parties.judge.judge(&request, observer) {
         Ok(outcome) => (outcome, None),
         // Its patch and samples are kept.

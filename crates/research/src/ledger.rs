@@ -3,18 +3,17 @@
 
 use std::time::SystemTime;
 
-use outpace_gate::{GateError, GateOutcome, reason_of};
+use outpace_gate::{GateError, GateOutcome, next_test, reason_of};
 use outpace_record::{
     Attempt, Campaign, CampaignState, Document, Event, GateConfig, GateRequest, Kind, Observer,
     RequestRule, Timestamp, Verdict, record_id,
 };
 use outpace_repo::{Commit, Patch, Repo};
-use outpace_stats::e_lond_threshold;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use crate::CampaignDir;
-use crate::attempts::{INTERRUPTED, NO_VERDICT, test_index, tried_before, whole};
+use crate::attempts::{INTERRUPTED, NO_VERDICT, merges, tried_before, unbooked, whole};
 
 /// Longest diff that is kept with an attempt, in characters.
 const DIFF_CHARS: usize = 64 << 10;
@@ -36,6 +35,8 @@ pub struct Ledger<'a> {
 pub(crate) struct OpenAttempt {
     pub(crate) attempt: Attempt,
     began_s: f64,
+    /// Its test index, if it comes to that.
+    index: Option<u64>,
 }
 
 impl<'a> Ledger<'a> {
@@ -135,7 +136,7 @@ impl<'a> Ledger<'a> {
             verdict: Kind::Rejected,
             reason: String::new(),
             tested: None,
-            merges_before: test_index(&self.attempts).1 as u64,
+            merges_before: merges(&self.attempts),
             base: base.id.clone(),
             merged: None,
             patch_sha256: None,
@@ -153,6 +154,7 @@ impl<'a> Ledger<'a> {
         OpenAttempt {
             attempt,
             began_s: (self.clock)(),
+            index: None,
         }
     }
 
@@ -178,16 +180,19 @@ impl<'a> Ledger<'a> {
     /// What a judge is asked of an attempt. Its threshold is that of its own test index.
     pub(crate) fn request(
         &self,
-        open: &OpenAttempt,
+        open: &mut OpenAttempt,
         tree: &str,
         patch: &Patch,
         gate: &GateConfig,
-    ) -> GateRequest {
-        let (attempt, campaign) = (&open.attempt, &self.campaign);
-        let (t, merges) = test_index(&self.attempts);
+    ) -> Result<GateRequest, GateError> {
+        let campaign = &self.campaign;
         // No laxer than the campaign began, whatever `[gate]` says by now: its error budget is one.
         let (alpha, fdr) = (campaign.alpha.min(gate.alpha), campaign.fdr.min(gate.fdr));
-        GateRequest {
+        let (into, id) = (&campaign.into, Some(&*campaign.id));
+        let test = next_test(self.repo, into, fdr, id, unbooked(&self.attempts))?;
+        open.index = Some(test.index);
+        let attempt = &open.attempt;
+        Ok(GateRequest {
             schema: GateRequest::SCHEMA.into(),
             base: attempt.base.clone(),
             tree: tree.to_owned(),
@@ -199,15 +204,16 @@ impl<'a> Ledger<'a> {
             rule: RequestRule {
                 min_speedup: campaign.min_speedup.max(gate.min_speedup),
                 alpha,
-                threshold: Some(e_lond_threshold(t, merges, fdr).max(1.0 / alpha)),
+                threshold: Some(test.threshold().max(1.0 / alpha)),
                 screen: true,
                 max_blocks: gate.campaign_max_blocks,
                 margin: None,
             },
+            test: Some(test),
             seed: self.seed_of(attempt.number),
             policy: true,
             aa: false,
-        }
+        })
     }
 
     /// What a judge was asked of an attempt that it has proven, and what it answered.
@@ -222,22 +228,24 @@ impl<'a> Ledger<'a> {
             .and_then(|v| v.candidate_tree.clone());
         let tree = judged.or_else(|| attempt.tree.clone()).unwrap_or_default();
         let patch = self.repo.patch_between(&base.tree, &tree)?;
-        let open = OpenAttempt {
+        let mut open = OpenAttempt {
             attempt: attempt.clone(),
             began_s: 0.0,
+            index: None,
         };
-        let request = self.request(&open, &tree, &patch, gate);
+        let request = self.request(&mut open, &tree, &patch, gate)?;
         Ok((request, GateOutcome::of(attempt.verdicts.clone())))
     }
 
     /// Notes what a judge has answered.
     pub(crate) fn note(&self, open: &mut OpenAttempt, outcome: &GateOutcome) {
-        let (t, merges) = test_index(&self.attempts);
+        let judged = outcome.verdicts.iter().find_map(|v| v.test.as_ref());
+        let index = judged.map(|test| test.index).or(open.index);
         let attempt = &mut open.attempt;
         attempt.verdict = outcome.kind;
         attempt.reason.clone_from(&outcome.reason);
-        attempt.merges_before = merges as u64;
-        attempt.tested = outcome.timed.then_some(t as u64);
+        attempt.merges_before = merges(&self.attempts);
+        attempt.tested = index.filter(|_| outcome.timed);
         attempt.verdict_ids = ids(&outcome.verdicts);
         attempt.verdicts.clone_from(&outcome.verdicts);
         attempt.build_s += outcome.build_s;

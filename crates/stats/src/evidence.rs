@@ -86,7 +86,8 @@ impl Evidence {
         self.sum_log_ratios.push(sum);
         if self.decision.is_none() {
             self.bet(x, sum, totals);
-            self.decision = self.reason().map(Decision::from);
+            let is_new = self.n_blocks() > self.rule.earlier_blocks;
+            self.decision = self.reason().filter(|_| is_new).map(Decision::from);
         }
         self.decision.filter(|_| self.is_over())
     }

@@ -24,6 +24,9 @@ pub struct IsolatedShape {
     pub warmup_turns: u32,
     /// Steps of a real run, over which what a process costs once is spread. At least 1.
     pub steps_per_run: u64,
+    /// So many runs come first that an earlier trial of the same two programs measured: they are
+    /// evidence, and decide nothing.
+    pub earlier_runs: usize,
 }
 
 /// `ln(t_base / t_candidate)` with
@@ -67,7 +70,12 @@ impl Isolated {
     /// # Errors
     /// None that the rule gives cause for.
     pub fn new(shape: IsolatedShape) -> Result<Self, StatsError> {
-        let evidence = Evidence::new(&Rule::isolated())?;
+        let rule = Rule::isolated();
+        let evidence = Evidence::new(&Rule {
+            max_blocks: rule.max_blocks + shape.earlier_runs,
+            earlier_blocks: shape.earlier_runs,
+            ..rule
+        })?;
         Ok(Self { shape, evidence })
     }
 
@@ -100,6 +108,7 @@ mod tests {
         steps_per_turn: 2,
         warmup_turns: 2,
         steps_per_run: 1000,
+        earlier_runs: 0,
     };
 
     fn run(pairs: &[Pair]) -> IsolatedRun<'_> {

@@ -49,6 +49,9 @@ pub struct Rule {
     /// A gain that is proven earlier is measured on until there are so many blocks: at the first
     /// proof the bounds are those of the number of blocks and not of the noise. The verdict stays.
     pub bound_blocks: usize,
+    /// So many blocks come first that an earlier trial of the same two programs measured: they are
+    /// evidence, and decide nothing. They count for `max_blocks`.
+    pub earlier_blocks: usize,
 }
 
 impl Default for Rule {
@@ -62,6 +65,7 @@ impl Default for Rule {
             sum_threshold: None,
             margin: None,
             bound_blocks: 0,
+            earlier_blocks: 0,
         }
     }
 }
@@ -112,6 +116,7 @@ impl Rule {
             sum_threshold: Some(1.0),
             margin: None,
             bound_blocks: 0,
+            earlier_blocks: 0,
         }
     }
 

@@ -71,6 +71,7 @@ impl Proof {
             sum_threshold: None,
             margin: None,
             bound_blocks: 0,
+            earlier_blocks: 0,
         }
         .of_programs();
         let mut evidence = Evidence::new(&rule).ok()?;

@@ -63,7 +63,11 @@ pub(crate) fn confirm(
         steps_per_turn: plan.steps_per_turn,
         warmup_turns: plan.warmup_turns,
         steps_per_run: settings.steps_per_run,
+        earlier_runs: settings.earlier.alone.len(),
     })?;
+    for run in &settings.earlier.alone {
+        isolated.push(&run.isolated_run())?;
+    }
     let same_model = settings.same_model.as_ref();
     let (mut results, mut compared, mut models) = (Vec::new(), 0, Vec::new());
     let decision = loop {

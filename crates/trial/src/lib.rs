@@ -37,5 +37,5 @@ pub use noise::{Noise, measure_noise};
 pub use peak::{Peaks, measure_peaks, plausible};
 pub use plan::{Plan, pilot};
 pub use run::{Measured, measure_run};
-pub use settings::{Settings, SideError};
+pub use settings::{Earlier, Settings, SideError};
 pub use trial::{Trial, run_trial};

@@ -53,6 +53,17 @@ impl Plan {
         }
     }
 
+    /// The same workload with turns of another length.
+    pub(crate) fn laid_out_as(self, steps_per_turn: u32, warmup_turns: u32) -> Self {
+        let longer = f64::from(steps_per_turn) / f64::from(self.steps_per_turn);
+        Self {
+            steps_per_turn,
+            warmup_turns,
+            turn_s: self.turn_s * longer,
+            ..self
+        }
+    }
+
     /// Pairs that take as long as starting and warming up, where a start takes so long.
     fn pairs_worth(&self, ready_s: f64) -> usize {
         (ready_s / self.turn_s).ceil() as usize + self.warmup_turns as usize

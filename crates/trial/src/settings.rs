@@ -1,5 +1,6 @@
 //! What a measurement is run with, and how a side can fail in it.
 
+use outpace_record::Block;
 use outpace_stats::{Rule, StatsError};
 
 use crate::plan::attribute;
@@ -23,8 +24,22 @@ pub struct Settings {
     /// What a proven gain is held against: the same model after as many steps as isolated runs have.
     /// Nothing where programs are only timed.
     pub same_model: Option<SameModel>,
+    /// What an earlier trial of the same comparison measured.
+    pub earlier: Earlier,
     /// Seconds after which a trial that has proven nothing is `not_proven`.
     pub max_s: f64,
+}
+
+/// What an earlier trial of the same comparison measured, which proved nothing. Its blocks are
+/// evidence, so that this trial goes on and does not begin again.
+#[derive(Debug, Clone, Default)]
+pub struct Earlier {
+    /// Blocks, base first.
+    pub blocks: Vec<Block>,
+    /// Isolated runs.
+    pub alone: Vec<Block>,
+    /// Steps of a turn there, and turns of the warm-up; this trial takes the same.
+    pub layout: Option<[u32; 2]>,
 }
 
 /// A side that failed in the middle of a trial.

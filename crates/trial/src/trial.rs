@@ -59,7 +59,7 @@ impl Trial {
     }
 
     fn confirm(&mut self, confirmation: Confirmation) {
-        self.alone = confirmation.blocks;
+        self.alone.extend(confirmation.blocks);
         self.checks.extend(confirmation.checks);
         if let Some((reason, why)) = confirmation.refuted {
             self.decision = Some(reason.into());
@@ -100,7 +100,13 @@ pub fn run_trial(
         block_s: plan.block_s,
         gpus,
     });
+    if let Some([steps_per_turn, warmup_turns]) = settings.earlier.layout {
+        plan = plan.laid_out_as(steps_per_turn, warmup_turns);
+    }
     let mut evidence = Evidence::new(&settings.rule)?;
+    for block in &settings.earlier.blocks {
+        evidence.push_block(&block.pairs)?;
+    }
     let mut results: Vec<BlockResult> = Vec::new();
     let (mut decision, mut checks, mut placement) = (None, Vec::new(), None);
     while decision.is_none() {
@@ -156,6 +162,8 @@ pub fn run_trial(
     }
     let trial_s = executor.clock().now_s() - begin_s;
     let mut trial = conclude(plan, evidence, decision, results, trial_s);
+    trial.blocks.splice(0..0, settings.earlier.blocks.clone());
+    trial.alone.clone_from(&settings.earlier.alone);
     trial.checks = placement.into_iter().chain(checks).collect();
     trial.steps_per_run = (!executor.whole_commands()).then_some(settings.steps_per_run);
     if let Some(confirmation) = confirmation {
@@ -202,12 +210,12 @@ fn tell(
     let summary = evidence.summary();
     let rule = &settings.rule;
     let threshold = rule.threshold_value();
-    let (n, log_e) = (results.len() as f64, summary.log_e);
+    let (n, log_e) = (evidence.n_blocks() as f64, summary.log_e);
     let sums = rule.sum_threshold.filter(|_| evidence.gain_is_proven());
     let sums = sums.map(|needed| (evidence.sum_log_e(), needed));
     let (so_far, needed) = sums.unwrap_or((log_e, threshold));
     let blocks_left = (needed.ln() - so_far) * n / so_far;
-    let block_s = results.iter().map(|r| r.wall_s).sum::<f64>() / n;
+    let block_s = results.iter().map(|r| r.wall_s).sum::<f64>() / results.len() as f64;
     observer.on(&Event::Block {
         workload: settings.workload.clone(),
         n_blocks: results.len(),

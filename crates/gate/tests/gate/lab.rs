@@ -88,6 +88,7 @@ impl Lab {
                 max_blocks: 100,
                 margin: None,
             },
+            test: None,
             seed: 7,
             policy: true,
             aa: false,

@@ -160,6 +160,7 @@ fn revisions(repo: &Repo, args: &Args, ui: &mut Terminal) -> Result<Judged> {
         agent: None,
         workloads: names,
         rule,
+        test: None,
         seed: args.measuring.seed(),
         // Both revisions stand already, and nothing is merged.
         policy: false,

@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use outpace_gate::{GateError, GateOutcome, Harness, Judge, Landing, Next, land, machine_of};
+use outpace_gate::{
+    GateError, GateOutcome, Harness, Judge, Landing, Next, land, machine_of, next_test,
+};
 use outpace_record::{Event, GateRequest, Kind, Observer, Verdict};
 use outpace_repo::Repo;
 use outpace_text::short;
@@ -57,7 +59,9 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         Some(fault) => Judged::of(harness.refuse(&request, &fault)?),
         None => {
             warn_of_few_blocks(&request.rule, request.workloads.len(), &mut ui);
-            judge_and_land(&mut harness, &repo, request, into.as_deref(), &mut ui)
+            let into = into.as_deref();
+            let fdr = asked.config.gate.fdr;
+            judge_and_land(&mut harness, &repo, request, into, fdr, &mut ui)
         }
     };
     conclude(&repo, judged, into.as_deref(), input, &mut ui)
@@ -172,9 +176,16 @@ fn judge_and_land(
     repo: &Repo,
     mut request: GateRequest,
     into: Option<&str>,
-    observer: &mut dyn Observer,
+    fdr: f64,
+    ui: &mut Terminal,
 ) -> Judged {
     for moves in 0.. {
+        if let Some(into) = into
+            && let Err(error) = take_index(repo, &mut request, into, fdr, ui)
+        {
+            return Judged::failed(Vec::new(), error.into());
+        }
+        let observer: &mut dyn Observer = ui;
         let outcome = match judge.judge(&request, observer) {
             Ok(outcome) => outcome,
             Err(error) => return ended(repo, error),
@@ -207,6 +218,33 @@ fn judge_and_land(
         }
     }
     unreachable!("a patch is given up after some moves")
+}
+
+/// A merge is judged with a share of the error budget of its branch, which all gates and campaigns
+/// use up together.
+fn take_index(
+    repo: &Repo,
+    request: &mut GateRequest,
+    into: &str,
+    fdr: f64,
+    ui: &mut Terminal,
+) -> Result<(), GateError> {
+    let test = next_test(repo, into, fdr, None, (0, 0))?;
+    let threshold = test.threshold().max(1.0 / request.rule.alpha);
+    let proven = match test.discoveries {
+        1 => "1 merge was".to_owned(),
+        n => format!("{n} merges were"),
+    };
+    ui.say(
+        "budget",
+        &format!(
+            "candidate {} to be timed for {into}, {proven} proven: needs an e-value of {threshold:.0}",
+            test.index
+        ),
+    );
+    request.rule.threshold = Some(threshold);
+    request.test = Some(test);
+    Ok(())
 }
 
 /// What was settled before an error is kept and shown.

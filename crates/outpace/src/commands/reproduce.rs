@@ -158,6 +158,7 @@ fn request(repo: &Repo, verdict: &Verdict) -> Result<GateRequest> {
             max_blocks: verdict.max_blocks,
             margin: verdict.margin,
         },
+        test: None,
         seed: verdict.seeds.trial,
         // It was within the policy, or compared without one; it is not merged again.
         policy: false,

@@ -6,6 +6,7 @@ mod playground;
 
 mod arrows;
 mod bad_input;
+mod budget;
 mod campaign;
 mod faults;
 mod gate;

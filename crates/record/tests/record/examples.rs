@@ -8,7 +8,8 @@ use outpace_record::{
     CiResult, Doctor, Document, Event, EventLine, Failure, Figures, Forecast, FoundChange,
     GateRequest, GpuConditions, HistoryEntry, ImportedFigure, Judgement, Kind, Machine, Operation,
     PatchStat, Peaks, Profile, Regressions, Report, ReportSummary, Reproduction, RequestRule, Role,
-    Run, SandboxTier, Seeds, Setting, Stage, Timestamp, TokensPerS, Track, Verdict,
+    Run, SandboxTier, Seeds, Setting, Stage, Test, TestIndex, TestResult, Timestamp, TokensPerS,
+    Track, Verdict,
 };
 use serde_json::Value;
 
@@ -37,6 +38,8 @@ pub(crate) fn examples(name: &str) -> Vec<Value> {
         "reproduction" => vec![json(&reproduction())],
         "request" => vec![json(&request())],
         "run" => vec![json(&run())],
+        "test" => vec![json(&test())],
+        "test-result" => vec![json(&test_result())],
         "verdict" => vec![json(&verdict())],
         _ => panic!("no example of {name}"),
     }
@@ -129,6 +132,10 @@ fn verdict() -> Verdict {
         min_speedup: 0.005,
         max_blocks: 100,
         bound_blocks: Some(12),
+        earlier_blocks: 1,
+        earlier_runs: 1,
+        continues: Some(text("9f8e7d")),
+        test: Some(test_index()),
         steps_per_run: Some(10_000),
         screen: true,
         sum_threshold: Some(20.0),
@@ -444,6 +451,41 @@ fn change() -> Change {
     }
 }
 
+fn test_index() -> TestIndex {
+    TestIndex {
+        branch: text("outpace/main"),
+        index: 3,
+        discoveries: 1,
+        fdr: 0.05,
+        campaign: Some(text("c")),
+    }
+}
+
+fn test() -> Test {
+    Test {
+        schema: Test::SCHEMA.into(),
+        test: Some(test_index()),
+        base_tree: text("8c1f0e5"),
+        tree: text("9f8e7d"),
+        workload: text("w"),
+        machine_class: text("c"),
+        min_speedup: 0.005,
+        margin: Some(0.01),
+        started: when(),
+        seed: 7,
+    }
+}
+
+fn test_result() -> TestResult {
+    TestResult {
+        schema: TestResult::SCHEMA.into(),
+        test: text("8c1f0e5"),
+        verdict: Kind::Faster,
+        record: text("9f8e7d"),
+        finished: when(),
+    }
+}
+
 fn blessing() -> Blessing {
     Blessing {
         schema: Blessing::SCHEMA.into(),
@@ -606,6 +648,7 @@ fn request() -> GateRequest {
             max_blocks: 48,
             margin: Some(0.01),
         },
+        test: Some(test_index()),
         seed: 7,
         policy: true,
         aa: true,

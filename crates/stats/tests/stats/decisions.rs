@@ -84,6 +84,7 @@ fn rules() -> impl Strategy<Value = Rule> {
             sum_threshold,
             margin,
             bound_blocks: 0,
+            earlier_blocks: 0,
         },
     )
 }
@@ -178,6 +179,7 @@ fn evidence_of_the_sums_is_kept_apart() {
 fn a_proven_gain_goes_on_for_its_bounds_and_the_verdict_stays() {
     let rule = Rule {
         bound_blocks: 12,
+        earlier_blocks: 0,
         ..Rule::default()
     };
     let mut evidence = Evidence::new(&rule).unwrap();
@@ -200,4 +202,20 @@ fn a_proven_gain_goes_on_for_its_bounds_and_the_verdict_stays() {
     let mut evidence = Evidence::new(&fewer).unwrap();
     let n = (1..20).find(|_| evidence.push(0.05).is_some());
     assert_eq!(n, Some(9), "no more than the rule allows");
+}
+
+#[test]
+fn blocks_of_an_earlier_trial_are_evidence_and_decide_nothing() {
+    let blocks = vec![vec![[1.1, 1.0]; 3]; 9];
+    let rule = Rule {
+        earlier_blocks: 20,
+        ..Rule::default()
+    };
+    let mut evidence = Evidence::new(&rule).unwrap();
+    for block in blocks.iter().cycle().take(20) {
+        assert_eq!(evidence.push_block(block).unwrap(), None);
+    }
+    let decided = evidence.push_block(&blocks[0]).unwrap().unwrap();
+    assert_eq!(decided.outcome, Outcome::Faster);
+    assert_eq!(evidence.n_blocks(), 21);
 }

@@ -72,6 +72,7 @@ fn the_rules() {
         sum_threshold: None,
         margin: None,
         bound_blocks: 0,
+        earlier_blocks: 0,
     };
     assert_eq!(Rule::default(), single);
     let campaign = Rule {
@@ -85,6 +86,7 @@ fn the_rules() {
     let programs = Rule {
         sum_threshold: Some(900.0),
         bound_blocks: 12,
+        earlier_blocks: 0,
         ..campaign
     };
     assert_eq!(campaign.of_programs(), programs);
@@ -98,6 +100,7 @@ fn the_rules() {
         sum_threshold: Some(1.0),
         margin: None,
         bound_blocks: 0,
+        earlier_blocks: 0,
     };
     assert_eq!(Rule::isolated(), isolated);
     assert_eq!(
@@ -119,6 +122,7 @@ fn rules_at_the_edge_of_their_ranges() {
         sum_threshold: Some(1.0),
         margin: None,
         bound_blocks: 0,
+        earlier_blocks: 0,
     };
     assert_eq!(edge.validate(), Ok(()));
     for sum_threshold in [0.5, f64::INFINITY, f64::NAN] {

@@ -2,7 +2,7 @@
 
 use outpace_record::{Block, Event, Observer};
 use outpace_stats::{Rule, Schedule, standard_deviation};
-use outpace_trial::{Noise, Settings, Side, measure_noise};
+use outpace_trial::{Earlier, Noise, Settings, Side, measure_noise};
 
 use crate::fake::{FakeExecutor, Manner, Note};
 
@@ -30,6 +30,7 @@ fn noise(sides: [Manner; 2]) -> (Noise, FakeExecutor, Blocks) {
         seed: 7,
         steps_per_run: 10_000,
         same_model: None,
+        earlier: Earlier::default(),
         max_s: 3600.0,
     };
     let mut executor = FakeExecutor::new(sides[0], sides[1], 7);

@@ -2,7 +2,7 @@
 
 use outpace_record::NoObserver;
 use outpace_stats::{Outcome, Rule};
-use outpace_trial::{SameModel, Settings, Side, Trial, run_trial};
+use outpace_trial::{Earlier, SameModel, Settings, Side, Trial, run_trial};
 
 use crate::fake::{FakeExecutor, Manner, Note};
 
@@ -15,6 +15,7 @@ fn settings(seed: u64) -> Settings {
         seed,
         steps_per_run: 10_000,
         same_model: Some(SameModel::default()),
+        earlier: Earlier::default(),
         max_s: 3600.0,
     }
 }

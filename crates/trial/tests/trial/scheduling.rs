@@ -2,7 +2,9 @@
 
 use outpace_record::{Block, Event, NoObserver, Observer};
 use outpace_stats::{Outcome, Reason, Rule};
-use outpace_trial::{BlockPlan, Placement, Plan, Settings, Side, Trial, run_block, run_trial};
+use outpace_trial::{
+    BlockPlan, Earlier, Placement, Plan, Settings, Side, Trial, run_block, run_trial,
+};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
@@ -17,6 +19,7 @@ fn settings(seed: u64) -> Settings {
         seed,
         steps_per_run: 10_000,
         same_model: None,
+        earlier: Earlier::default(),
         max_s: 3600.0,
     }
 }
@@ -484,4 +487,33 @@ fn where_both_do_not_fit_one_lives_after_the_other() {
         (4..=16).contains(&base_first),
         "the order is drawn: {firsts:?}"
     );
+}
+
+#[test]
+fn a_trial_goes_on_from_an_earlier_one() {
+    let neutral = Manner::default();
+    let (first, _) = trial(neutral, faster(0.004), 3);
+    assert_ne!(first.decision.unwrap().outcome, Outcome::Faster);
+    let n = first.blocks.len();
+    let mut executor = FakeExecutor::new(neutral, faster(0.05), 4);
+    let settings = Settings {
+        rule: Rule {
+            max_blocks: 100 + n,
+            earlier_blocks: n,
+            ..Rule::default()
+        },
+        earlier: Earlier {
+            blocks: first.blocks.clone(),
+            alone: Vec::new(),
+            layout: Some([first.plan.steps_per_turn + 1, first.plan.warmup_turns]),
+        },
+        ..settings(4)
+    };
+    let second = run_trial(&mut executor, &settings, &mut NoObserver).unwrap();
+    assert_eq!(second.blocks[..n], first.blocks[..]);
+    assert!(second.blocks.len() > n, "what was there decides nothing");
+    assert_eq!(second.plan.steps_per_turn, first.plan.steps_per_turn + 1);
+    // Evidence counts what was seen before: blocks without a gain weigh against it.
+    let fresh = trial(neutral, faster(0.05), 4).0;
+    assert!(second.blocks.len() - n > fresh.blocks.len(), "{n}");
 }

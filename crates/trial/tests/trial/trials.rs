@@ -2,7 +2,7 @@
 
 use outpace_record::{Event, NoObserver, Observer};
 use outpace_stats::{Evidence, Outcome, Rule};
-use outpace_trial::{Settings, Side, SideError, Trial, run_trial};
+use outpace_trial::{Earlier, Settings, Side, SideError, Trial, run_trial};
 
 use crate::fake::{FakeExecutor, Manner};
 
@@ -15,6 +15,7 @@ fn settings() -> Settings {
         seed: 7,
         steps_per_run: 10_000,
         same_model: None,
+        earlier: Earlier::default(),
         max_s: 3600.0,
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use outpace_import::{Format, Import, Imported, read_criterion_dir, read_text};
 use outpace_record::{
     Attempt, BaselineCheck, Bisection, Blessing, Change, Document, Failure, ImportedFigure, Run,
-    Timestamp, Verdict, ended_at,
+    Test, TestResult, Timestamp, Verdict, ended_at,
 };
 use outpace_repo::Repo;
 use outpace_text::counted;
@@ -129,6 +129,8 @@ fn record(line: &str) -> Result<Ready> {
         "outpace.bisection" => ("bisection", again::<Bisection>(line)?),
         "outpace.blessing" => ("blessing", again::<Blessing>(line)?),
         "outpace.imported" => ("imported", again::<ImportedFigure>(line)?),
+        "outpace.test" => ("test", again::<Test>(line)?),
+        "outpace.test-result" => ("test-result", again::<TestResult>(line)?),
         "outpace.baseline-check" => ("baseline-check", again::<BaselineCheck>(line)?),
         other => anyhow::bail!("`{other}` is no record of a history"),
     };

@@ -93,6 +93,17 @@ fn describe(kind: &str, value: &Value) -> String {
             };
             format!("{} {word}  {}", id("commit"), text("reason"))
         }
+        "test" => match &value["test"] {
+            Value::Null => format!("{} {}", text("workload"), id("tree")),
+            index => format!(
+                "{} {}  number {} on {}",
+                text("workload"),
+                id("tree"),
+                index["index"],
+                index["branch"].as_str().unwrap_or_default()
+            ),
+        },
+        "test-result" => format!("{}  {}", id("test"), text("verdict")),
         "imported" => format!("{} {}", text("tool"), text("series")),
         _ => format!("{}  {}", text("verdict"), text("title")),
     }

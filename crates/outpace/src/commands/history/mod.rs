@@ -4,6 +4,7 @@ mod export;
 mod import;
 mod list;
 mod prune;
+mod show;
 mod sync;
 mod table;
 
@@ -24,7 +25,7 @@ pub(crate) struct Args {
 }
 
 /// Kinds of records.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 11] = [
     "run",
     "verdict",
     "attempt",
@@ -34,6 +35,8 @@ const KINDS: [&str; 9] = [
     "blessing",
     "imported",
     "baseline-check",
+    "test",
+    "test-result",
 ];
 
 #[derive(Debug, clap::Subcommand)]
@@ -48,8 +51,10 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Print one record.
-    #[command(after_help = "Example:\n  outpace history show 4d2e7aa")]
+    /// Print one record; of a verdict, also how it was reached over several runs.
+    #[command(
+        after_help = "Example:\n  outpace history show 4d2e7aa\n\nThe record goes to stdout, the runs to stderr."
+    )]
     Show {
         /// Its id, or the first digits of it.
         id: String,
@@ -87,7 +92,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     match &args.verb {
         Verb::List { kind, json: true } => list::names(&history, kind.as_deref())?,
         Verb::List { kind, .. } => list::lines(options, &history, kind.as_deref())?,
-        Verb::Show { id } => crate::out!("{}", history.get(id)?.trim_end()),
+        Verb::Show { id } => show::run(options, &history, id)?,
         Verb::Export(args) => export::run(&repo, args)?,
         Verb::Import(args) => import::run(options, &repo, args)?,
         Verb::Pull(args) => sync::pull(options, &repo, args)?,

@@ -30,6 +30,7 @@ impl Trial {
             steps_per_turn: self.steps_per_turn.unwrap_or(1).max(1),
             warmup_turns: self.warmup_turns.unwrap_or(0),
             steps_per_run: self.steps_per_run?.max(1),
+            earlier_runs: 0,
         })
     }
 }
@@ -89,6 +90,7 @@ fn rule(trial: &Trial) -> Rule {
         sum_threshold: trial.sum_threshold,
         margin: trial.margin,
         bound_blocks: trial.bound_blocks.unwrap_or(0),
+        earlier_blocks: 0,
     }
 }
 

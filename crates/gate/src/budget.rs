@@ -1,0 +1,162 @@
+//! The error budget of a branch, and trials that go on from earlier ones. Both are in the history:
+//! a `test` is written before the first block of a comparison, and a `test-result` at its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use outpace_record::{Document, Kind, Test, TestIndex, TestResult, Timestamp, Verdict, record_id};
+use outpace_repo::Repo;
+use outpace_trial::Earlier;
+
+use crate::GateError;
+
+/// Kinds of records.
+const TEST: &str = "test";
+const RESULT: &str = "test-result";
+
+/// What the history knows of comparisons that were timed.
+struct Books {
+    /// By record id, oldest first.
+    tests: Vec<(String, Test)>,
+    /// By the id of the test.
+    results: BTreeMap<String, TestResult>,
+}
+
+impl Books {
+    fn read(repo: &Repo) -> Result<Self, GateError> {
+        let mut tests: Vec<(String, Test)> = Vec::new();
+        for (id, json) in records(repo, TEST)? {
+            tests.extend(Test::from_json(&json).ok().map(|test| (id, test)));
+        }
+        tests.sort_by_key(|(_, test)| test.started);
+        let results = records(repo, RESULT)?.into_iter();
+        let results = results.filter_map(|(_, json)| TestResult::from_json(&json).ok());
+        Ok(Self {
+            tests,
+            results: results
+                .map(|result| (result.test.clone(), result))
+                .collect(),
+        })
+    }
+
+    fn verdict(&self, id: &str) -> Option<Kind> {
+        self.results.get(id).map(|result| result.verdict)
+    }
+}
+
+/// The next place in the error budget of a branch, as this history knows it. `before`: tests and
+/// discoveries that it does not hold, of a campaign that was begun by an outpace without it.
+///
+/// # Errors
+/// The history cannot be read.
+pub fn next_test(
+    repo: &Repo,
+    branch: &str,
+    fdr: f64,
+    campaign: Option<&str>,
+    before: (u64, u64),
+) -> Result<TestIndex, GateError> {
+    let books = Books::read(repo)?;
+    let (mut tests, mut proven) = (BTreeSet::new(), BTreeSet::new());
+    for (id, test) in &books.tests {
+        let Some(index) = test.test.as_ref().filter(|index| index.branch == branch) else {
+            continue;
+        };
+        // Several workloads of one candidate share its index, and so does a trial that goes on.
+        let key = (index.index, &test.base_tree, &test.tree);
+        tests.insert(key);
+        if books.verdict(id) == Some(Kind::Faster) {
+            proven.insert(key);
+        }
+    }
+    Ok(TestIndex {
+        branch: branch.to_owned(),
+        index: before.0 + tests.len() as u64 + 1,
+        discoveries: before.1 + proven.len() as u64,
+        fdr,
+        campaign: campaign.map(str::to_owned),
+    })
+}
+
+/// An earlier trial of the same comparison that proved nothing: the verdict with its samples, and
+/// the index that it was judged with.
+#[derive(Debug)]
+pub(crate) struct Before {
+    pub(crate) verdict: Verdict,
+    pub(crate) id: String,
+    pub(crate) test: Option<TestIndex>,
+}
+
+impl Before {
+    pub(crate) fn measured(&self) -> Earlier {
+        let verdict = &self.verdict;
+        Earlier {
+            blocks: verdict.blocks.clone(),
+            alone: verdict.alone.clone(),
+            layout: Some([verdict.steps_per_turn.max(1), verdict.warmup_turns]),
+        }
+    }
+}
+
+/// The trial that a new one goes on from. None where the last one was killed, which lost its
+/// samples: to go on from an older one would leave them out, as if nobody had looked.
+pub(crate) fn before(repo: &Repo, test: &Test) -> Result<Option<Before>, GateError> {
+    let books = Books::read(repo)?;
+    let same = books.tests.iter().rev();
+    for (id, last) in same.filter(|(_, other)| other.asks_the_same(test)) {
+        let Some(result) = books.results.get(id) else {
+            return Ok(None);
+        };
+        // Pruned, or of a clone that did not push it.
+        let Ok(json) = repo.history().get(&result.record) else {
+            return Ok(None);
+        };
+        let verdict = Verdict::from_json(&json).ok();
+        match verdict {
+            Some(verdict) if verdict.verdict == Kind::Faster => return Ok(None),
+            // It failed before its first block, and showed nothing.
+            Some(verdict) if verdict.n_blocks == 0 => {}
+            Some(verdict) if !verdict.blocks.is_empty() => {
+                return Ok(Some(Before {
+                    verdict,
+                    id: result.record.clone(),
+                    test: last.test.clone(),
+                }));
+            }
+            _ => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// Writes down that a comparison is timed; returns the record's id.
+pub(crate) fn open(repo: &Repo, test: &Test) -> Result<String, GateError> {
+    let json = test.to_json();
+    repo.history()
+        .append(&[(TEST, &test.started.date(), &json)])?;
+    Ok(record_id(json.as_bytes()))
+}
+
+/// Writes down how it ended.
+pub(crate) fn close(repo: &Repo, test: &str, verdict: &Verdict) -> Result<(), GateError> {
+    let finished: Timestamp = verdict.finished;
+    let result = TestResult {
+        schema: TestResult::SCHEMA.into(),
+        test: test.to_owned(),
+        verdict: verdict.verdict,
+        record: record_id(verdict.to_json().as_bytes()),
+        finished,
+    };
+    repo.history()
+        .append(&[(RESULT, &finished.date(), &result.to_json())])?;
+    Ok(())
+}
+
+fn records(repo: &Repo, kind: &str) -> Result<Vec<(String, String)>, GateError> {
+    let history = repo.history();
+    let mut all = Vec::new();
+    for day in history.days(Some(kind))? {
+        let records = history.read(&day)?.into_iter();
+        all.extend(records.map(|(entry, json)| (entry.id, json)));
+    }
+    Ok(all)
+}

@@ -1,0 +1,102 @@
+//! The error budget of a branch: each candidate that is timed for a merge takes a test index, which
+//! is written down before its first block.
+
+use outpace_stats::e_lond_threshold;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Document, Kind, Timestamp};
+
+/// The place of a test in the error budget of a branch.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct TestIndex {
+    /// The branch that is merged into.
+    pub branch: String,
+    /// Candidates that were timed for it, this one included.
+    pub index: u64,
+    /// How many of those before it were proven faster.
+    pub discoveries: u64,
+    /// The expected share of false merges among all, at most.
+    pub fdr: f64,
+    /// The campaign that it belongs to, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<String>,
+}
+
+impl TestIndex {
+    /// The e-value that it needs, so that this share holds.
+    pub fn threshold(&self) -> f64 {
+        let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX - 1);
+        e_lond_threshold(number(self.index), number(self.discoveries), self.fdr)
+    }
+}
+
+/// `outpace.test/1`: a comparison whose timing begins. Written before its first block, so that
+/// neither a kill nor a time limit gives the index back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Test {
+    /// `outpace.test/1`.
+    pub schema: String,
+    /// Its place in the budget of a branch; absent where nothing is to be merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestIndex>,
+    /// Tree of the base.
+    pub base_tree: String,
+    /// Tree of the candidate.
+    pub tree: String,
+    /// Workload that is timed.
+    pub workload: String,
+    /// Machine class.
+    pub machine_class: String,
+    /// Least gain.
+    pub min_speedup: f64,
+    /// Where not to be slower by more is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
+    /// When.
+    pub started: Timestamp,
+    /// Seed of the trial, which tells two of the same second apart.
+    pub seed: u64,
+}
+
+impl Test {
+    /// Whether the other asks the same question on the same kind of machine, whoever asks and for
+    /// which branch.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let key = |test: &Self| {
+            (
+                test.base_tree.clone(),
+                test.tree.clone(),
+                test.workload.clone(),
+                test.machine_class.clone(),
+                test.min_speedup.to_bits(),
+                test.margin.map(f64::to_bits),
+            )
+        };
+        key(self) == key(other)
+    }
+}
+
+impl Document for Test {
+    const SCHEMA: &'static str = "outpace.test/1";
+}
+
+/// `outpace.test-result/1`: how a comparison ended. A [`Test`] without one was killed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TestResult {
+    /// `outpace.test-result/1`.
+    pub schema: String,
+    /// Record id of the [`Test`].
+    pub test: String,
+    /// How.
+    pub verdict: Kind,
+    /// Record id of the verdict, which has the samples.
+    pub record: String,
+    /// When.
+    pub finished: Timestamp,
+}
+
+impl Document for TestResult {
+    const SCHEMA: &'static str = "outpace.test-result/1";
+}

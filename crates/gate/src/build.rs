@@ -466,11 +466,8 @@ impl<'a> Builder<'a> {
             (!command.is_empty()).then(|| Subject {
                 command: filled(command, &own_target, &own_tree),
                 cwd: own_tree.clone(),
-                env: config.env.clone(),
-                limits: Limits {
-                    memory_mib: config.memory_mib,
-                    file_mib: None,
-                },
+                env: environment(config),
+                limits: limits(config),
                 timeout: config.timeout,
                 inherit_env: false,
                 ok_exit_codes: vec![0],
@@ -494,6 +491,33 @@ impl<'a> Builder<'a> {
             pristine,
             data: dirs.data.clone(),
         })
+    }
+}
+
+/// What libraries read how many threads to start from.
+const THREADS: [&str; 5] = [
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+];
+
+/// `env` of the workload, with what `threads` means to libraries that it does not name.
+fn environment(config: &WorkloadConfig) -> BTreeMap<String, String> {
+    let mut env = config.env.clone();
+    for name in THREADS.into_iter().filter(|_| config.threads.is_some()) {
+        let threads = config.threads.unwrap_or(1).to_string();
+        env.entry(name.to_owned()).or_insert(threads);
+    }
+    env
+}
+
+fn limits(config: &WorkloadConfig) -> Limits {
+    Limits {
+        memory_mib: config.memory_mib,
+        file_mib: None,
+        cores: config.pin.then(|| config.threads.unwrap_or(usize::MAX)),
     }
 }
 

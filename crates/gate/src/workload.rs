@@ -244,7 +244,10 @@ fn begin_test(
     }
     settings.rule = rule;
     draft.set_test(&rule, test.test.clone());
-    spent.test = Some(budget::open(harness.repo, &test)?);
+    // The base against itself is no candidate.
+    if !request.aa {
+        spent.test = Some(budget::open(harness.repo, &test)?);
+    }
     Ok((settings, draft))
 }
 

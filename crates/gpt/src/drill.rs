@@ -30,9 +30,10 @@ use std::time::Instant;
 
 /// Steps go round so many sets of inputs.
 const SETS: u64 = 4;
-/// A prime: the row that a step changes, and the rows whose mean is its loss, wander over all of
-/// them.
+/// A prime: the rows whose mean is a step's loss wander over all of them.
 const STRIDE: u64 = 7919;
+/// A step's first input is a window of so many more numbers than it needs, at a drawn place.
+const PLACES: u64 = 1 << 16;
 
 /// Rows that a step's loss is the mean of: a sixteenth on the CPU. From a GPU no more than these
 /// are fetched: the way from there is longer than most operations.
@@ -41,6 +42,8 @@ const MOST_ROWS_FROM_GPU: usize = 16;
 
 /// No operation has more inputs.
 const MOST_INPUTS: u64 = 3;
+/// Beyond the streams of inputs and slopes: those of the places.
+const PLACES_STREAM: u64 = (MOST_INPUTS + 1) * SETS;
 
 /// What can be drilled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -90,6 +93,7 @@ pub struct Drill<'a> {
     sets: Vec<Set>,
     rotary: Table,
     on_gpu: bool,
+    seed: u64,
     step: u64,
     /// Output and gradients of the last step.
     last: Vec<(String, Tensor)>,
@@ -98,6 +102,8 @@ pub struct Drill<'a> {
 struct Set {
     variables: Vec<Var>,
     symbols: Tensor,
+    /// What the first variable is a window of; the optimiser, which changes its own, has none.
+    pool: Option<Tensor>,
     /// Of the first variable, for the optimiser.
     state: Option<State>,
     /// Gradient of the output; drawn, because one of ones would have shortcuts. None for the
@@ -156,6 +162,7 @@ impl<'a> Drill<'a> {
             sets: sets.collect::<Result<_>>()?,
             rotary: rotary.to_device(&place.device)?,
             on_gpu: place.is_cuda(),
+            seed: start.seeds.model_seed,
             step: 0,
             last: Vec::new(),
         };
@@ -181,16 +188,20 @@ impl<'a> Drill<'a> {
         Ok(slopes.to_device(output.device())?)
     }
 
-    /// Another row of the first input takes the values of the one behind it, so that no answer can
-    /// be kept for the next time.
+    /// The first input is another one in each step, in all of its rows, so that no answer can be
+    /// kept for the next time. A copy costs a memory-bound operation a third of its time, on both
+    /// sides of a trial.
     fn move_on(&self, set: usize) -> Result<()> {
-        let x = &self.sets[set].variables[0];
-        let all = x.dim(0)? as u64;
-        let row = self.step * STRIDE % all;
-        let aside = Tensor::zeros(&[&[1], &x.dims()[1..]].concat()[..], x.dtype(), x.device())?;
-        rows::copy(x, ((row + 1) % all) as usize, &aside, 0, 1)?;
-        rows::copy(&aside, 0, x, row as usize, 1)?;
-        Ok(())
+        let Set {
+            variables, pool, ..
+        } = &self.sets[set];
+        let Some(pool) = pool else {
+            return Ok(());
+        };
+        let place =
+            Stream::new(Domain::Drill, self.seed, PLACES_STREAM + self.step).below(PLACES as usize);
+        let x = variables[0].flatten_all()?;
+        Ok(rows::copy(pool, place, &x, 0, x.elem_count())?)
     }
 
     fn output(&self, tape: &Tape, set: &Set) -> candle_core::Result<Tensor> {
@@ -383,18 +394,26 @@ impl Set {
     ) -> Result<Self> {
         let unit = Unit::of(place.dtype);
         let shapes = shapes(config, operation);
+        let mut pool = None;
         let variables = shapes.into_iter().enumerate().map(|(index, dims)| {
             let number = MOST_INPUTS * set + index as u64;
             let mut stream = Stream::new(Domain::Drill, start.seeds.model_seed, number);
-            let n = dims.iter().product();
-            let mut values: Vec<f32> = (0..n).map(|_| stream.normal() as f32).collect();
+            let n: usize = dims.iter().product();
+            let pooled = index == 0 && operation != Operation::Adamw;
+            let all = if pooled { n + PLACES as usize } else { n };
+            let mut values: Vec<f32> = (0..all).map(|_| stream.normal() as f32).collect();
             if start.perturb_ulps > 0 {
                 nudge(&mut values, unit, start.seeds.model_seed, number);
             }
-            let tensor = Tensor::from_vec(values, dims, &Device::Cpu)?;
-            let tensor = tensor.to_dtype(rounded)?.to_dtype(place.dtype)?;
-            let tensor = tensor.to_device(&place.device)?;
-            Ok(Var::from_tensor(&tensor)?)
+            let placed = |values: &[f32]| {
+                let tensor = Tensor::from_slice(values, values.len(), &Device::Cpu)?;
+                let tensor = tensor.to_dtype(rounded)?.to_dtype(place.dtype)?;
+                tensor.to_device(&place.device)
+            };
+            if pooled {
+                pool = Some(placed(&values)?);
+            }
+            Ok(Var::from_tensor(&placed(&values[..n])?.reshape(dims)?)?)
         });
         let variables = variables.collect::<Result<Vec<_>>>()?;
         let mut stream = Stream::new(Domain::Training, start.seeds.data_seed, set);
@@ -402,6 +421,7 @@ impl Set {
             (0..config.tokens_per_step()).map(|_| stream.below(config.model.symbols) as u32);
         let symbols: Vec<u32> = symbols.collect();
         Ok(Self {
+            pool,
             slopes: None,
             state: (operation == Operation::Adamw)
                 .then(|| optimiser(&variables[0]))

@@ -34,6 +34,8 @@ pub struct Limits {
     pub memory_mib: Option<u64>,
     /// Largest file in MiB.
     pub file_mib: Option<u64>,
+    /// Stay on so many cores, the same ones for whoever is told the same number.
+    pub cores: Option<usize>,
 }
 
 /// A program to be started.
@@ -219,6 +221,9 @@ impl Launcher {
         let mut args = vec!["--file-mib".to_owned(), file_mib.to_string()];
         if let Some(mib) = spec.limits.memory_mib {
             args.extend(["--memory-mib".to_owned(), mib.to_string()]);
+        }
+        if let Some(cores) = spec.limits.cores {
+            args.extend(["--cores".to_owned(), cores.to_string()]);
         }
         args
     }

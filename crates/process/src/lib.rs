@@ -5,6 +5,7 @@
 //! protocol, no git, no record, no terminal.
 
 mod context;
+mod cores;
 mod launch;
 mod lock;
 mod log_tail;

@@ -12,6 +12,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::cores::stay_on;
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitOptions, getpid, getrlimit, kill_process, setrlimit, setsid,
 };
@@ -23,11 +24,14 @@ pub const ENDED: u8 = 137;
 /// How long the supervisor goes on trying to end what the program left behind.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Runs `[--memory-mib N] [--file-mib N] -- PROGRAM ARGS...` and returns its exit code, 128 + n if
-/// signal n ended it.
+/// Runs `[--memory-mib N] [--file-mib N] [--cores N] -- PROGRAM ARGS...` and returns its exit code,
+/// 128 + n if signal n ended it.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let Some((limits, command)) = parse(args) else {
-        eprintln!("outpace supervise: expected [--memory-mib N] [--file-mib N] -- PROGRAM ARGS...");
+        eprintln!(
+            "outpace supervise: expected [--memory-mib N] [--file-mib N] [--cores N] -- PROGRAM \
+             ARGS..."
+        );
         return ExitCode::from(2);
     };
     if let Err(error) = confine(limits) {
@@ -41,6 +45,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 struct Caps {
     memory_mib: Option<u64>,
     file_mib: Option<u64>,
+    cores: Option<usize>,
 }
 
 fn parse(mut args: impl Iterator<Item = OsString>) -> Option<(Caps, Vec<OsString>)> {
@@ -52,6 +57,7 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> Option<(Caps, Vec<OsString
             "--" => break,
             "--memory-mib" => caps.memory_mib = Some(number()?),
             "--file-mib" => caps.file_mib = Some(number()?),
+            "--cores" => caps.cores = usize::try_from(number()?).ok(),
             _ => return None,
         }
     }
@@ -86,6 +92,9 @@ fn confine(caps: Caps) -> io::Result<()> {
     }
     if let Some(mib) = caps.file_mib {
         limit(Resource::Fsize, mib.saturating_mul(1 << 20))?;
+    }
+    if let Some(cores) = caps.cores {
+        stay_on(cores)?;
     }
     Ok(())
 }

@@ -167,6 +167,12 @@ pub struct WorkloadConfig {
     /// Most memory that one process may map, in MiB.
     #[serde(default)]
     pub memory_mib: Option<u64>,
+    /// Threads that its libraries start (OpenMP, MKL, OpenBLAS, rayon), and cores of `pin`.
+    #[serde(default)]
+    pub threads: Option<usize>,
+    /// Keep both sides on the same cores: as many as `threads`, or all.
+    #[serde(default)]
+    pub pin: bool,
     /// Where its processes live when it trains on GPUs.
     #[serde(default)]
     pub gpu: GpuMode,

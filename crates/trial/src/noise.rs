@@ -29,6 +29,19 @@ pub struct Noise {
     pub conditions: Option<String>,
 }
 
+impl Noise {
+    /// CPU time that the sides used while they waited, as a share of the other's turns.
+    pub fn waiting_share(&self) -> Option<f64> {
+        let waited: Option<f64> = self
+            .blocks
+            .iter()
+            .map(|b| Some(b.idle_cpu_s?[0] + b.idle_cpu_s?[1]))
+            .sum();
+        let turns: f64 = self.blocks.iter().flat_map(|b| &b.pairs).flatten().sum();
+        Some(waited? / turns)
+    }
+}
+
 /// Measures `blocks` blocks of a revision against itself: both subjects of `executor` are the base.
 ///
 /// # Errors

@@ -65,7 +65,7 @@ fn what_was_measured_is_shown_where_it_cannot_be_kept() {
     // While it runs it puts a file where the history's reference has to go.
     let play = Playground::with_config(SETTINGS, |config| {
         let refs = "../../../../refs/outpace/history";
-        let script = format!("mkdir -p {refs}; touch {refs}/x; cat settings.toml");
+        let script = format!("rm -f {refs}; mkdir -p {refs}; touch {refs}/x; cat settings.toml");
         let evaluate = "evaluate = [\"{toy}\", \"evaluate\", \"settings.toml\"]\n";
         let process = "protocol = \"process\"\nreads = [\"settings.toml\"]\n";
         config

@@ -344,7 +344,7 @@ fn a_revision_is_merged_as_the_patch_that_it_is() {
     let patch = play.patch(
         "p.patch",
         "settings.toml",
-        "spin = 400\nrate = 0.01\n\n\n\n\n\nspin = 350\n",
+        "spin = 400\nrate = 0.01\n\n\n\n\n\nspin = 200\n",
     );
     play.outpace(&["gate", "--patch", patch.to_str().unwrap(), "--merge"])
         .expect(0);
@@ -352,7 +352,7 @@ fn a_revision_is_merged_as_the_patch_that_it_is() {
     let outcome = play.outpace(&["gate", "mine", "--merge"]);
     let settings = play.git(&["show", "outpace/main:settings.toml"]);
     assert!(
-        settings.contains("spin = 350"),
+        settings.contains("spin = 200"),
         "the earlier merge was reverted:\n{settings}\n{}",
         outcome.stderr
     );

@@ -17,6 +17,7 @@ mod kill;
 mod mutants;
 mod repositories;
 mod sample;
+mod spinning;
 mod surface;
 mod this_repository;
 mod tracking;

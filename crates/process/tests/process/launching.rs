@@ -151,9 +151,13 @@ fn limits_hold() {
     capped.limits = Limits {
         memory_mib: Some(256),
         file_mib: Some(1),
+        cores: Some(1),
     };
     launcher.run(&capped, Duration::from_secs(20)).unwrap();
     assert!(std::fs::metadata(dir.path().join("big")).unwrap().len() <= 1 << 20);
+    capped.command[2] = "nproc".into();
+    let finished = launcher.run(&capped, Duration::from_secs(20)).unwrap();
+    assert_eq!(finished.stdout_text().trim(), "1");
     capped.command[2] = "x=$(head -c 600000000 /dev/zero | tr '\\0' 'x'); echo ${#x}".into();
     let finished = launcher.run(&capped, Duration::from_secs(60)).unwrap();
     assert!(

@@ -141,6 +141,9 @@ fn validate_workload(name: &str, workload: &WorkloadConfig) -> Result<(), Fault>
     if workload.steps_per_run == 0 {
         return fault("steps_per_run", "must be at least 1");
     }
+    if workload.threads == Some(0) {
+        return fault("threads", "must be at least 1");
+    }
     for path in &workload.data {
         if let Some(message) = bad_data(path) {
             return fault("data", &message);

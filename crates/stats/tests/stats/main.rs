@@ -5,6 +5,7 @@ mod blocks;
 mod clock;
 mod decisions;
 mod false_rate;
+mod null;
 mod power;
 mod properties;
 mod refusals;

@@ -49,9 +49,14 @@ impl Machine {
 
     /// Outcome of one trial of a candidate with the given gain.
     pub(crate) fn trial(&mut self, speedup: f64, rule: &Rule) -> Outcome {
-        self.state = 0.0;
+        self.rest();
         let blocks: Vec<_> = (0..rule.max_blocks).map(|_| self.block(speedup)).collect();
         judge(&blocks, rule).expect("times are positive").outcome
+    }
+
+    /// The machine is as it was at the beginning.
+    pub(crate) fn rest(&mut self) {
+        self.state = 0.0;
     }
 
     /// Two fresh processes, either of which may be the base, then pairs in random order.

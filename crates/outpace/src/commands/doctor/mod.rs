@@ -25,6 +25,8 @@ const LARGE_GAINS: [f64; 7] = [0.08, 0.12, 0.2, 0.3, 0.5, 1.0, 2.0];
 const IDLE_LOAD: f64 = 0.5;
 /// Above this the noise is called high.
 const HIGH_NOISE: f64 = 0.03;
+/// And CPU time of a waiting side beyond this share of the other's turns.
+const SPINS: f64 = 0.1;
 
 /// Show machine class, noise (A/A), what effect can be proven in how long, and advice.
 #[derive(Debug, clap::Args)]
@@ -175,6 +177,7 @@ fn measure_noise(
                 .into(),
         );
     }
+    advice.extend(spinning(&name, &noise));
     let timeout_s = config.workload[&name].timeout.as_secs_f64();
     if noise.ready_s > timeout_s / 2.0 {
         advice.push(format!(
@@ -191,6 +194,18 @@ fn measure_noise(
         ..Rule::default()
     };
     Ok(Some((name, noise, rule)))
+}
+
+/// A side that works while it waits slows the one that is timed.
+fn spinning(name: &str, noise: &Noise) -> Option<String> {
+    let share = noise.waiting_share().filter(|share| *share > SPINS)?;
+    Some(format!(
+        "{name} uses CPU for {:.0} % of the other side's turns while it waits: threads that spin, or \
+         that prefetch. Where they are OpenMP's or MKL's, set `env = {{ OMP_WAIT_POLICY = \
+         \"PASSIVE\", KMP_BLOCKTIME = \"0\" }}`, or fewer `threads` than there are cores \
+         (docs/noise.md)",
+        share * 100.0
+    ))
 }
 
 fn show_machine(ui: &mut Terminal, machine: &Machine, tier: SandboxTier, gpus: &[GpuNow]) {

@@ -66,6 +66,8 @@ const REST: &str = r#"# verify   = ["pytest", "-q"]     # must pass on the candi
 # reads    = ["configs/**"]       # files that the program reads when it runs; default: all
 # steps_per_run = 10000           # steps of a real run, over which start and exit are spread
 # timeout  = "60s"                # longest wait for one answer, or for a whole command
+# threads  = 8                    # of OpenMP, MKL, OpenBLAS, rayon, on both sides alike
+# pin      = true                 # keep both sides on the same cores, as many as `threads`
 # gpu      = "auto"               # where both live on GPUs: none, auto, shared, apart, alternating
 
 [policy]

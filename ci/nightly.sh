@@ -68,6 +68,16 @@ v = json.load(open(sys.argv[1]))
 print("%s: %+.1f %%, at least %+.1f %%, %d blocks, %.1f s" % (v["verdict"], 100 * v["speedup"], 100 * v["at_least"], v["n_blocks"], v["trial_s"]))
 PY
 
+echo "== 20,000 simulated trials under each of five shapes of noise: at most alpha is called faster"
+cargo test --release --locked -p outpace-stats --test stats -- --ignored --nocapture twenty_thousand | tee "$out/null.txt"
+
+if python3 -c "import torch, outpace_step" 2>"$out/torch.txt"; then
+  echo "== patches to a PyTorch script, honest ones and others"
+  ci/pytorch_gates.py | tee "$out/pytorch-gates.txt"
+else
+  echo "== patches to a PyTorch script: skipped, torch or outpace_step is not installed"
+fi
+
 echo "== judge: 10,000 trials of 24 blocks of 9 pairs in under 5 s"
 python3 - >"$out/trials.jsonl" <<'PY'
 import json, random

@@ -499,3 +499,30 @@ fn mean(rows: &Tensor) -> Result<f64> {
     let rows = rows.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
     Ok(rows.mean_all()?.to_scalar()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(drill: &Drill<'_>) -> Vec<Vec<f32>> {
+        drill.sets[0].variables[0].to_vec2().unwrap()
+    }
+
+    #[test]
+    fn no_row_of_its_input_comes_back_in_the_next_step() {
+        let config = Config::load(Path::new("configs/gpt-nano.toml")).unwrap();
+        let mut drill = Drill::new(&config, Operation::RmsNorm, &BY_HAND, &Place::cpu()).unwrap();
+        let mut again = Drill::new(&config, Operation::RmsNorm, &BY_HAND, &Place::cpu()).unwrap();
+        drill.turn(SETS).unwrap();
+        let before = rows(&drill);
+        let losses = drill.turn(SETS).unwrap();
+        let after = rows(&drill);
+        assert!(before.iter().all(|row| !after.contains(row)));
+        again.turn(SETS).unwrap();
+        assert_eq!(
+            again.turn(SETS).unwrap(),
+            losses,
+            "equal seeds, equal steps"
+        );
+    }
+}

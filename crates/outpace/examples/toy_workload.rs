@@ -3,9 +3,9 @@
 //! `toy_workload evaluate SETTINGS --checkpoint FILE --data-seed N`.
 //!
 //! Settings are lines of `key = value`: `spin` (thousands of iterations a step), `rate` (how fast
-//! the loss falls; another rate is another model), `scale` (of the loss), `mode` (what goes wrong, `good` by default),
-//! `flops` (operations that a token takes, as it says), `gpu_mib` (memory that it pretends to hold
-//! on a GPU), `gpu_ms` (time that a step takes there).
+//! the loss falls; another rate is another model), `scale` (of the loss), `mode` (what goes wrong,
+//! `good` by default), `flops` (operations that a token takes, as it says), `gpu_mib` (memory that
+//! it pretends to hold on a GPU), `gpu_ms` (time that a step takes there).
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -33,8 +33,8 @@ pub struct GateRequest {
     pub workloads: Vec<String>,
     /// The rule of proof for a single workload.
     pub rule: RequestRule,
-    /// Its place in the error budget of the branch that it is to be merged into. The rule's threshold
-    /// is that of this place, or a higher one.
+    /// Its place in the error budget of the branch that it is to be merged into. The rule's
+    /// threshold is that of this place, or a higher one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<TestIndex>,
     /// Seed of every draw, below 2^53.

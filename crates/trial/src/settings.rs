@@ -21,8 +21,8 @@ pub struct Settings {
     pub seed: u64,
     /// Steps of a real run, over which what a process costs once is spread. At least 1.
     pub steps_per_run: u64,
-    /// What a proven gain is held against: the same model after as many steps as isolated runs have.
-    /// Nothing where programs are only timed.
+    /// What a proven gain is held against: the same model after as many steps as isolated runs
+    /// have. Nothing where programs are only timed.
     pub same_model: Option<SameModel>,
     /// What an earlier trial of the same comparison measured.
     pub earlier: Earlier,

@@ -231,15 +231,11 @@ fn take_index(
 ) -> Result<(), GateError> {
     let test = next_test(repo, into, fdr, None, (0, 0))?;
     let threshold = test.threshold().max(1.0 / request.rule.alpha);
-    let proven = match test.discoveries {
-        1 => "1 merge was".to_owned(),
-        n => format!("{n} merges were"),
-    };
     ui.say(
         "budget",
         &format!(
-            "candidate {} to be timed for {into}, {proven} proven: needs an e-value of {threshold:.0}",
-            test.index
+            "number {} that is timed for {into}, {} proven before: needs an e-value of {threshold:.0}",
+            test.index, test.discoveries
         ),
     );
     request.rule.threshold = Some(threshold);

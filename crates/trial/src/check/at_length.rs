@@ -1,5 +1,5 @@
-//! "Same model" over as many steps as an isolated run has: a program may be honest for the few steps
-//! of the check and leave out work later.
+//! "Same model" over as many steps as an isolated run has: a program may be honest for the few
+//! steps of the check and leave out work later.
 
 use outpace_process::{Context, Subject};
 use outpace_record::Check;

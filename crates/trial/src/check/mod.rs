@@ -38,8 +38,8 @@ const ROUNDING: f64 = 8.0 * f32::EPSILON as f64;
 /// Parameters may differ by this share of their update even if the envelope is smaller: sums in
 /// another order.
 const PARAMETER_ROUNDING: f64 = 1e-4;
-/// Allowed relative difference of a loss where the workload cannot perturb its weights, over as many
-/// steps, so that no envelope is known ...
+/// Allowed relative difference of a loss where the workload cannot perturb its weights, over as
+/// many steps, so that no envelope is known ...
 const WITHOUT_ENVELOPE: f64 = 1e-4;
 /// ... and of a parameter, as a share of its update.
 const PARAMETER_WITHOUT_ENVELOPE: f64 = 1e-3;

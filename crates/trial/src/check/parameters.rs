@@ -78,8 +78,8 @@ fn some_of(names: &[String]) -> String {
 }
 
 /// Distance of each tensor from the base's, as a share of how far training moved it. A tensor that
-/// the base itself does not repeat is not compared: a bias without a gradient, say, which Adam moves
-/// by the signs of rounding.
+/// the base itself does not repeat is not compared: a bias without a gradient, say, which Adam
+/// moves by the signs of rounding.
 pub(super) fn worst_parameter(
     start: &Tensors,
     ours: &Tensors,

@@ -27,7 +27,7 @@ fn tell_runs(ui: &mut Terminal, history: &History<'_>, verdict: Verdict) {
         ui.say(
             "budget",
             &format!(
-                "candidate {} timed for {}, {} of them proven before: an e-value of {:.0}",
+                "number {} that was timed for {}, {} proven before: an e-value of {:.0}",
                 test.index, test.branch, test.discoveries, verdict.threshold
             ),
         );

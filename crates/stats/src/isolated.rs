@@ -172,11 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn a_few_runs_confirm_and_no_gain_is_given_up_early() {
+    fn a_few_runs_confirm_a_loss_ends_it_and_no_gain_takes_all() {
         let outcome = |runs, pairs| judged(runs, pairs).map(|d| d.outcome);
         assert_eq!(outcome(4, &[[0.1, 1e-6]; 8]), None);
         assert_eq!(outcome(6, &[[0.1, 0.08]; 8]), Some(Outcome::Faster));
-        assert_eq!(outcome(6, &[[0.1, 0.11]; 8]), Some(Outcome::NotProven));
+        assert_eq!(outcome(6, &[[0.1, 0.11]; 8]), Some(Outcome::Slower));
+        assert_eq!(outcome(23, &[[0.1, 0.1]; 8]), None);
+        assert_eq!(outcome(24, &[[0.1, 0.1]; 8]), Some(Outcome::NotProven));
     }
 
     #[test]

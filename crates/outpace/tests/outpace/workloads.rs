@@ -86,7 +86,9 @@ fn gated(mode: &str, spin: u32) -> Outcome {
         let spin = format!("spin = {spin}");
         with_mode(mode).replace("spin = 400", &spin)
     };
-    let play = Playground::new(&slow("good", 4000));
+    let play = Playground::with_config(&slow("good", 4000), |config| {
+        config.replace("[gate]\n", "[gate]\nmax_seconds = 40\n")
+    });
     let patch = play.patch("p.patch", "settings.toml", &slow(mode, spin));
     play.outpace(&["gate", "--patch", patch.to_str().unwrap(), "--json"])
 }

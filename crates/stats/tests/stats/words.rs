@@ -95,7 +95,7 @@ fn the_rules() {
         min_speedup: 0.0,
         alpha: 0.05,
         threshold: Some(20.0),
-        screen: true,
+        screen: false,
         max_blocks: 24,
         sum_threshold: Some(1.0),
         margin: None,

@@ -1,36 +1,10 @@
 //! The error budget of a branch: each candidate that is timed for a merge takes a test index, which
 //! is written down before its first block.
 
-use outpace_stats::e_lond_threshold;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Document, Kind, Timestamp};
-
-/// The place of a test in the error budget of a branch.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct TestIndex {
-    /// The branch that is merged into.
-    pub branch: String,
-    /// Candidates that were timed for it, this one included.
-    pub index: u64,
-    /// How many of those before it were proven faster.
-    pub discoveries: u64,
-    /// The expected share of false merges among all, at most.
-    pub fdr: f64,
-    /// The campaign that it belongs to, if it does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub campaign: Option<String>,
-}
-
-impl TestIndex {
-    /// The e-value that it needs, so that this share holds.
-    pub fn threshold(&self) -> f64 {
-        let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX - 1);
-        e_lond_threshold(number(self.index), number(self.discoveries), self.fdr)
-    }
-}
+use crate::{Document, Kind, TestIndex, Timestamp};
 
 /// `outpace.test/1`: a comparison whose timing begins. Written before its first block, so that
 /// neither a kill nor a time limit gives the index back.

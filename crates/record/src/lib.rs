@@ -20,11 +20,12 @@ mod profile;
 mod request;
 mod run;
 mod schema;
+mod test_index;
 mod tracking;
 mod verdict;
 
 pub use baseline::{Anchor, Baseline};
-pub use budget::{Test, TestIndex, TestResult};
+pub use budget::{Test, TestResult};
 pub use campaign::{Attempt, Campaign, CampaignState};
 pub use config::{
     AgentConfig, Config, ConfigError, GateConfig, GpuMode, MachineConfig, OWN_AGENTS, PolicyConfig,
@@ -44,6 +45,7 @@ pub use profile::{Operation, Peaks, Profile};
 pub use request::{GateRequest, RequestRule};
 pub use run::Run;
 pub use schema::{SCHEMAS, json_schema};
+pub use test_index::TestIndex;
 pub use tracking::{
     BaselineCheck, Beside, Bisection, BisectionStep, Blessing, Bridge, Change, ChangeState,
     Failure, Figures, FoundChange, ImportedFigure, Regressions, Reproduction, Stage,

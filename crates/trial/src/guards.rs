@@ -72,6 +72,17 @@ pub(crate) fn at_most(name: &str, value: f64, allowed: f64, what: &str) -> Check
     }
 }
 
+/// Something that is told and refuses nothing.
+pub(crate) fn line(name: &str, detail: String) -> Check {
+    Check {
+        name: name.into(),
+        passed: true,
+        value: None,
+        allowed: None,
+        detail,
+    }
+}
+
 fn tokens(results: &[BlockResult]) -> Option<Check> {
     let [base, candidate] = results.first()?.tokens_per_step;
     let base = base?;

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha20Rng;
 
 use crate::block::{BlockPlan, BlockResult, measure_trained, seed};
 use crate::check::compare_at_length;
-use crate::guards::watch_isolated;
+use crate::guards::{line, watch_isolated};
 use crate::settings::{Settings, SideError};
 use crate::{Executor, Placement, Plan};
 
@@ -184,17 +184,6 @@ fn too_long(least_s: f64, settings: &Settings) -> Confirmation {
         blocks: Vec::new(),
         checks: Vec::new(),
         refuted: Some((reason, detail)),
-    }
-}
-
-/// Something that is told and refuses nothing.
-pub(crate) fn line(name: &str, detail: String) -> Check {
-    Check {
-        name: name.into(),
-        passed: true,
-        value: None,
-        allowed: None,
-        detail,
     }
 }
 

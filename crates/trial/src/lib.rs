@@ -24,9 +24,7 @@ mod trial;
 
 pub use beside::{SideBySide, measure_beside};
 pub use block::{BlockPlan, run_block};
-pub use check::{
-    CheckOutcome, Checkpoint, Evaluator, NOT_COMPARED, SameModel, Trainees, check_same_model,
-};
+pub use check::{CheckOutcome, Checkpoint, NOT_COMPARED, Trainees, check_same_model};
 pub use client::WorkloadError;
 pub use evaluate::{evaluate, profile};
 pub use executor::{Clock, Closed, Executor, Placement, Side, Turn, WorkloadProcess, pairs_of};
@@ -37,5 +35,5 @@ pub use noise::{Noise, measure_noise};
 pub use peak::{Peaks, measure_peaks, plausible};
 pub use plan::{Plan, pilot};
 pub use run::{Measured, measure_run};
-pub use settings::{Earlier, Settings, SideError};
+pub use settings::{Earlier, Evaluator, SameModel, Settings, SideError};
 pub use trial::{Trial, run_trial};

@@ -1,10 +1,11 @@
 //! What a measurement is run with, and how a side can fail in it.
 
+use outpace_process::{Context, Subject};
 use outpace_record::Block;
 use outpace_stats::{Rule, StatsError};
 
 use crate::plan::attribute;
-use crate::{Executor, SameModel, Side, WorkloadError};
+use crate::{Executor, Side, WorkloadError};
 
 /// What a trial is run with.
 #[derive(Debug, Clone)]
@@ -28,6 +29,22 @@ pub struct Settings {
     pub earlier: Earlier,
     /// Seconds after which a trial that has proven nothing is `not_proven`.
     pub max_s: f64,
+}
+
+/// What base and candidate are held against each other with once a gain is proven.
+#[derive(Debug, Clone, Default)]
+pub struct SameModel {
+    /// The base's evaluator, if there is one.
+    pub evaluator: Option<Evaluator>,
+}
+
+/// A program that computes the validation loss of a checkpoint.
+#[derive(Debug, Clone)]
+pub struct Evaluator {
+    /// How programs are started.
+    pub context: Context,
+    /// The program.
+    pub subject: Subject,
 }
 
 /// What an earlier trial of the same comparison measured, which proved nothing. Its blocks are

@@ -6,8 +6,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use crate::block::{BlockPlan, BlockResult, measure, seed};
-use crate::guards::{watch, watch_gain};
-use crate::isolated::{Confirmation, confirm, line};
+use crate::guards::{line, watch, watch_gain};
+use crate::isolated::{Confirmation, confirm};
 use crate::plan::{NOT_BESIDE_ITSELF, choose_placement, pilot, separated};
 use crate::settings::{Settings, SideError};
 use crate::{Executor, Plan, Side};

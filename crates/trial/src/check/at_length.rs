@@ -1,33 +1,16 @@
 //! "Same model" over as many steps as an isolated run has: a program may be honest for the few
 //! steps of the check and leave out work later.
 
-use outpace_process::{Context, Subject};
 use outpace_record::Check;
 
 use super::losses::{allowed_divergence, compare_losses, not_repeated};
 use super::{Envelope, NOT_COMPARED, Repeated, Trained, compare_checkpoints, of_base};
 use crate::block::BlockPlan;
-use crate::isolated::line;
-use crate::{Executor, Side, SideError, WorkloadError};
+use crate::guards::line;
+use crate::{Executor, SameModel, Side, SideError, WorkloadError};
 
 /// Names of checks at this length begin so.
 const AT_LENGTH: &str = "isolated";
-
-/// What base and candidate are held against each other with once a gain is proven.
-#[derive(Debug, Clone, Default)]
-pub struct SameModel {
-    /// The base's evaluator, if there is one.
-    pub evaluator: Option<Evaluator>,
-}
-
-/// A program that computes the validation loss of a checkpoint.
-#[derive(Debug, Clone)]
-pub struct Evaluator {
-    /// How programs are started.
-    pub context: Context,
-    /// The program.
-    pub subject: Subject,
-}
 
 /// Compares what both sides trained in an isolated run. The base trains once more for it, so that
 /// the envelope is that of this length.

@@ -24,7 +24,6 @@ use training::{Declared, train, train_base, warm_up, whole_run};
 use validation::compare_validation;
 
 pub(crate) use at_length::compare_at_length;
-pub use at_length::{Evaluator, SameModel};
 pub use training::Checkpoint;
 pub(crate) use training::{Trained, save};
 

@@ -56,7 +56,7 @@ pub fn next_test(
     before: (u64, u64),
 ) -> Result<TestIndex, GateError> {
     let books = Books::read(repo)?;
-    let (mut tests, mut proven) = (BTreeSet::new(), BTreeSet::new());
+    let (mut tests, mut proven, mut refused) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (id, test) in &books.tests {
         let Some(index) = test.test.as_ref().filter(|index| index.branch == branch) else {
             continue;
@@ -64,14 +64,17 @@ pub fn next_test(
         // Several workloads of one candidate share its index, and so does a trial that goes on.
         let key = (index.index, &test.base_tree, &test.tree);
         tests.insert(key);
-        if books.verdict(id) == Some(Kind::Faster) {
-            proven.insert(key);
-        }
+        match books.verdict(id) {
+            Some(Kind::Faster) => proven.insert(key),
+            // On another workload: the candidate as a whole is not proven.
+            Some(Kind::Slower | Kind::Rejected) => refused.insert(key),
+            _ => false,
+        };
     }
     Ok(TestIndex {
         branch: branch.to_owned(),
         index: before.0 + tests.len() as u64 + 1,
-        discoveries: before.1 + proven.len() as u64,
+        discoveries: before.1 + proven.difference(&refused).count() as u64,
         fdr,
         campaign: campaign.map(str::to_owned),
     })
@@ -97,35 +100,36 @@ impl Before {
     }
 }
 
-/// The trial that a new one goes on from. None where the last one was killed, which lost its
-/// samples: to go on from an older one would leave them out, as if nobody had looked.
+/// The trial that a new one goes on from. None where the last one was killed or failed, which lost
+/// its samples: to go on from an older one would leave them out, as if nobody had looked. A test of
+/// a branch goes on from one of the same branch alone: what was measured without an index, or for
+/// another branch, was chosen among trials that did not count.
 pub(crate) fn before(repo: &Repo, test: &Test) -> Result<Option<Before>, GateError> {
     let books = Books::read(repo)?;
-    let same = books.tests.iter().rev();
-    for (id, last) in same.filter(|(_, other)| other.asks_the_same(test)) {
-        let Some(result) = books.results.get(id) else {
-            return Ok(None);
-        };
-        // Pruned, or of a clone that did not push it.
-        let Ok(json) = repo.history().get(&result.record) else {
-            return Ok(None);
-        };
-        let verdict = Verdict::from_json(&json).ok();
-        match verdict {
-            Some(verdict) if verdict.verdict == Kind::Faster => return Ok(None),
-            // It failed before its first block, and showed nothing.
-            Some(verdict) if verdict.n_blocks == 0 => {}
-            Some(verdict) if !verdict.blocks.is_empty() => {
-                return Ok(Some(Before {
-                    verdict,
-                    id: result.record.clone(),
-                    test: last.test.clone(),
-                }));
-            }
-            _ => return Ok(None),
-        }
+    let mut same = books.tests.iter().rev();
+    let Some((id, last)) = same.find(|(_, other)| other.asks_the_same(test)) else {
+        return Ok(None);
+    };
+    let branch = |test: &Test| test.test.as_ref().map(|index| index.branch.clone());
+    if branch(test).is_some_and(|own| branch(last) != Some(own)) {
+        return Ok(None);
     }
-    Ok(None)
+    let settled = [Kind::Faster, Kind::Rejected];
+    let result = books.results.get(id);
+    let Some(result) = result.filter(|result| !settled.contains(&result.verdict)) else {
+        return Ok(None);
+    };
+    // Pruned, or of a clone that did not push it.
+    let Ok(json) = repo.history().get(&result.record) else {
+        return Ok(None);
+    };
+    let verdict = Verdict::from_json(&json).ok();
+    let verdict = verdict.filter(|verdict| !verdict.blocks.is_empty());
+    Ok(verdict.map(|verdict| Before {
+        verdict,
+        id: result.record.clone(),
+        test: last.test.clone(),
+    }))
 }
 
 /// Writes down that a comparison is timed; returns the record's id.
@@ -136,14 +140,19 @@ pub(crate) fn open(repo: &Repo, test: &Test) -> Result<String, GateError> {
     Ok(record_id(json.as_bytes()))
 }
 
-/// Writes down how it ended.
-pub(crate) fn close(repo: &Repo, test: &str, verdict: &Verdict) -> Result<(), GateError> {
-    let finished: Timestamp = verdict.finished;
+/// Writes down how it ended: as which verdict, in which record.
+pub(crate) fn close(
+    repo: &Repo,
+    test: &str,
+    verdict: Kind,
+    record: String,
+    finished: Timestamp,
+) -> Result<(), GateError> {
     let result = TestResult {
         schema: TestResult::SCHEMA.into(),
         test: test.to_owned(),
-        verdict: verdict.verdict,
-        record: record_id(verdict.to_json().as_bytes()),
+        verdict,
+        record,
         finished,
     };
     repo.history()

@@ -1,6 +1,6 @@
 //! What a request names, found in the repository.
 
-use outpace_record::GateRequest;
+use outpace_record::{GateRequest, Kind};
 use outpace_repo::{Commit, Patch, RepoError};
 
 use crate::verdict::Draft;
@@ -22,6 +22,8 @@ pub(crate) struct Spent {
     pub(crate) check_s: f64,
     /// Record id of the test that was begun last and has no result yet.
     pub(crate) test: Option<String>,
+    /// What that test goes on from: its verdict and record.
+    pub(crate) before: Option<(Kind, String)>,
 }
 
 impl Harness<'_> {

@@ -1,12 +1,14 @@
 //! The seam: a request goes in, an outcome comes out. Policy, builds, correctness, the machine's
 //! lock and the trial are inside, so that no caller can forget one.
 
-use outpace_record::{Event, GateRequest, Kind, Observer, PolicyConfig, Profile, Verdict};
+use outpace_record::{
+    Document, Event, GateRequest, Kind, Observer, PolicyConfig, Profile, Verdict, record_id,
+};
 use outpace_repo::{Commit, Patch, Repo, check_policy};
 
 use crate::budget;
 use crate::candidate::{Candidate, Spent};
-use crate::verdict::reason_of;
+use crate::verdict::{now, reason_of};
 use crate::workload::judge_workload;
 use crate::{GateError, Harness};
 
@@ -138,9 +140,12 @@ impl Judge for Harness<'_> {
         let (mut verdicts, mut spent) = (Vec::new(), Spent::default());
         for name in &request.workloads {
             let judged = judge_workload(self, &candidate, name, &mut spent, observer);
-            if let (Some(test), Some(verdict)) = (spent.test.take(), settled(&judged)) {
+            let before = spent.before.take();
+            if let (Some(test), Some((kind, record))) =
+                (spent.test.take(), settled(&judged, before))
+            {
                 // Whoever keeps the verdict finds the fault too; it is not lost for that.
-                if let Err(error) = budget::close(self.repo, &test, verdict) {
+                if let Err(error) = budget::close(self.repo, &test, kind, record, now()) {
                     observer.on(&Event::Note {
                         text: format!("{name}: {error}"),
                     });
@@ -214,11 +219,16 @@ impl Harness<'_> {
     }
 }
 
-/// The verdict that has the samples, also where Ctrl-C cut it off.
-fn settled(judged: &Result<Verdict, GateError>) -> Option<&Verdict> {
+/// The verdict and the record that has the samples, also where Ctrl-C cut it off; `before` is that
+/// of the trial that it goes on from, which stands where nothing was measured since.
+fn settled(
+    judged: &Result<Verdict, GateError>,
+    before: Option<(Kind, String)>,
+) -> Option<(Kind, String)> {
+    let of = |verdict: &Verdict| (verdict.verdict, record_id(verdict.to_json().as_bytes()));
     match judged {
-        Ok(verdict) => Some(verdict),
-        Err(GateError::Interrupted(partial)) => partial.last(),
+        Ok(verdict) => Some(of(verdict)),
+        Err(GateError::Interrupted(partial)) => partial.last().map(of).or(before),
         Err(_) => None,
     }
 }
@@ -248,7 +258,6 @@ fn with_verdicts(error: GateError, mut verdicts: Vec<Verdict>, timed: bool) -> G
 #[cfg(test)]
 mod tests {
     use super::*;
-    use outpace_record::Document as _;
 
     fn verdict(kind: Kind) -> Verdict {
         let json = serde_json::json!({

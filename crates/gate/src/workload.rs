@@ -220,22 +220,27 @@ fn begin_test(
     };
     let mut asked = request.rule;
     if let Some(before) = &before {
+        let mut with = String::new();
+        if let (Some(_), Some(first)) = (&request.test, &before.test) {
+            let threshold = first.threshold().max(1.0 / asked.alpha);
+            asked.threshold = Some(threshold);
+            test.test = Some(first.clone());
+            with = format!(
+                ", as number {} with an e-value of {threshold:.0}",
+                first.index
+            );
+        }
         observer.on(&Event::Note {
             text: format!(
-                "{name}: goes on from {} blocks of {}, which proved nothing",
+                "{name}: goes on from {} blocks of {}, which proved nothing{with}",
                 before.verdict.blocks.len(),
                 short(&before.id)
             ),
         });
-        if let (Some(own), Some(first)) = (&request.test, &before.test)
-            && own.branch == first.branch
-        {
-            asked.threshold = Some(first.threshold().max(1.0 / asked.alpha));
-            test.test = Some(first.clone());
-        }
     }
     let mut rule = asked.for_one_of(request.workloads.len());
     let mut settings = harness.settings(&name, rule, request.seed)?;
+    spent.before = before.as_ref().map(|b| (b.verdict.verdict, b.id.clone()));
     if let Some(before) = before {
         rule.earlier_blocks = before.verdict.blocks.len();
         rule.max_blocks += rule.earlier_blocks;

@@ -38,7 +38,9 @@ pub(crate) fn merges(attempts: &[Attempt]) -> u64 {
 /// Tests and merges that only the attempts know of, and the history does not: those of a campaign
 /// that an outpace without budgets of branches began.
 pub(crate) fn unbooked(attempts: &[Attempt]) -> (u64, u64) {
-    let unbooked = |a: &&Attempt| a.verdicts.iter().all(|v| v.test.is_none());
+    // Without a verdict it was booked by the judge, if it was timed.
+    let unbooked =
+        |a: &&Attempt| !a.verdicts.is_empty() && a.verdicts.iter().all(|v| v.test.is_none());
     let attempts = || attempts.iter().filter(unbooked);
     let tested = attempts().filter_map(|a| a.tested).max().unwrap_or(0);
     let merges = attempts().filter(|a| a.merged.is_some()).count();

@@ -6,6 +6,9 @@ use crate::{Decision, Outcome, Pair, Reason, Rule, SCREEN_BLOCKS, SCREEN_E_BELOW
 use crate::{StatsError, Summary, block_log_ratio, block_sum_log_ratio};
 use crate::{lower_bound, median, upper_bound};
 
+/// New blocks that a trial has at least which goes on from an earlier one.
+const FEWEST_NEW_BLOCKS: usize = 5;
+
 /// Evidence that grows block by block; looking after each one does not weaken it (Ville 1939).
 #[derive(Debug, Clone)]
 pub struct Evidence {
@@ -86,10 +89,21 @@ impl Evidence {
         self.sum_log_ratios.push(sum);
         if self.decision.is_none() {
             self.bet(x, sum, totals);
-            let is_new = self.n_blocks() > self.rule.earlier_blocks;
-            self.decision = self.reason().filter(|_| is_new).map(Decision::from);
+            self.decision = self
+                .reason()
+                .filter(|_| self.may_decide())
+                .map(Decision::from);
         }
         self.decision.filter(|_| self.is_over())
+    }
+
+    /// After blocks of an earlier trial there have to be some new ones, for what is watched beside
+    /// the evidence.
+    fn may_decide(&self) -> bool {
+        match self.rule.earlier_blocks {
+            0 => true,
+            earlier => self.n_blocks() >= earlier + FEWEST_NEW_BLOCKS,
+        }
     }
 
     fn bet(&mut self, x: f64, sum: f64, totals: [f64; 2]) {

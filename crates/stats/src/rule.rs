@@ -50,7 +50,8 @@ pub struct Rule {
     /// proof the bounds are those of the number of blocks and not of the noise. The verdict stays.
     pub bound_blocks: usize,
     /// So many blocks come first that an earlier trial of the same two programs measured: they are
-    /// evidence, and decide nothing. They count for `max_blocks`.
+    /// evidence, and decide nothing. A decision then has five new blocks at least. They count for
+    /// `max_blocks`.
     pub earlier_blocks: usize,
 }
 

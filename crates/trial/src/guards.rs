@@ -43,10 +43,14 @@ pub(crate) fn watch(results: &[BlockResult]) -> Vec<Check> {
 
 /// What a candidate could do to look fast in isolated runs. Where what both trained is compared at
 /// their length, losses are too.
-pub(crate) fn watch_isolated(results: &[BlockResult], compared: bool) -> Vec<Check> {
+pub(crate) fn watch_isolated(
+    results: &[BlockResult],
+    compared: bool,
+    confirmed: bool,
+) -> Vec<Check> {
     let mut checks = watch(results);
     checks.retain(|check| !compared || check.name != TIMED_LOSSES);
-    checks.extend(saving(results));
+    checks.extend(saving(results).filter(|_| confirmed));
     checks
 }
 
@@ -167,9 +171,10 @@ fn moved_work(evidence: &Evidence, at_least: f64, results: &[BlockResult]) -> Ch
 /// Work that is left out of the turns and made up for while it saves is not saved.
 fn saving(results: &[BlockResult]) -> Option<Check> {
     let moved = results.iter().map(|r| {
-        let [base, candidate] = r.block.save_s?;
+        let (saves, exits) = (r.block.save_s?, r.block.exit_s.unwrap_or_default());
+        let [base, candidate] = [0, 1].map(|side| saves[side] + exits[side]);
         let gained: f64 = r.block.pairs.iter().map(|pair| pair[0] - pair[1]).sum();
-        Some(candidate - base - SAVING_SHARE * gained)
+        Some(candidate - base - SAVING_SHARE * gained.max(0.0))
     });
     let moved: Vec<f64> = moved.collect::<Option<_>>()?;
     let beyond = moved.iter().filter(|moved| **moved > 0.0).count();
@@ -179,7 +184,7 @@ fn saving(results: &[BlockResult]) -> Option<Check> {
         value: Some(median(&moved)),
         allowed: Some(0.0),
         detail: format!(
-            "to write its checkpoint the candidate takes longer than the base by more than half of \
+            "to write its checkpoint and to exit the candidate takes longer than the base by more than half of \
              what it gains in a run, in {beyond} of {} runs",
             moved.len()
         ),

@@ -38,6 +38,8 @@ pub(crate) struct Confirmation {
     pub(crate) checks: Vec<Check>,
     /// Why the gain is not proven after all.
     pub(crate) refuted: Option<(Reason, String)>,
+    /// Whether the user asked to stop before it was settled.
+    pub(crate) interrupted: bool,
 }
 
 /// Measures runs with one process at a time, until it is settled.
@@ -83,7 +85,10 @@ pub(crate) fn confirm(
             save: same_model.is_some(),
         };
         let validation = seed(&mut rng);
-        let (result, trained) = measure_trained(executor, &block, &mut rng)?;
+        let (result, trained) = match measure_trained(executor, &block, &mut rng) {
+            Err((_, error)) if error.is_cancelled() => return Ok(interrupted(results)),
+            measured => measured?,
+        };
         isolated.push(&result.block.isolated_run())?;
         results.push(result);
         observer.on(&Event::IsolatedBlock {
@@ -95,13 +100,17 @@ pub(crate) fn confirm(
         if let (Some(same_model), Some(trained), true) =
             (same_model, trained, compared < MOST_COMPARED)
         {
-            models = compare_at_length(executor, same_model, &block, trained, validation)?;
+            models = match compare_at_length(executor, same_model, &block, trained, validation) {
+                Err(error) if error.is_cancelled() => return Ok(interrupted(results)),
+                compared => compared?,
+            };
             compared += 1;
             if models.iter().any(|check| !check.passed) {
                 break Reason::NotConfirmed.into();
             }
         }
-        let late = executor.clock().now_s() - begin_s > settings.max_s;
+        let late =
+            isolated.decision().is_none() && executor.clock().now_s() - begin_s > settings.max_s;
         let seen = same_model.is_none() || compared > 0;
         // A gain is confirmed once it was seen too that the model is the same.
         let settled = isolated
@@ -112,11 +121,11 @@ pub(crate) fn confirm(
         }
     };
     // Isolated it may not do either what it may not do side by side.
-    let watched = watch_isolated(&results, same_model.is_some());
+    let confirmed = decision.outcome == Outcome::Faster;
+    let watched = watch_isolated(&results, same_model.is_some(), confirmed);
     let mut checks = models;
     checks.extend(watched.into_iter().filter(|check| !check.passed));
     let found = describe(&isolated);
-    let confirmed = decision.outcome == Outcome::Faster;
     if confirmed {
         checks.push(line(
             "alone",
@@ -127,7 +136,18 @@ pub(crate) fn confirm(
         blocks: results.into_iter().map(|result| result.block).collect(),
         checks,
         refuted: (!confirmed).then(|| (settings.rule.unconfirmed(), found)),
+        interrupted: false,
     })
+}
+
+/// What Ctrl-C cut off: the runs so far.
+fn interrupted(results: Vec<BlockResult>) -> Confirmation {
+    Confirmation {
+        blocks: results.into_iter().map(|result| result.block).collect(),
+        checks: Vec::new(),
+        refuted: None,
+        interrupted: true,
+    }
 }
 
 /// Seconds of the fewest runs that confirm a gain, for blocks of so many pairs in the trial.
@@ -184,6 +204,7 @@ fn too_long(least_s: f64, settings: &Settings) -> Confirmation {
         blocks: Vec::new(),
         checks: Vec::new(),
         refuted: Some((reason, detail)),
+        interrupted: false,
     }
 }
 

@@ -155,8 +155,10 @@ pub fn run_trial(
     if faster && !executor.whole_commands() {
         let speedup = evidence.summary().speedup;
         match confirm(executor, plan, speedup, &results, settings, observer) {
-            Ok(confirmed) => confirmation = Some(confirmed),
-            Err(error) if error.is_cancelled() => decision = None,
+            Ok(confirmed) => {
+                decision = decision.filter(|_| !confirmed.interrupted);
+                confirmation = Some(confirmed);
+            }
             Err(error) => return Err(error),
         }
     }

@@ -215,7 +215,10 @@ fn blocks_of_an_earlier_trial_are_evidence_and_decide_nothing() {
     for block in blocks.iter().cycle().take(20) {
         assert_eq!(evidence.push_block(block).unwrap(), None);
     }
+    for block in &blocks[..4] {
+        assert_eq!(evidence.push_block(block).unwrap(), None);
+    }
     let decided = evidence.push_block(&blocks[0]).unwrap().unwrap();
     assert_eq!(decided.outcome, Outcome::Faster);
-    assert_eq!(evidence.n_blocks(), 21);
+    assert_eq!(evidence.n_blocks(), 25, "five of them are new");
 }

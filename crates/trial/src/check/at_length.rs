@@ -26,7 +26,9 @@ pub(crate) fn compare_at_length(
 ) -> Result<Vec<Check>, SideError> {
     let base = repeated(executor, block, ours).map_err(of_base)?;
     let (own, again) = (&base.ours.losses[..], &base.again.losses[..]);
-    let mut checks = match not_repeated(own, again) {
+    let drifted = not_repeated(own, again);
+    let repeats = drifted.is_none();
+    let mut checks = match drifted {
         None => {
             let allowed = allowed_divergence(own, again, base.envelope);
             vec![compare_losses("losses", own, &theirs.losses, &allowed)]
@@ -40,7 +42,8 @@ pub(crate) fn compare_at_length(
             ),
         )],
     };
-    let evaluator = same_model.evaluator.as_ref();
+    // Nor can the validation loss of a base that drifts away from itself blame anybody.
+    let evaluator = same_model.evaluator.as_ref().filter(|_| repeats);
     let evaluator = evaluator.map(|e| (&e.context, &e.subject));
     checks.extend(compare_checkpoints(evaluator, &base, &theirs, validation)?);
     for check in &mut checks {

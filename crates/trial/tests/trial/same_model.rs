@@ -104,3 +104,29 @@ fn a_base_that_drifts_from_itself_at_this_length_blames_nobody() {
     let compared = trial.checks.iter().find(|c| c.name == "isolated losses");
     assert!(compared.unwrap().detail.contains("not compared"));
 }
+
+#[test]
+fn ctrl_c_keeps_the_isolated_runs_that_were_measured() {
+    let leaving = |manner: Manner| Manner {
+        cancelled_after: Some(10),
+        ..manner
+    };
+    let (trial, _) = trial(leaving(Manner::default()), leaving(faster()), 1);
+    assert_eq!((trial.decision, trial.blocks.len()), (None, 8));
+    assert!(
+        (1..=2).contains(&trial.alone.len()),
+        "{}",
+        trial.alone.len()
+    );
+}
+
+#[test]
+fn a_gain_that_isolated_runs_do_not_show_is_no_fraud_of_saving() {
+    let candidate = Manner {
+        unsaid_s: 0.004,
+        ..faster()
+    };
+    let (trial, _) = trial(Manner::default(), candidate, 3);
+    assert_eq!(fault(&trial), None, "{:?}", trial.checks);
+    assert_ne!(trial.decision.unwrap().outcome, Outcome::Faster);
+}

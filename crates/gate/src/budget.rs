@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outpace_record::{Document, Kind, Test, TestIndex, TestResult, Timestamp, Verdict, record_id};
+use outpace_record::{Document, Kind, Test, TestIndex, TestResult, Verdict};
 use outpace_repo::Repo;
 use outpace_trial::Earlier;
 
 use crate::GateError;
+use crate::verdict::now;
 
 /// Kinds of records.
 const TEST: &str = "test";
@@ -23,18 +24,14 @@ struct Books {
 
 impl Books {
     fn read(repo: &Repo) -> Result<Self, GateError> {
-        let mut tests: Vec<(String, Test)> = Vec::new();
-        for (id, json) in records(repo, TEST)? {
-            tests.extend(Test::from_json(&json).ok().map(|test| (id, test)));
-        }
+        let history = repo.history();
+        let mut tests: Vec<(String, Test)> = history.documents(TEST)?;
         tests.sort_by_key(|(_, test)| test.started);
-        let results = records(repo, RESULT)?.into_iter();
-        let results = results.filter_map(|(_, json)| TestResult::from_json(&json).ok());
+        let results = history.documents(RESULT)?.into_iter();
+        let by_test = |(_, result): (String, TestResult)| (result.test.clone(), result);
         Ok(Self {
             tests,
-            results: results
-                .map(|result| (result.test.clone(), result))
-                .collect(),
+            results: results.map(by_test).collect(),
         })
     }
 
@@ -134,38 +131,22 @@ pub(crate) fn before(repo: &Repo, test: &Test) -> Result<Option<Before>, GateErr
 
 /// Writes down that a comparison is timed; returns the record's id.
 pub(crate) fn open(repo: &Repo, test: &Test) -> Result<String, GateError> {
-    let json = test.to_json();
-    repo.history()
-        .append(&[(TEST, &test.started.date(), &json)])?;
-    Ok(record_id(json.as_bytes()))
+    Ok(repo.history().add(TEST, test, test.started)?)
 }
 
 /// Writes down how it ended: as which verdict, in which record.
 pub(crate) fn close(
     repo: &Repo,
-    test: &str,
-    verdict: Kind,
-    record: String,
-    finished: Timestamp,
+    test: String,
+    (verdict, record): (Kind, String),
 ) -> Result<(), GateError> {
     let result = TestResult {
         schema: TestResult::SCHEMA.into(),
-        test: test.to_owned(),
+        test,
         verdict,
         record,
-        finished,
+        finished: now(),
     };
-    repo.history()
-        .append(&[(RESULT, &finished.date(), &result.to_json())])?;
+    repo.history().add(RESULT, &result, result.finished)?;
     Ok(())
-}
-
-fn records(repo: &Repo, kind: &str) -> Result<Vec<(String, String)>, GateError> {
-    let history = repo.history();
-    let mut all = Vec::new();
-    for day in history.days(Some(kind))? {
-        let records = history.read(&day)?.into_iter();
-        all.extend(records.map(|(entry, json)| (entry.id, json)));
-    }
-    Ok(all)
 }

@@ -506,9 +506,11 @@ const THREADS: [&str; 5] = [
 /// `env` of the workload, with what `threads` means to libraries that it does not name.
 fn environment(config: &WorkloadConfig) -> BTreeMap<String, String> {
     let mut env = config.env.clone();
-    for name in THREADS.into_iter().filter(|_| config.threads.is_some()) {
-        let threads = config.threads.unwrap_or(1).to_string();
-        env.entry(name.to_owned()).or_insert(threads);
+    if let Some(threads) = config.threads {
+        for name in THREADS {
+            let own = env.entry(name.to_owned());
+            own.or_insert_with(|| threads.to_string());
+        }
     }
     env
 }

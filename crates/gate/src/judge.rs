@@ -8,7 +8,7 @@ use outpace_repo::{Commit, Patch, Repo, check_policy};
 
 use crate::budget;
 use crate::candidate::{Candidate, Spent};
-use crate::verdict::{now, reason_of};
+use crate::verdict::reason_of;
 use crate::workload::judge_workload;
 use crate::{GateError, Harness};
 
@@ -140,16 +140,14 @@ impl Judge for Harness<'_> {
         let (mut verdicts, mut spent) = (Vec::new(), Spent::default());
         for name in &request.workloads {
             let judged = judge_workload(self, &candidate, name, &mut spent, observer);
-            let before = spent.before.take();
-            if let (Some(test), Some((kind, record))) =
-                (spent.test.take(), settled(&judged, before))
+            let ended = settled(&judged, spent.before.take());
+            if let (Some(test), Some(ended)) = (spent.test.take(), ended)
+                && let Err(error) = budget::close(self.repo, test, ended)
             {
                 // Whoever keeps the verdict finds the fault too; it is not lost for that.
-                if let Err(error) = budget::close(self.repo, &test, kind, record, now()) {
-                    observer.on(&Event::Note {
-                        text: format!("{name}: {error}"),
-                    });
-                }
+                observer.on(&Event::Note {
+                    text: format!("{name}: {error}"),
+                });
             }
             let verdict = match judged {
                 Ok(verdict) => verdict,

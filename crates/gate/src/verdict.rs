@@ -139,18 +139,12 @@ impl Draft {
         verdict.test = test;
     }
 
-    /// Names the verdict whose samples come first.
+    /// Names the record whose samples come first.
     pub(crate) fn goes_on_from(&mut self, id: &str, earlier: &Earlier) {
         let verdict = &mut self.0;
         verdict.continues = Some(id.to_owned());
         verdict.earlier_blocks = earlier.blocks.len();
         verdict.earlier_runs = earlier.alone.len();
-    }
-
-    fn goes_on_from_nothing(&mut self) {
-        let verdict = &mut self.0;
-        verdict.continues = None;
-        (verdict.earlier_blocks, verdict.earlier_runs) = (0, 0);
     }
 
     /// Adds a line to the checks.
@@ -219,10 +213,7 @@ impl Draft {
             return Err(GateError::Interrupted(Vec::new()));
         }
         if error.is_candidate() {
-            // Nothing of what was measured is kept.
-            let mut failed = self;
-            failed.goes_on_from_nothing();
-            return Ok(failed.settle(Kind::Rejected, &reason_of(&error.to_string())));
+            return Ok(self.settle(Kind::Rejected, &reason_of(&error.to_string())));
         }
         let name = self.workload();
         Err(match error.machine() {

@@ -12,7 +12,7 @@ use outpace_trial::{
 };
 
 use crate::anchor::{anchor, refuse_stale, stored_baseline};
-use crate::budget;
+use crate::budget::{self, Before};
 use crate::build::Built;
 use crate::candidate::{Candidate, Spent};
 use crate::harness::{building, done};
@@ -168,15 +168,16 @@ fn compare(
             subject,
         }),
     });
-    let (settings, draft) = begin_test(harness, candidate, draft, spent, observer)?;
     let settings = Settings {
         same_model,
-        ..settings
+        ..begin_test(harness, candidate, &mut draft, spent, observer)?
     };
+    let earlier = spent.before.as_ref().map(|(_, record)| &**record);
     let verdict = time(
         harness,
         draft,
         &settings,
+        earlier,
         &mut *executor,
         &outcome,
         observer,
@@ -196,24 +197,12 @@ fn compare(
 fn begin_test(
     harness: &Harness<'_>,
     candidate: &Candidate<'_>,
-    mut draft: Draft,
+    draft: &mut Draft,
     spent: &mut Spent,
     observer: &mut dyn Observer,
-) -> Result<(Settings, Draft), GateError> {
+) -> Result<Settings, GateError> {
     let request = candidate.request;
-    let name = draft.workload().to_owned();
-    let mut test = Test {
-        schema: Test::SCHEMA.into(),
-        test: request.test.clone(),
-        base_tree: candidate.base.tree.clone(),
-        tree: candidate.tree.clone(),
-        workload: name.clone(),
-        machine_class: harness.machine.class(),
-        min_speedup: request.rule.min_speedup,
-        margin: request.rule.margin,
-        started: now(),
-        seed: request.seed,
-    };
+    let mut test = test_of(harness, candidate, draft.workload());
     let before = match request.aa {
         true => None,
         false => budget::before(harness.repo, &test)?,
@@ -232,40 +221,61 @@ fn begin_test(
         }
         observer.on(&Event::Note {
             text: format!(
-                "{name}: goes on from {} blocks of {}, which proved nothing{with}",
+                "{}: goes on from {} blocks of {}, which proved nothing{with}",
+                test.workload,
                 before.verdict.blocks.len(),
                 short(&before.id)
             ),
         });
     }
     let mut rule = asked.for_one_of(request.workloads.len());
-    let mut settings = harness.settings(&name, rule, request.seed)?;
-    spent.before = before.as_ref().map(|b| (b.verdict.verdict, b.id.clone()));
-    if let Some(before) = before {
-        rule.earlier_blocks = before.verdict.blocks.len();
-        rule.max_blocks += rule.earlier_blocks;
-        settings.earlier = before.measured();
-        draft.goes_on_from(&before.id, &settings.earlier);
-    }
-    settings.rule = rule;
+    let earlier = before.as_ref().map(Before::measured).unwrap_or_default();
+    rule.earlier_blocks = earlier.blocks.len();
+    rule.max_blocks += rule.earlier_blocks;
+    spent.before = before.map(|before| (before.verdict.verdict, before.id));
     draft.set_test(&rule, test.test.clone());
     // The base against itself is no candidate.
     if !request.aa {
         spent.test = Some(budget::open(harness.repo, &test)?);
     }
-    Ok((settings, draft))
+    Ok(Settings {
+        earlier,
+        ..harness.settings(&test.workload, rule, request.seed)?
+    })
 }
 
+/// What is asked, for the history.
+fn test_of(harness: &Harness<'_>, candidate: &Candidate<'_>, workload: &str) -> Test {
+    let request = candidate.request;
+    Test {
+        schema: Test::SCHEMA.into(),
+        test: request.test.clone(),
+        base_tree: candidate.base.tree.clone(),
+        tree: candidate.tree.clone(),
+        workload: workload.to_owned(),
+        machine_class: harness.machine.class(),
+        min_speedup: request.rule.min_speedup,
+        margin: request.rule.margin,
+        started: now(),
+        seed: request.seed,
+    }
+}
+
+/// `before` is the record that the trial goes on from.
 fn time(
     harness: &Harness<'_>,
-    draft: Draft,
+    mut draft: Draft,
     settings: &Settings,
+    before: Option<&str>,
     executor: &mut dyn Executor,
     checked: &CheckOutcome,
     observer: &mut dyn Observer,
 ) -> Result<Verdict, GateError> {
     match run_trial(executor, settings, observer) {
         Ok(mut trial) => {
+            if let Some(before) = before {
+                draft.goes_on_from(before, &settings.earlier);
+            }
             // What a step costs is what the base says; how long it took was measured.
             if let (Some(flops), Some(tokens)) = (checked.flops_per_token, trial.tokens_per_s) {
                 let reached = [flops * tokens.base, flops * tokens.candidate];

@@ -38,17 +38,18 @@ impl Test {
     /// Whether the other asks the same question on the same kind of machine, whoever asks and for
     /// which branch.
     pub fn asks_the_same(&self, other: &Self) -> bool {
-        let key = |test: &Self| {
-            (
-                test.base_tree.clone(),
-                test.tree.clone(),
-                test.workload.clone(),
-                test.machine_class.clone(),
-                test.min_speedup.to_bits(),
-                test.margin.map(f64::to_bits),
-            )
-        };
-        key(self) == key(other)
+        self.question() == other.question()
+    }
+
+    fn question(&self) -> ([&str; 4], u64, Option<u64>) {
+        let of = [
+            &*self.base_tree,
+            &self.tree,
+            &self.workload,
+            &self.machine_class,
+        ];
+        let margin = self.margin.map(f64::to_bits);
+        (of, self.min_speedup.to_bits(), margin)
     }
 }
 

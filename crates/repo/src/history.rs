@@ -13,7 +13,7 @@ mod union;
 
 use git2::build::TreeUpdateBuilder;
 use git2::{ErrorCode, Oid, Tree};
-use outpace_record::record_id;
+use outpace_record::{Document, Timestamp, record_id};
 
 use crate::Repo;
 use crate::error::Doing;
@@ -79,6 +79,20 @@ impl History<'_> {
             Ok((self.changed(tree, &files, &[])?, Parents::Tip))
         })?;
         Ok(ids)
+    }
+
+    /// Adds a document and returns its id.
+    ///
+    /// # Errors
+    /// Those of [`History::append`].
+    pub fn add<T: Document>(
+        &self,
+        kind: &str,
+        document: &T,
+        finished: Timestamp,
+    ) -> Result<String, HistoryError> {
+        let ids = self.append(&[(kind, &finished.date(), &document.to_json())])?;
+        Ok(ids.into_iter().next().unwrap_or_default())
     }
 
     /// Whether records can be added. Ask this before hours of measuring.

@@ -199,7 +199,7 @@ fn judge(
         return Ok(None);
     }
     let gate = &parties.config.gate;
-    let request = ledger.request(&mut open, &candidate.tree, &patch, gate)?;
+    let request = ledger.request(&open, &candidate.tree, &patch, gate)?;
     let (outcome, ends) = match parties.judge.judge(&request, observer) {
         Ok(outcome) => (outcome, None),
         // Its patch and samples are kept.
@@ -219,7 +219,7 @@ fn judge(
         }
         Err(error) => return Err(error),
     };
-    ledger.note(&mut open, &outcome);
+    ledger.note(&mut open, &request, &outcome);
     if let Some(error) = ends {
         ledger.close(open, observer)?;
         return Err(error);

@@ -35,8 +35,6 @@ pub struct Ledger<'a> {
 pub(crate) struct OpenAttempt {
     pub(crate) attempt: Attempt,
     began_s: f64,
-    /// Its test index, if it comes to that.
-    index: Option<u64>,
 }
 
 impl<'a> Ledger<'a> {
@@ -154,7 +152,6 @@ impl<'a> Ledger<'a> {
         OpenAttempt {
             attempt,
             began_s: (self.clock)(),
-            index: None,
         }
     }
 
@@ -180,18 +177,16 @@ impl<'a> Ledger<'a> {
     /// What a judge is asked of an attempt. Its threshold is that of its own test index.
     pub(crate) fn request(
         &self,
-        open: &mut OpenAttempt,
+        open: &OpenAttempt,
         tree: &str,
         patch: &Patch,
         gate: &GateConfig,
     ) -> Result<GateRequest, GateError> {
-        let campaign = &self.campaign;
+        let (attempt, campaign) = (&open.attempt, &self.campaign);
         // No laxer than the campaign began, whatever `[gate]` says by now: its error budget is one.
         let (alpha, fdr) = (campaign.alpha.min(gate.alpha), campaign.fdr.min(gate.fdr));
         let (into, id) = (&campaign.into, Some(&*campaign.id));
         let test = next_test(self.repo, into, fdr, id, unbooked(&self.attempts))?;
-        open.index = Some(test.index);
-        let attempt = &open.attempt;
         Ok(GateRequest {
             schema: GateRequest::SCHEMA.into(),
             base: attempt.base.clone(),
@@ -228,19 +223,24 @@ impl<'a> Ledger<'a> {
             .and_then(|v| v.candidate_tree.clone());
         let tree = judged.or_else(|| attempt.tree.clone()).unwrap_or_default();
         let patch = self.repo.patch_between(&base.tree, &tree)?;
-        let mut open = OpenAttempt {
+        let open = OpenAttempt {
             attempt: attempt.clone(),
             began_s: 0.0,
-            index: None,
         };
-        let request = self.request(&mut open, &tree, &patch, gate)?;
+        let request = self.request(&open, &tree, &patch, gate)?;
         Ok((request, GateOutcome::of(attempt.verdicts.clone())))
     }
 
-    /// Notes what a judge has answered.
-    pub(crate) fn note(&self, open: &mut OpenAttempt, outcome: &GateOutcome) {
+    /// Notes what a judge has answered to a request. A trial that goes on from an earlier one is
+    /// judged with its index.
+    pub(crate) fn note(
+        &self,
+        open: &mut OpenAttempt,
+        request: &GateRequest,
+        outcome: &GateOutcome,
+    ) {
         let judged = outcome.verdicts.iter().find_map(|v| v.test.as_ref());
-        let index = judged.map(|test| test.index).or(open.index);
+        let index = judged.or(request.test.as_ref()).map(|test| test.index);
         let attempt = &mut open.attempt;
         attempt.verdict = outcome.kind;
         attempt.reason.clone_from(&outcome.reason);

@@ -31,7 +31,7 @@ const FEWEST_RUNS: f64 = 5.0;
 const MOST_COMPARED: usize = 3;
 
 /// What was found.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Confirmation {
     pub(crate) blocks: Vec<Block>,
     /// What was watched that was not in order, and how it ended.
@@ -144,9 +144,8 @@ pub(crate) fn confirm(
 fn interrupted(results: Vec<BlockResult>) -> Confirmation {
     Confirmation {
         blocks: results.into_iter().map(|result| result.block).collect(),
-        checks: Vec::new(),
-        refuted: None,
         interrupted: true,
+        ..Confirmation::default()
     }
 }
 
@@ -201,10 +200,8 @@ fn too_long(least_s: f64, settings: &Settings) -> Confirmation {
         proven => proven,
     };
     Confirmation {
-        blocks: Vec::new(),
-        checks: Vec::new(),
         refuted: Some((reason, detail)),
-        interrupted: false,
+        ..Confirmation::default()
     }
 }
 

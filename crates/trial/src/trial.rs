@@ -154,13 +154,9 @@ pub fn run_trial(
     // Whole commands are never there at once, and each is timed from its start to its end.
     if faster && !executor.whole_commands() {
         let speedup = evidence.summary().speedup;
-        match confirm(executor, plan, speedup, &results, settings, observer) {
-            Ok(confirmed) => {
-                decision = decision.filter(|_| !confirmed.interrupted);
-                confirmation = Some(confirmed);
-            }
-            Err(error) => return Err(error),
-        }
+        let confirmed = confirm(executor, plan, speedup, &results, settings, observer)?;
+        decision = decision.filter(|_| !confirmed.interrupted);
+        confirmation = Some(confirmed);
     }
     let trial_s = executor.clock().now_s() - begin_s;
     let mut trial = conclude(plan, evidence, decision, results, trial_s);

@@ -14,7 +14,7 @@ use outpace_track::{Answer, Bisection, Halves, MIN_CHANGE, Next, Proof, Settled}
 use crate::exit::{NOT_PROVEN, OK, environment, usage};
 use crate::options::{Measuring, Options};
 use crate::setup::{VERSION, config_for, context, lock, now, open_repo, workloads};
-use crate::tracking::{Measured, append, beside, log_ratios};
+use crate::tracking::{Measured, beside, log_ratios};
 use crate::ui::Terminal;
 
 /// Find the commit that made training slower.
@@ -141,7 +141,7 @@ impl<'a> Search<'a> {
             ));
         }
         record.finished = now();
-        append(repo, "bisection", &record, record.finished)?;
+        repo.history().add("bisection", &record, record.finished)?;
         Ok(record)
     }
 

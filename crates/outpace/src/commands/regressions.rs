@@ -334,7 +334,8 @@ fn bless(repo: &Repo, args: &Args, commit: &str, accepted: bool, ui: &mut Termin
             by: plain(&repo.author_name(), 120),
             finished: now(),
         };
-        tracking::append(repo, "blessing", &blessing, blessing.finished)?;
+        repo.history()
+            .add("blessing", &blessing, blessing.finished)?;
         if args.measuring.json {
             crate::out!("{}", serde_json::to_string(&blessing)?);
         }

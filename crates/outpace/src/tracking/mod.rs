@@ -6,37 +6,17 @@ mod prove;
 use std::collections::HashMap;
 
 use anyhow::Result;
-use outpace_record::{Bisection, Blessing, Change, Document, Timestamp};
+use outpace_record::{Bisection, Blessing, Change, Document};
 use outpace_repo::{Commit, Repo};
 use outpace_track::{Finding, Point, Series, series_of};
 
 pub(crate) use index::points;
 pub(crate) use prove::{Measured, beside, log_ratios, prove};
 
-/// Appends a document to the history and returns its id.
-pub(crate) fn append<T: Document>(
-    repo: &Repo,
-    kind: &str,
-    document: &T,
-    finished: Timestamp,
-) -> Result<String> {
-    let (json, date) = (document.to_json(), finished.date());
-    let ids = repo.history().append(&[(kind, &date, &json)])?;
-    Ok(ids.into_iter().next().unwrap_or_default())
-}
-
 /// All records of a kind that this version understands, in the order in which they were written.
 pub(crate) fn all<T: Document>(repo: &Repo, kind: &str) -> Result<Vec<T>> {
-    let mut all = Vec::new();
-    for day in repo.history().days(Some(kind))? {
-        let records = repo.history().read(&day)?;
-        all.extend(
-            records
-                .iter()
-                .filter_map(|(_, json)| T::from_json(json).ok()),
-        );
-    }
-    Ok(all)
+    let records = repo.history().documents(kind)?.into_iter();
+    Ok(records.map(|(_, document)| document).collect())
 }
 
 /// The commits of a branch by their number, oldest first: its first parents.

@@ -8,7 +8,6 @@ use outpace_stats::block_log_ratio;
 use outpace_text::{plain, short};
 use outpace_track::{Finding, MIN_CHANGE, Proof, Series};
 
-use super::append;
 use crate::options::fresh_seed;
 use crate::setup::{VERSION, now};
 use crate::ui::Terminal;
@@ -129,13 +128,13 @@ pub(crate) fn prove(
         outpace_version: VERSION.into(),
         finished: now(),
     };
-    append(repo, "change", &begun, begun.finished)?;
+    repo.history().add("change", &begun, begun.finished)?;
     let pair = [&commits[0], &commits[1]];
     let mut enough = |blocks: &[Block]| proof.settle(blocks).is_some();
     let name = &series.workload;
     let measured = beside(harness, name, pair, &[], begun.seed, &mut enough, ui)?;
     let ended = ended(begun, proof, measured, pair);
-    append(repo, "change", &ended, ended.finished)?;
+    repo.history().add("change", &ended, ended.finished)?;
     Ok(ended)
 }
 

@@ -7,28 +7,17 @@ use crate::playground::{Outcome, Playground, SETTINGS};
 
 /// A workload in Python, whose steps are parallel regions of OpenMP.
 const WORKLOAD: &str = r#"
-import ctypes, json, os, socket
+import ctypes, os
+import outpace_step
 work = ctypes.CDLL(os.path.join(os.path.dirname(os.path.abspath(__file__)), "work.so")).work
 work.restype = ctypes.c_double
-stream = socket.socket(socket.AF_UNIX)
-stream.connect(os.environ["OUTPACE_SOCKET"])
-lines = stream.makefile("rw")
-def answer(**message):
-    lines.write(json.dumps(message) + "\n")
-    lines.flush()
-answer(type="hello", protocol=1, can=[])
-step = 0
-for line in lines:
-    asked = json.loads(line)
-    if asked["type"] == "start":
-        answer(type="ready")
-    elif asked["type"] == "step":
-        losses = [work(200000) for _ in range(asked["n"])]
-        step += asked["n"]
-        answer(type="done", step=step, losses=losses)
-    else:
-        break
+outpace_step.start(with_model=False)
+for step in outpace_step.steps(range(1)):
+    outpace_step.loss(work(200000))
 "#;
+
+/// The module that speaks the protocol for it.
+const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../python/outpace_step/src");
 
 const WORK: &str = r#"
 double work(int n) {
@@ -39,8 +28,8 @@ double work(int n) {
 }
 "#;
 
-/// What `doctor` says of it with these lines in its configuration.
-fn doctor(lines: &str) -> Option<Outcome> {
+/// A repository whose workload is this script in Python, with more lines in its configuration.
+fn script(text: &str, lines: &str) -> Playground {
     let play = Playground::with_config(SETTINGS, |config| {
         config
             .replace(
@@ -52,7 +41,14 @@ fn doctor(lines: &str) -> Option<Outcome> {
                 lines,
             )
     });
-    play.write("train.py", WORKLOAD);
+    play.write("train.py", text);
+    play
+}
+
+/// What `doctor` says of the workload under this policy of waiting.
+fn doctor(policy: &str) -> Option<Outcome> {
+    let env = format!("env = {{ OMP_WAIT_POLICY = \"{policy}\", PYTHONPATH = \"{MODULE}\" }}\n");
+    let play = script(WORKLOAD, &env);
     play.write("work.c", WORK);
     let library = play.path().join("work.so");
     let built = Command::new("gcc")
@@ -71,11 +67,11 @@ fn doctor(lines: &str) -> Option<Outcome> {
 #[test]
 fn threads_that_spin_are_named_with_what_helps() {
     // Two of them, whatever the machine has.
-    let Some(spinning) = doctor("env = { OMP_WAIT_POLICY = \"ACTIVE\" }\n") else {
+    let Some(spinning) = doctor("ACTIVE") else {
         return;
     };
     spinning.says(&["uses CPU for", "OMP_WAIT_POLICY"]);
-    let passive = doctor("env = { OMP_WAIT_POLICY = \"PASSIVE\" }\n").unwrap();
+    let passive = doctor("PASSIVE").unwrap();
     assert!(
         !passive.stdout.contains("uses CPU for"),
         "{}",
@@ -85,22 +81,11 @@ fn threads_that_spin_are_named_with_what_helps() {
 
 #[test]
 fn threads_and_cores_are_set_for_both_sides_alike() {
-    let show = "import json, os, sys\n\
+    let show = "import os, sys\n\
                 cores = len(os.sched_getaffinity(0))\n\
                 print(cores, os.environ.get('OMP_NUM_THREADS'), os.environ['MKL_NUM_THREADS'])\n\
                 sys.exit(cores != 1 or os.environ['RAYON_NUM_THREADS'] != '1')\n";
-    let play = Playground::with_config(SETTINGS, |config| {
-        config
-            .replace(
-                "run = [\"{toy}\", \"train\", \"settings.toml\"]",
-                "run = [\"python3\", \"show.py\"]",
-            )
-            .replace(
-                "evaluate = [\"{toy}\", \"evaluate\", \"settings.toml\"]\n",
-                "protocol = \"process\"\nthreads = 1\npin = true\n",
-            )
-    });
-    play.write("show.py", show);
+    let play = script(show, "protocol = \"process\"\nthreads = 1\npin = true\n");
     play.commit("show");
     play.outpace(&["bench", "--processes", "1"]).expect(0);
 }

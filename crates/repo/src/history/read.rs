@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use git2::{ObjectType, Oid, Tree};
-use outpace_record::{ended_at, record_id};
+use outpace_record::{Document, ended_at, record_id};
 use outpace_text::short;
 use serde::{Deserialize, Serialize};
 
@@ -131,6 +131,22 @@ impl History<'_> {
         records.sort();
         let records = records.into_iter().map(|(_, entry, json)| (entry, json));
         Ok(records.collect())
+    }
+
+    /// The records of a kind that this version understands, with their ids, in the order in which
+    /// they were written.
+    ///
+    /// # Errors
+    /// libgit2 error, or the content of a record does not match its name.
+    pub fn documents<T: Document>(&self, kind: &str) -> Result<Vec<(String, T)>, HistoryError> {
+        let mut all = Vec::new();
+        for day in self.days(Some(kind))? {
+            let read = self.read(&day)?.into_iter();
+            all.extend(
+                read.filter_map(|(entry, json)| Some((entry.id, T::from_json(&json).ok()?))),
+            );
+        }
+        Ok(all)
     }
 
     /// The JSON of the record whose id has this prefix.

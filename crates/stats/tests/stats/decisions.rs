@@ -1,21 +1,13 @@
 //! When a trial ends, and why, against the rule written in the open.
 
-use outpace_stats::{
-    Evidence, Outcome, Pair, Reason, Rule, block_log_ratio, block_sum_log_ratio, judge, log_e, sums,
-};
+use crate::simulate::evidence_of;
+use outpace_stats::{Evidence, Outcome, Pair, Reason, Rule, judge, log_e, sums};
 use proptest::prelude::*;
 
 /// The first block that settles a trial, and how. Constants are those of docs/statistics.md.
 fn plainly(blocks: &[Vec<Pair>], rule: &Rule) -> Option<(usize, Reason)> {
     let m = (1.0 + rule.min_speedup).ln();
-    let x: Vec<f64> = blocks
-        .iter()
-        .map(|b| block_log_ratio(b).expect("positive times"))
-        .collect();
-    let y: Vec<f64> = blocks
-        .iter()
-        .map(|b| block_sum_log_ratio(b).expect("positive times"))
-        .collect();
+    let [x, y] = evidence_of(blocks);
     let minus: Vec<f64> = x.iter().map(|v| -v).collect();
     (1..=blocks.len()).find_map(|n| {
         let total = |side: usize| blocks[..n].iter().map(|b| sums(b)[side]).sum::<f64>();
@@ -158,10 +150,7 @@ fn evidence_of_the_sums_is_kept_apart() {
     for block in &blocks {
         evidence.push_block(block).unwrap();
     }
-    let y: Vec<f64> = blocks
-        .iter()
-        .map(|b| block_sum_log_ratio(b).expect("positive times"))
-        .collect();
+    let [_, y] = evidence_of(&blocks);
     assert_eq!(evidence.sum_log_e(), log_e(&y, 0.0));
     assert!((evidence.sum_speedup() - 1.0).abs() < 1e-12);
     assert_eq!(evidence.n_blocks(), 5);

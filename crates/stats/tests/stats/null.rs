@@ -3,22 +3,15 @@
 //!
 //! `cargo test --release -p outpace-stats --test stats -- --ignored --nocapture twenty_thousand`
 
-use crate::simulate::{Machine, NOISES};
-use outpace_stats::{Pair, Rule, block_log_ratio, block_sum_log_ratio, sums, trajectory};
+use crate::simulate::{Machine, NOISES, evidence_of};
+use outpace_stats::{Pair, Rule, sums, trajectory};
 
 const TRIALS: usize = 20_000;
 const RUNS: usize = 10;
 
 /// The first block at which a trial of programs would say `faster`, were it to go on for ever.
 fn first_faster(blocks: &[Vec<Pair>], rule: &Rule) -> Option<usize> {
-    let x: Vec<f64> = blocks
-        .iter()
-        .map(|b| block_log_ratio(b).expect("positive times"))
-        .collect();
-    let y: Vec<f64> = blocks
-        .iter()
-        .map(|b| block_sum_log_ratio(b).expect("positive times"))
-        .collect();
+    let [x, y] = evidence_of(blocks);
     let no_minimum = Rule {
         min_speedup: 0.0,
         ..*rule

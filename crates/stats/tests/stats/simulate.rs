@@ -1,6 +1,6 @@
 //! Seeded trials on simulated machines, with labels drawn at random as the real trial draws them.
 
-use outpace_stats::{Outcome, Pair, Rule, judge};
+use outpace_stats::{Outcome, Pair, Rule, block_log_ratio, block_sum_log_ratio, judge};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::f64::consts::{PI, TAU};
@@ -27,6 +27,16 @@ pub(crate) const NOISES: [Noise; 5] = [
     Noise::Drift,
     Noise::Autocorrelated,
 ];
+
+/// What blocks are evidence by: their log ratios, and those of their sums.
+pub(crate) fn evidence_of<B: AsRef<[Pair]>>(blocks: &[B]) -> [Vec<f64>; 2] {
+    [block_log_ratio, block_sum_log_ratio].map(|ratio| {
+        let all = blocks
+            .iter()
+            .map(|block| ratio(block.as_ref()).expect("positive times"));
+        all.collect()
+    })
+}
 
 const PAIRS: usize = 3;
 

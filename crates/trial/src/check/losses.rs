@@ -3,6 +3,7 @@
 use outpace_record::{ANCHOR_CHECK, Check};
 
 use super::{ENVELOPE, Envelope, LARGEST_RELATIVE};
+use crate::guards::line;
 
 /// Over all merges together the candidate may be twice as far from the anchor, so that tolerances
 /// are not eaten up one by one.
@@ -20,12 +21,11 @@ pub(super) fn compare_with_anchor(
     allowed: &[f64],
 ) -> Check {
     let times = |factor: f64| allowed.iter().map(|a| factor * a).collect::<Vec<_>>();
-    let anew = |why: &str| Check {
-        name: ANCHOR_CHECK.into(),
-        passed: true,
-        value: None,
-        allowed: None,
-        detail: format!("{why}: the budget counts from the base"),
+    let anew = |why: &str| {
+        line(
+            ANCHOR_CHECK,
+            format!("{why}: the budget counts from the base"),
+        )
     };
     match anchor {
         None => anew("the anchor does not run any more"),
@@ -64,12 +64,16 @@ pub(super) fn allowed_divergence(base: &[f64], again: &[f64], envelope: Envelope
 /// The first step at which the base is further from itself than any candidate may be, and how far,
 /// as a share of its loss.
 pub(super) fn not_repeated(base: &[f64], again: &[f64]) -> Option<(usize, f64)> {
-    let shares = base
-        .iter()
-        .zip(again)
-        .map(|(loss, again)| (again - loss).abs() / loss.abs());
     let beyond = |share: &f64| share.is_nan() || *share > LARGEST_RELATIVE;
-    (1..).zip(shares).find(|(_, share)| beyond(share))
+    (1..)
+        .zip(shares(base, again))
+        .find(|(_, share)| beyond(share))
+}
+
+/// How far each loss of the second run is from the first, as a share of it.
+pub(super) fn shares<'a>(base: &'a [f64], again: &'a [f64]) -> impl Iterator<Item = f64> + 'a {
+    let both = base.iter().zip(again);
+    both.map(|(loss, again)| (again - loss).abs() / loss.abs())
 }
 
 /// Compares step by step; reports the step that is furthest from what is allowed.

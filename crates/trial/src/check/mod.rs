@@ -18,7 +18,7 @@ use rand_chacha::ChaCha20Rng;
 use crate::block::seed;
 use crate::guards::at_most;
 use crate::{Side, SideError, WorkloadError};
-use losses::{allowed_divergence, compare_losses, compare_with_anchor, not_repeated};
+use losses::{allowed_divergence, compare_losses, compare_with_anchor, not_repeated, shares};
 use parameters::compare_parameters;
 use training::{Declared, train, train_base, warm_up, whole_run};
 use validation::compare_validation;
@@ -122,11 +122,10 @@ pub(crate) struct Envelope {
 
 impl Envelope {
     fn new(perturbed: bool, base: &[f64], again: &[f64]) -> Self {
-        let shares = base.iter().zip(again).map(|(b, a)| (a - b).abs() / b.abs());
         Self {
             perturbed,
             steps: base.len(),
-            not_repeated: shares.fold(0.0, f64::max),
+            not_repeated: shares(base, again).fold(0.0, f64::max),
         }
     }
 
@@ -260,10 +259,14 @@ fn compare_all(
     }
     let evaluator = evaluator.map(|subject| (context, subject));
     checks.extend(compare_checkpoints(evaluator, base, theirs, validation)?);
-    // Another shape, which has no figure, explains all other differences, so it is named first.
-    checks.sort_by_key(|check| check.passed || check.value.is_some());
+    shape_first(&mut checks);
     checks.push(whole_run(&base.again, theirs));
     Ok(checks)
+}
+
+/// Another shape, which has no figure, explains all other differences, so it is named first.
+fn shape_first(checks: &mut [Check]) {
+    checks.sort_by_key(|check| check.passed || check.value.is_some());
 }
 
 /// Parameters, and the validation loss where there is an evaluator.
@@ -312,6 +315,22 @@ pub(crate) mod tests {
         steps: 20,
         not_repeated: 0.0,
     };
+
+    #[test]
+    fn another_shape_is_named_before_the_losses_that_it_changes() {
+        let losses = || at_most("losses", 2.0, 1.0, "losses differ");
+        let first = |value: Option<f64>| {
+            let parameters = Check {
+                value,
+                ..at_most("parameters", 2.0, 1.0, "they differ")
+            };
+            let mut checks = [losses(), parameters];
+            shape_first(&mut checks);
+            checks[0].name.clone()
+        };
+        assert_eq!(first(None), "parameters");
+        assert_eq!(first(Some(2.0)), "losses");
+    }
 
     #[test]
     fn without_a_measured_envelope_a_longer_run_may_differ_by_more() {

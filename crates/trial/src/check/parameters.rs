@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::checkpoint::{self, Distances, Tensors, distances, structure};
 use super::training::{Checkpoint, Trained};
 use super::{ENVELOPE, Envelope, NOT_COMPARED, PARAMETER_ROUNDING};
+use crate::guards::line;
 
 /// The most that a detail says.
 const DETAIL_CHARS: usize = 200;
@@ -24,12 +25,8 @@ pub(super) fn compare_parameters(
 ) -> Option<Check> {
     let paths = (initial?.path(), base.checkpoint.as_ref()?.path());
     let (Some(start), Some(ours)) = (checkpoint::read(&paths.0), checkpoint::read(&paths.1)) else {
-        return Some(Check {
-            passed: true,
-            ..check(format!(
-                "{NOT_COMPARED}: the checkpoint of the base is no safetensors file"
-            ))
-        });
+        let why = "the checkpoint of the base is no safetensors file";
+        return Some(line("parameters", format!("{NOT_COMPARED}: {why}")));
     };
     let again = again.checkpoint.as_ref();
     let again = again.and_then(|saved| checkpoint::read(&saved.path()));
@@ -116,9 +113,9 @@ pub(super) fn worst_parameter(
         }
     }
     let (name, value, allowed) = worst;
-    let mut detail = match worst_share >= 0.0 || worst_share.is_nan() {
-        true => format!("{name} differs by {value:.1e} of its update (allowed {allowed:.1e})"),
-        false => NOT_COMPARED.to_owned(),
+    let mut detail = match name.is_empty() {
+        true => NOT_COMPARED.to_owned(),
+        false => format!("{name} differs by {value:.1e} of its update (allowed {allowed:.1e})"),
     };
     if !not_repeated.is_empty() {
         detail += &format!("; the base does not repeat {}", some_of(&not_repeated));

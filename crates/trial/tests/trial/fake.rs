@@ -3,8 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use outpace_record::NoObserver;
+use outpace_stats::Rule;
 use outpace_trial::{
-    Checkpoint, Clock, Closed, Executor, Side, Turn, WorkloadError, WorkloadProcess,
+    Checkpoint, Clock, Closed, Earlier, Executor, Settings, Side, Trial, Turn, WorkloadError,
+    WorkloadProcess, run_trial,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
@@ -285,4 +288,31 @@ impl WorkloadProcess for Fake {
             peak_mib: Some(self.manner.peak_mib),
         })
     }
+}
+
+/// What the trials here are run with.
+pub(crate) fn settings(seed: u64) -> Settings {
+    Settings {
+        workload: "w".into(),
+        rule: Rule::default(),
+        pairs: 15,
+        min_turn_s: 0.020,
+        seed,
+        steps_per_run: 10_000,
+        same_model: None,
+        earlier: Earlier::default(),
+        max_s: 3600.0,
+    }
+}
+
+/// A trial of two programs, and what happened.
+pub(crate) fn trial_with(
+    settings: &Settings,
+    base: Manner,
+    candidate: Manner,
+) -> (Trial, Vec<Note>) {
+    let mut executor = FakeExecutor::new(base, candidate, settings.seed);
+    let trial = run_trial(&mut executor, settings, &mut NoObserver).unwrap();
+    let notes = executor.shared.notes.borrow().clone();
+    (trial, notes)
 }

@@ -2,9 +2,9 @@
 
 use outpace_record::{Block, Event, Observer};
 use outpace_stats::{Rule, Schedule, standard_deviation};
-use outpace_trial::{Earlier, Noise, Settings, Side, measure_noise};
+use outpace_trial::{Noise, Side, measure_noise};
 
-use crate::fake::{FakeExecutor, Manner, Note};
+use crate::fake::{FakeExecutor, Manner, Note, settings};
 
 struct Blocks(Vec<(usize, f64)>);
 
@@ -22,20 +22,9 @@ impl Observer for Blocks {
 }
 
 fn noise(sides: [Manner; 2]) -> (Noise, FakeExecutor, Blocks) {
-    let settings = Settings {
-        workload: "w".into(),
-        rule: Rule::default(),
-        pairs: 15,
-        min_turn_s: 0.020,
-        seed: 7,
-        steps_per_run: 10_000,
-        same_model: None,
-        earlier: Earlier::default(),
-        max_s: 3600.0,
-    };
     let mut executor = FakeExecutor::new(sides[0], sides[1], 7);
     let mut blocks = Blocks(Vec::new());
-    let noise = measure_noise(&mut executor, &settings, 6, &mut blocks).unwrap();
+    let noise = measure_noise(&mut executor, &settings(7), 6, &mut blocks).unwrap();
     (noise, executor, blocks)
 }
 

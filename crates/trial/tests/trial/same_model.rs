@@ -1,30 +1,16 @@
 //! What both sides trained in isolated runs is compared, and what saving costs counts.
 
-use outpace_record::NoObserver;
-use outpace_stats::{Outcome, Rule};
-use outpace_trial::{Earlier, SameModel, Settings, Side, Trial, run_trial};
+use outpace_stats::Outcome;
+use outpace_trial::{SameModel, Settings, Side, Trial};
 
-use crate::fake::{FakeExecutor, Manner, Note};
-
-fn settings(seed: u64) -> Settings {
-    Settings {
-        workload: "w".into(),
-        rule: Rule::default(),
-        pairs: 15,
-        min_turn_s: 0.020,
-        seed,
-        steps_per_run: 10_000,
-        same_model: Some(SameModel::default()),
-        earlier: Earlier::default(),
-        max_s: 3600.0,
-    }
-}
+use crate::fake::{Manner, Note, settings, trial_with};
 
 fn trial(base: Manner, candidate: Manner, seed: u64) -> (Trial, Vec<Note>) {
-    let mut executor = FakeExecutor::new(base, candidate, seed);
-    let trial = run_trial(&mut executor, &settings(seed), &mut NoObserver).unwrap();
-    let notes = executor.shared.notes.borrow().clone();
-    (trial, notes)
+    let settings = Settings {
+        same_model: Some(SameModel::default()),
+        ..settings(seed)
+    };
+    trial_with(&settings, base, candidate)
 }
 
 fn faster() -> Manner {

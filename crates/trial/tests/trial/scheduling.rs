@@ -8,27 +8,10 @@ use outpace_trial::{
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
-use crate::fake::{FakeExecutor, Manner, Note};
-
-fn settings(seed: u64) -> Settings {
-    Settings {
-        workload: "w".into(),
-        rule: Rule::default(),
-        pairs: 15,
-        min_turn_s: 0.020,
-        seed,
-        steps_per_run: 10_000,
-        same_model: None,
-        earlier: Earlier::default(),
-        max_s: 3600.0,
-    }
-}
+use crate::fake::{FakeExecutor, Manner, Note, settings, trial_with};
 
 fn trial(base: Manner, candidate: Manner, seed: u64) -> (Trial, Vec<Note>) {
-    let mut executor = FakeExecutor::new(base, candidate, seed);
-    let trial = run_trial(&mut executor, &settings(seed), &mut NoObserver).unwrap();
-    let notes = executor.shared.notes.borrow().clone();
-    (trial, notes)
+    trial_with(&settings(seed), base, candidate)
 }
 
 fn faster(by: f64) -> Manner {

@@ -2,23 +2,9 @@
 
 use outpace_record::{Event, NoObserver, Observer};
 use outpace_stats::{Evidence, Outcome, Rule};
-use outpace_trial::{Earlier, Settings, Side, SideError, Trial, run_trial};
+use outpace_trial::{Settings, Side, SideError, Trial, run_trial};
 
-use crate::fake::{FakeExecutor, Manner};
-
-fn settings() -> Settings {
-    Settings {
-        workload: "w".into(),
-        rule: Rule::default(),
-        pairs: 15,
-        min_turn_s: 0.020,
-        seed: 7,
-        steps_per_run: 10_000,
-        same_model: None,
-        earlier: Earlier::default(),
-        max_s: 3600.0,
-    }
-}
+use crate::fake::{FakeExecutor, Manner, settings};
 
 /// Every event, as it came.
 #[derive(Default)]
@@ -32,7 +18,10 @@ impl Observer for Kept {
 
 fn observed(base: Manner, candidate: Manner, rule: Rule) -> (Trial, FakeExecutor, Vec<Event>) {
     let mut executor = FakeExecutor::new(base, candidate, 7);
-    let settings = Settings { rule, ..settings() };
+    let settings = Settings {
+        rule,
+        ..settings(7)
+    };
     let mut kept = Kept::default();
     let trial = run_trial(&mut executor, &settings, &mut kept).unwrap();
     (trial, executor, kept.0)
@@ -218,7 +207,7 @@ fn a_side_that_fails_in_the_pilot_is_named() {
         let mut sides = [Manner::default(); 2];
         sides[side.index()] = bad;
         let mut executor = FakeExecutor::new(sides[0], sides[1], 7);
-        let error = run_trial(&mut executor, &settings(), &mut NoObserver).unwrap_err();
+        let error = run_trial(&mut executor, &settings(7), &mut NoObserver).unwrap_err();
         assert_eq!(error.is_candidate(), side == Side::Candidate, "{error}");
         assert!(error.to_string().contains(side.as_str()), "{error}");
     }
@@ -231,7 +220,10 @@ fn a_rule_that_cannot_be_used_is_the_fault_of_neither_side() {
         alpha: 2.0,
         ..Rule::default()
     };
-    let settings = Settings { rule, ..settings() };
+    let settings = Settings {
+        rule,
+        ..settings(7)
+    };
     let error = run_trial(&mut executor, &settings, &mut NoObserver).unwrap_err();
     assert!(matches!(error, SideError::Stats(_)), "{error}");
     assert!(!error.is_candidate() && !error.is_cancelled() && !error.is_own_end());

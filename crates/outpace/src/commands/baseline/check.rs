@@ -12,7 +12,7 @@ use crate::exit::{ENVIRONMENT, OK, environment, usage};
 use crate::options::{Measuring, Options};
 use crate::report_data;
 use crate::setup::{VERSION, config_of, context, lock, now, open_repo};
-use crate::tracking::{Measured, append, beside, log_ratios};
+use crate::tracking::{Measured, beside, log_ratios};
 use crate::ui::Terminal;
 
 /// Most blocks of a check.
@@ -44,7 +44,8 @@ pub(super) fn check(options: &Options, args: &Args) -> Result<u8> {
     let mut code = OK;
     for baseline in own {
         let check = measure(&mut harness, &repo, &commit, &baseline, args, &mut ui)?;
-        append(&repo, "baseline-check", &check, check.finished)?;
+        repo.history()
+            .add("baseline-check", &check, check.finished)?;
         ui.clear();
         if !check.holds {
             code = ENVIRONMENT;
@@ -85,7 +86,8 @@ pub(super) fn accept(options: &Options, args: &Args) -> Result<u8> {
             finished: now(),
             ..last.clone()
         };
-        append(&repo, "baseline-check", &accepted, accepted.finished)?;
+        repo.history()
+            .add("baseline-check", &accepted, accepted.finished)?;
         let text = "accepted; gates go on, and losses are held against the same anchor";
         ui.say("baseline", &format!("{name}: {text}"));
     }

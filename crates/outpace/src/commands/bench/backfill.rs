@@ -185,7 +185,7 @@ impl<'a> Backfill<'a> {
         };
         match self.measure(index, commit, ui)? {
             Ok(run) => {
-                let id = tracking::append(self.repo, "run", &run, run.finished)?;
+                let id = self.repo.history().add("run", &run, run.finished)?;
                 ui.clear();
                 shown(&run, ui)?;
                 ui.on(&ended(true, super::show::ratio(&run)));
@@ -197,7 +197,9 @@ impl<'a> Backfill<'a> {
             }
             Err((stage, reason)) => {
                 let failure = self.failure(&workload, commit, stage, &reason);
-                tracking::append(self.repo, "failure", &failure, failure.finished)?;
+                self.repo
+                    .history()
+                    .add("failure", &failure, failure.finished)?;
                 self.tally.failed += 1;
                 let (id, stage) = (short(&commit.id), stage.as_str());
                 if !self.blocks.range {

@@ -51,7 +51,7 @@ fn line(entry: &Entry, json: &str) -> Result<String> {
     let value: Value = serde_json::from_str(json)?;
     let what = plain(&describe(&entry.kind, &value), WHAT_CHARS);
     let (date, id, kind) = (&entry.date, short(&entry.id), &entry.kind);
-    Ok(format!("{date}  {id}  {kind:<9} {what}"))
+    Ok(format!("{date}  {id}  {kind:<14} {what}"))
 }
 
 fn describe(kind: &str, value: &Value) -> String {

@@ -32,6 +32,7 @@ mod block;
 mod bounds;
 mod campaign;
 mod clock;
+mod crossing;
 mod describe;
 mod error;
 mod evidence;
@@ -41,6 +42,7 @@ mod judge;
 mod rule;
 mod schedule;
 mod segment;
+mod time_to_loss;
 mod verdict;
 mod wealth;
 
@@ -48,6 +50,7 @@ pub use block::{Pair, block_excess, block_log_ratio, block_sum_log_ratio, sums};
 pub use bounds::{lower_bound, upper_bound};
 pub use campaign::{GAMMA_SUM, e_lond_threshold, gamma};
 pub use clock::{CoarseClock, coarse_clock};
+pub use crossing::{CurvePoint, fixed_log_ratio, is_reached, steps_log_ratio, steps_to_loss};
 pub use describe::{MEDIAN_ERROR, NORMAL_PER_MAD, median, robust_deviation, standard_deviation};
 pub use error::StatsError;
 pub use evidence::{Evidence, trajectory};
@@ -57,5 +60,9 @@ pub use judge::judge;
 pub use rule::{Rule, SCREEN_BLOCKS, SCREEN_E_BELOW, SCREEN_LOG_E};
 pub use schedule::Schedule;
 pub use segment::{Reading, Segment, Segmentation, segment};
+pub use time_to_loss::{
+    SeedEvidence, SeedRule, SeedSummary, StepTime, forecast_seeds, log_e_time_to_loss,
+    seed_trajectory,
+};
 pub use verdict::{Decision, Judgement, Outcome, Reason, Summary};
 pub use wealth::{SCALES, STAKES, log_e, log_e_limit};

@@ -51,6 +51,8 @@ pub enum Reason {
     ScreenedOut,
     /// [`Outcome::NotProven`]: there were no more blocks.
     BlocksExhausted,
+    /// [`Outcome::NotProven`]: there were no more seeds.
+    SeedsExhausted,
     /// [`Outcome::NotProven`]: the median turn is faster, all turns together were not proven to be.
     SumsUnproven,
     /// [`Outcome::NotProven`]: there was no more time.
@@ -69,6 +71,7 @@ impl Reason {
             Self::NotSlowerProven => "proven not slower by the margin",
             Self::ScreenedOut => "screened out",
             Self::BlocksExhausted => "blocks exhausted",
+            Self::SeedsExhausted => "seeds exhausted",
             Self::SumsUnproven => {
                 "the median turn is faster, all turns together are not proven to be"
             }
@@ -86,6 +89,7 @@ impl Reason {
             Self::NotSlowerProven => Outcome::NotSlower,
             Self::ScreenedOut
             | Self::BlocksExhausted
+            | Self::SeedsExhausted
             | Self::SumsUnproven
             | Self::TimeExhausted
             | Self::NotConfirmed => Outcome::NotProven,

@@ -11,5 +11,6 @@ mod properties;
 mod refusals;
 mod segment;
 mod simulate;
+mod time_to_loss;
 mod vectors;
 mod words;

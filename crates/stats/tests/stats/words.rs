@@ -45,6 +45,12 @@ fn reasons_their_outcomes_and_their_words() {
             "not_proven",
         ),
         (
+            Reason::SeedsExhausted,
+            Outcome::NotProven,
+            "seeds exhausted",
+            "not_proven",
+        ),
+        (
             Reason::SumsUnproven,
             Outcome::NotProven,
             "the median turn is faster, all turns together are not proven to be",

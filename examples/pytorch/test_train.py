@@ -6,7 +6,9 @@ Needs what train.py needs and the program outpace-gpt, target/release/outpace-gp
 """
 
 import argparse
+import array
 import json
+import math
 import os
 import pathlib
 import socket
@@ -29,6 +31,7 @@ TRAINER = os.environ.get("OUTPACE_GPT", str(ROOT / "target/release/outpace-gpt")
 CONFIG = str(ROOT / "crates/gpt/configs/gpt-nano.toml")
 OURS = [TRAINER, "train", "--config", CONFIG]
 THEIRS = [sys.executable, str(FOLDER / "train.py"), "--config", CONFIG, "--trainer", TRAINER]
+TEXT = [sys.executable, str(FOLDER / "text.py"), "--config", CONFIG, "--trainer", TRAINER]
 ON_CPU = ["--device", "cpu", "--precision", "f32"]
 
 
@@ -65,6 +68,37 @@ def losses(command, ulps=0):
     return first["losses"] + second["losses"]
 
 
+def text(folder, passages, seed=3, *more):
+    """Has text.py write passages; returns the file and what it says of them."""
+    path = os.path.join(folder, f"text-{seed}")
+    command = TEXT + [*more, "--data-seed", str(seed), "--passages", str(passages), "--out", path]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return path, json.loads(shown.splitlines()[-1])
+
+
+def numbers(path, code):
+    with open(path, "rb") as file:
+        return array.array(code, file.read())
+
+
+def predictions(command, passages, length, path):
+    """What four steps teach of a text: ln p of its tokens, and of all symbols in some places."""
+    out = [f"{path}-{name}" for name in ("all", "at")]
+    request = {"type": "predict", "text": path, "passages": passages, "length": length}
+    at = [place * 7 % length for place in range(passages)]
+    answers = converse(
+        command,
+        {"type": "start", "model_seed": 1, "data_seed": 1},
+        {"type": "step", "n": 4},
+        {**request, "out": out[0]},
+        {**request, "out": out[1], "at": at},
+        {"type": "step", "n": 2},
+    )
+    assert "predict" in answers[0]["can"]
+    assert answers[3] == answers[4] == {"type": "predicted"}
+    return *(numbers(file, "f") for file in out), answers[5]["losses"], at
+
+
 class Train(unittest.TestCase):
     def assert_close(self, expected, actual, most):
         self.assertEqual(len(expected), len(actual))
@@ -81,6 +115,45 @@ class Train(unittest.TestCase):
         ):
             with self.subTest(" ".join(extra)):
                 self.assert_close(expected, losses(THEIRS + extra), most)
+
+    def test_predictions_are_those_of_outpace_gpt(self):
+        """Of passages as long as a sequence, and of longer and shorter ones."""
+        for length in (128, 300, 60):
+            with self.subTest(length), tempfile.TemporaryDirectory() as folder:
+                path, about = text(folder, 5, 3, "--length", str(length))
+                self.assertEqual((about["symbols"], about["length"]), (256, length))
+                ours, theirs = (
+                    predictions(command + ON_CPU, 5, length, path) for command in (OURS, THEIRS)
+                )
+                self.assertEqual((len(ours[0]), len(ours[1])), (5 * length, 5 * 256))
+                for expected, actual in zip(ours[:3], theirs[:3]):
+                    self.assert_close(list(expected), list(actual), 1e-4)
+                every, rows, _, at = theirs
+                tokens = numbers(path, "I")
+                for passage, place in enumerate(at):
+                    row = rows[passage * 256 :][:256]
+                    self.assertAlmostEqual(sum(map(math.exp, row)), 1.0, places=4)
+                    following = tokens[passage * (length + 1) + place + 1]
+                    self.assertAlmostEqual(row[following], every[passage * length + place], places=4)
+
+    def test_predictions_teach_nothing(self):
+        expected = losses(THEIRS + ON_CPU)
+        with tempfile.TemporaryDirectory() as folder:
+            path, _ = text(folder, 2)
+            found = predictions(THEIRS + ON_CPU, 2, 128, path)[2]
+        self.assertEqual(found, expected[4:6])
+
+    def test_validation_text_depends_on_its_seed_and_is_not_trained_on(self):
+        with tempfile.TemporaryDirectory() as folder:
+            one, about = text(folder, 4, 1)
+            two, _ = text(folder, 4, 2)
+            one, two = numbers(one, "I").tolist(), numbers(two, "I").tolist()
+            self.assertEqual(numbers(text(folder, 4, 1)[0], "I").tolist(), one)
+        self.assertEqual((about["symbols"], about["length"], len(one)), (256, 128, 4 * 129))
+        self.assertNotEqual(one, two)
+        options = argparse.Namespace(config=CONFIG, trainer=TRAINER, batches=2)
+        batch = train.export(options, 1, 1)["batches.inputs"].flatten().tolist()
+        self.assertNotEqual(one[:16], batch[:16])
 
     def test_a_perturbed_start_is_close_and_not_the_same(self):
         for precision, least, most in (("f32", 0.0, 1e-4), ("bf16", 1e-7, 1e-2)):

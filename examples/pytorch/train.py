@@ -12,6 +12,7 @@ By hand:          train.py --config ../../crates/gpt/configs/gpt-micro.toml --tr
 On a GPU:         train.py --config ../../crates/gpt/configs/gpt-124m.toml --trainer outpace-gpt --steps 50 --compile --json
 Under outpace:    outpace compare --base-cmd 'python3 examples/pytorch/train.py ...' --candidate-cmd 'outpace-gpt train ...'
                   (with --compile: 'TORCHINDUCTOR_CACHE_DIR=/... python3 ...', or each of its processes compiles anew)
+Validation text:  text.py, for the time-to-loss track
 """
 
 import argparse
@@ -108,11 +109,15 @@ class Model(nn.Module):
 
     def forward(self, inputs, targets):
         """The loss. (F.linear_cross_entropy in chunks would save the logits, but gives it in bf16 and does not compile, in PyTorch 2.15.)"""
+        return F.cross_entropy(self.logits(inputs).flatten(0, 1).float(), targets.flatten())
+
+    def logits(self, inputs):
+        """Of all symbols after each token, for rows of at most `sequence` tokens."""
         x = F.embedding(inputs, self.embedding).to(self.dtype)
+        cos, sin = (table[: inputs.shape[1]] for table in (self.cos, self.sin))
         for block in self.blocks:
-            x = block["mlp"](block["attention"](x, self.cos, self.sin))
-        logits = norm(x, self.norm, self.epsilon) @ self.head.to(x.dtype)
-        return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+            x = block["mlp"](block["attention"](x, cos, sin))
+        return norm(x, self.norm, self.epsilon) @ self.head.to(x.dtype)
 
 
 class Run:
@@ -169,6 +174,11 @@ class Run:
 
     def save(self, path):
         save_file({name: value.cpu() for name, value in self.model.state_dict().items()}, path)
+
+    def predict(self, tokens):
+        """Logits. What is longer than a sequence is read in several, as outpace-gpt does."""
+        parts = tokens.split(self.config["model"]["sequence"], dim=1)
+        return torch.cat([self.model.logits(part) for part in parts], dim=1)
 
 
 def export(options, model_seed, data_seed):

@@ -5,7 +5,7 @@ use crate::data::Source;
 use crate::drill::{self, Operation};
 use crate::place::Place;
 use crate::trainer::Seeds;
-use crate::{check, evaluate, export, figures, profile, sample, session, threads, train};
+use crate::{check, evaluate, export, figures, profile, sample, session, text, threads, train};
 #[cfg(feature = "cuda")]
 use anyhow::Context as _;
 use anyhow::{Result, bail};
@@ -36,6 +36,12 @@ enum Verb {
         after_help = "Example:\n  outpace-gpt evaluate --config crates/gpt/configs/gpt-nano.toml --checkpoint nano.safetensors --data-seed 5"
     )]
     Evaluate(Evaluate),
+    /// Writes validation text for a judge: token ids, unsigned 32-bit little-endian, and a line of
+    /// JSON about them
+    #[command(
+        after_help = "Example:\n  outpace-gpt text --config crates/gpt/configs/gpt-nano.toml --length 64 --passages 32 --data-seed 5 --out text.u32"
+    )]
+    Text(Text),
     /// Writes what a checkpoint would say
     #[command(
         after_help = "Example:\n  outpace-gpt sample --config crates/gpt/configs/gpt-nano.toml --checkpoint nano.safetensors --prompt 'Once'"
@@ -145,6 +151,28 @@ struct Evaluate {
 }
 
 #[derive(Args, Debug)]
+struct Text {
+    /// Config file; its data and its symbols count
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Text file or folder that nobody trains on [default: the config's validation text]
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// Tokens of a passage that are to be predicted; it has one more
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    length: u16,
+    /// Passages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    passages: u32,
+    /// Seed of the text
+    #[arg(long, value_name = "N")]
+    data_seed: u64,
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+#[derive(Args, Debug)]
 struct Sample {
     #[command(flatten)]
     common: Common,
@@ -225,6 +253,7 @@ fn run(verb: Verb) -> Result<()> {
     match verb {
         Verb::Train(arguments) => run_train(&arguments),
         Verb::Evaluate(arguments) => run_evaluate(&arguments),
+        Verb::Text(arguments) => run_text(&arguments),
         Verb::Sample(arguments) => run_sample(&arguments),
         Verb::Profile(arguments) => {
             let ready = prepare(&arguments.common)?;
@@ -298,6 +327,19 @@ fn run_evaluate(arguments: &Evaluate) -> Result<()> {
     };
     let evaluation = evaluate::evaluate(&ready.config, &ready.source, &ready.place, &plan)?;
     print_json(&evaluation)
+}
+
+fn run_text(arguments: &Text) -> Result<()> {
+    let config = Config::load(&arguments.config)?;
+    let source = Source::open(&config, arguments.data.as_deref())?;
+    let plan = text::Plan {
+        seed: arguments.data_seed,
+        passages: arguments.passages as usize,
+        length: arguments.length.into(),
+        // A text of its own is not split.
+        whole: arguments.data.is_some(),
+    };
+    print_json(&text::write(&config, &source, &plan, &arguments.out)?)
 }
 
 fn run_sample(arguments: &Sample) -> Result<()> {

@@ -4,7 +4,7 @@
 use crate::config::{Config, ConfigError};
 use crate::language::Language;
 use crate::random::{Domain, Stream};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 
 /// The last part of a text is never trained on.
@@ -92,6 +92,40 @@ impl Source {
         batch
     }
 
+    /// Passages of validation text for a judge, `length + 1` tokens each; of all the text, where it
+    /// is one that nobody trains on.
+    ///
+    /// # Errors
+    /// A text too short for one.
+    pub fn passages(
+        &self,
+        seed: u64,
+        count: usize,
+        length: usize,
+        whole: bool,
+    ) -> Result<Vec<u32>> {
+        let mut tokens = vec![0; count * (length + 1)];
+        let mut stream = Stream::new(Domain::Validation, seed, 0);
+        if let (
+            Text::Bytes {
+                training,
+                validation,
+            },
+            true,
+        ) = (&self.text, whole)
+        {
+            let all = [&training[..], &validation[..]].concat();
+            return drawn(&all, &mut stream, tokens, length + 1);
+        }
+        if let Text::Bytes { validation, .. } = &self.text {
+            return drawn(validation, &mut stream, tokens, length + 1);
+        }
+        for passage in tokens.chunks_mut(length + 1) {
+            self.passage(Split::Validation, &mut stream, passage);
+        }
+        Ok(tokens)
+    }
+
     /// The best possible loss in nats a token, where it is known.
     #[must_use]
     pub fn entropy(&self) -> Option<f64> {
@@ -125,6 +159,20 @@ impl Source {
             }
         }
     }
+}
+
+/// Passages of `n` tokens from anywhere in a text.
+fn drawn(text: &[u8], stream: &mut Stream, mut tokens: Vec<u32>, n: usize) -> Result<Vec<u32>> {
+    if text.len() < n {
+        bail!("{} bytes of text are too few for {n} tokens", text.len());
+    }
+    for passage in tokens.chunks_mut(n) {
+        let start = stream.below(text.len() - n + 1);
+        for (symbol, &byte) in passage.iter_mut().zip(&text[start..]) {
+            *symbol = byte.into();
+        }
+    }
+    Ok(tokens)
 }
 
 fn bytes(path: &Path, config: &Config) -> Result<Text> {

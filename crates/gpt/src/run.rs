@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use outpace_step::Passages;
 
 use crate::trainer::Seeds;
 
@@ -65,4 +66,11 @@ pub trait Run {
     /// # Errors
     /// A path that cannot be written.
     fn save(&self, path: &Path) -> Result<()>;
+    /// What the model expects of a text; see [`crate::predict::predict`].
+    ///
+    /// # Errors
+    /// As there, and for a run without a model.
+    fn predict(&self, _text: &Passages, _at: Option<&[usize]>) -> Result<Vec<f32>> {
+        bail!("there is no model that predicts")
+    }
 }

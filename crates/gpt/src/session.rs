@@ -8,9 +8,9 @@ use crate::drill::{Drill, Operation};
 use crate::place::Place;
 pub use crate::run::{Run, Start};
 use crate::trainer::Trainer;
-use crate::{checkpoint, figures};
+use crate::{checkpoint, figures, predict};
 use anyhow::{Context as _, Result};
-use outpace_step::{Hello, PERTURB, RESUME, SAVE, Workload, WorkloadError};
+use outpace_step::{Hello, PERTURB, PREDICT, Passages, RESUME, SAVE, Workload, WorkloadError};
 use std::path::Path;
 
 /// Answers outpace with the training that `config` describes, until it says `stop` or closes the
@@ -23,7 +23,7 @@ pub fn serve_training(config: &Config, source: &Source, place: &Place) -> Result
     let hello = Hello {
         flops_per_token: Some(figures::flops_per_token(config)),
         parameters: Some(config.model.parameters() as u64),
-        ..hello(config, &[PERTURB, SAVE, RESUME])
+        ..hello(config, &[PERTURB, SAVE, RESUME, PREDICT])
     };
     serve(hello, |start| begin(config, source, place, start))
 }
@@ -82,6 +82,10 @@ impl Run for Trainer<'_> {
     fn save(&self, path: &Path) -> Result<()> {
         checkpoint::save(self, self.model.config(), path)
     }
+
+    fn predict(&self, text: &Passages, at: Option<&[usize]>) -> Result<Vec<f32>> {
+        predict::predict(&self.model, text, at)
+    }
 }
 
 /// A run that is made anew by each `start`.
@@ -115,5 +119,13 @@ impl<R: Run, F: Fn(&Start) -> Result<R>> Workload for Session<R, F> {
 
     fn save(&mut self, path: &Path) -> Result<(), WorkloadError> {
         Ok(self.run()?.save(path)?)
+    }
+
+    fn predict(
+        &mut self,
+        text: &Passages,
+        at: Option<&[usize]>,
+    ) -> Result<Vec<f32>, WorkloadError> {
+        Ok(self.run()?.predict(text, at)?)
     }
 }

@@ -70,6 +70,24 @@ pub enum ServeError {
         /// Losses that came.
         losses: usize,
     },
+    /// A file that outpace named cannot be used.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: io::Error,
+    },
+    /// The workload returned too few predictions or too many.
+    #[error("the workload returned {predictions} predictions for {passages} passages of {length}")]
+    PredictionCount {
+        /// Passages that were asked for.
+        passages: usize,
+        /// Tokens to predict in each.
+        length: usize,
+        /// Predictions that came.
+        predictions: usize,
+    },
     /// The workload failed.
     #[error("{}", with_causes(&**.0))]
     Workload(WorkloadError),

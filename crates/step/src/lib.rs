@@ -43,11 +43,13 @@
 mod connection;
 mod error;
 mod message;
+mod predict;
 mod serve;
 
 pub use error::{ServeError, WorkloadError};
 pub use message::{
-    Evaluation, Hello, MAX_MESSAGE_BYTES, MAX_STEPS, PERTURB, RESUME, Reply, Request, SAVE,
-    SOCKET_VARIABLE, Start, VERSION,
+    Evaluation, Hello, MAX_MESSAGE_BYTES, MAX_STEPS, PERTURB, PREDICT, RESUME, Reply, Request,
+    SAVE, SOCKET_VARIABLE, Start, TextSummary, VERSION,
 };
+pub use predict::Passages;
 pub use serve::{Workload, is_driven, serve, serve_stream};

@@ -22,6 +22,9 @@ pub const PERTURB: &str = "perturb";
 /// Ability of a workload that understands [`Start::checkpoint`]. Reserved.
 pub const RESUME: &str = "resume";
 
+/// Ability of a workload that answers [`Request::Predict`].
+pub const PREDICT: &str = "predict";
+
 /// What outpace asks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -46,6 +49,23 @@ pub enum Request {
     Save {
         /// File to write.
         path: String,
+    },
+    /// Say what the model as it is now expects of a text: ln p of every next token, or, with `at`,
+    /// of every symbol at one position a passage. Nothing may be learnt from it. Sent only to a
+    /// workload that lists [`PREDICT`].
+    Predict {
+        /// File of token ids, unsigned 32-bit little-endian: `passages x (length + 1)`.
+        text: String,
+        /// Number of passages.
+        passages: usize,
+        /// Tokens of a passage that are to be predicted; token `i + 1` follows tokens `0..=i`.
+        length: usize,
+        /// One position a passage, each below `length`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Vec<usize>>,
+        /// File to write, 32-bit little-endian floats: `passages x length` natural logarithms of
+        /// the probabilities of the tokens that came, or, with `at`, `passages x symbols` of all.
+        out: String,
     },
     /// Exit with 0.
     Stop,
@@ -84,6 +104,8 @@ pub enum Reply {
     },
     /// `save` is done.
     Saved,
+    /// `predict` is done.
+    Predicted,
     /// The workload gives up.
     Error {
         /// Why.
@@ -105,7 +127,7 @@ pub struct Hello {
     /// Trainable parameters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<u64>,
-    /// Optional abilities: [`SAVE`], [`PERTURB`], [`RESUME`].
+    /// Optional abilities: [`SAVE`], [`PERTURB`], [`RESUME`], [`PREDICT`].
     #[serde(default)]
     pub can: Vec<String>,
 }
@@ -142,4 +164,16 @@ pub struct Evaluation {
     /// Largest change of a past loss when the future was changed.
     #[serde(default)]
     pub causality_error: Option<f64>,
+}
+
+/// What the command `text` prints of the validation text that it drew.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TextSummary {
+    /// Number of different tokens.
+    pub symbols: usize,
+    /// Tokens to predict in each passage, which has one more.
+    pub length: usize,
+    /// Entropy of the text in nats per token, where it is known.
+    #[serde(default)]
+    pub entropy_floor: Option<f64>,
 }

@@ -12,7 +12,10 @@ use serde::Deserialize;
 
 use crate::connection::Connection;
 use crate::error::{ServeError, WorkloadError};
-use crate::{Hello, MAX_STEPS, PERTURB, RESUME, Reply, Request, SAVE, SOCKET_VARIABLE, Start};
+use crate::predict::{Passages, write_log_p};
+use crate::{
+    Hello, MAX_STEPS, PERTURB, PREDICT, RESUME, Reply, Request, SAVE, SOCKET_VARIABLE, Start,
+};
 
 /// outpace cuts the message of an `error` there.
 const MAX_ERROR_CHARS: usize = 400;
@@ -44,6 +47,21 @@ pub trait Workload {
     fn save(&mut self, path: &Path) -> Result<(), WorkloadError> {
         let path = path.display();
         Err(format!("{path}: this workload does not save checkpoints").into())
+    }
+
+    /// The natural logarithm of the probability that the model gives to each next token of each
+    /// passage, `passages x length`. With `at`, one position a passage: that of every symbol there,
+    /// `passages x symbols`. Nothing may be learnt from the text. Called only if [`Hello::can`]
+    /// lists [`PREDICT`].
+    ///
+    /// # Errors
+    /// Whatever fails; without an implementation, always.
+    fn predict(
+        &mut self,
+        _text: &Passages,
+        _at: Option<&[usize]>,
+    ) -> Result<Vec<f32>, WorkloadError> {
+        Err("this workload does not predict".into())
     }
 }
 
@@ -126,6 +144,16 @@ impl<W: Workload> Server<'_, W> {
             Request::Start { .. } => self.start(&parse(line)?)?,
             Request::Step { n } => self.step(n)?,
             Request::Save { path } => self.save(Path::new(&path))?,
+            Request::Predict {
+                text,
+                passages,
+                length,
+                at,
+                out,
+            } => {
+                let text = read_passages(Path::new(&text), passages, length)?;
+                self.predict(&text, at.as_deref(), Path::new(&out))?
+            }
             Request::Stop => return Ok(None),
         };
         Ok(Some(reply))
@@ -171,12 +199,47 @@ impl<W: Workload> Server<'_, W> {
         Ok(Reply::Saved)
     }
 
+    fn predict(
+        &mut self,
+        text: &Passages,
+        at: Option<&[usize]>,
+        out: &Path,
+    ) -> Result<Reply, ServeError> {
+        let request = "predict";
+        self.trained.ok_or(ServeError::NotStarted { request })?;
+        self.needs(PREDICT)?;
+        let log_p = self.workload.predict(text, at);
+        let log_p = log_p.map_err(ServeError::Workload)?;
+        let (passages, length) = (text.count(), text.length);
+        let fits = match at {
+            None => log_p.len() == passages * length,
+            Some(_) => !log_p.is_empty() && log_p.len().is_multiple_of(passages),
+        };
+        if !fits {
+            let predictions = log_p.len();
+            return Err(ServeError::PredictionCount {
+                passages,
+                length,
+                predictions,
+            });
+        }
+        write_log_p(out, &log_p)?;
+        Ok(Reply::Predicted)
+    }
+
     fn needs(&self, ability: &'static str) -> Result<(), ServeError> {
         if self.hello.can.iter().any(|listed| listed == ability) {
             return Ok(());
         }
         Err(ServeError::NotListed { ability })
     }
+}
+
+fn read_passages(path: &Path, passages: usize, length: usize) -> Result<Passages, ServeError> {
+    Passages::read(path, passages, length).map_err(|error| ServeError::File {
+        path: path.to_owned(),
+        error,
+    })
 }
 
 fn parse<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, ServeError> {

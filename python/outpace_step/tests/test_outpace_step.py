@@ -136,6 +136,7 @@ class Protocol(unittest.TestCase):
             ([{"type": "start", "model_seed": 1, "data_seed": 13}, {"type": "step", "n": 1}], "ValueError: the data set is not there", ValueError),
             ([{"type": "step", "n": 1}], "ProtocolError: `step` before `start`", outpace_step.ProtocolError),
             ([{"type": "dance"}], "ProtocolError: unknown request `dance`", outpace_step.ProtocolError),
+            ([{"type": "start", "model_seed": 1, "data_seed": 1}, {"type": "predict"}], "ProtocolError: unknown request `predict`", outpace_step.ProtocolError),
         ):
             with self.subTest(said), Judge(Run) as judge:
                 judge.hear()

@@ -212,6 +212,15 @@ class Loops(unittest.TestCase):
                 _rewrite.rewrite(tree, loop.node, "loss", "model")
                 self.assertEqual(ast.unparse(tree), ast.unparse(ast.parse(expected)))
 
+    def test_rewritten_with_predictions(self):
+        tree = parsed("for x in loader: f(x)")
+        loop = _find.find_loop(tree, "1")
+        _rewrite.rewrite(tree, loop.node, "loss", None, "net(tokens)[0]")
+        read = "lambda: loss, lambda: None, lambda tokens: net(tokens)[0]"
+        head = f"for x in __outpace_step__.steps(loader, {read}): f(x)"
+        expected = f"{head}\n__outpace_step__.ended()"
+        self.assertEqual(ast.unparse(tree), ast.unparse(ast.parse(expected)))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -17,6 +17,8 @@ EXPRESSIONS = {
     "--tokens-per-step": "tokens a step, such as batch_size * block_size",
     "--loss": "loss of a step [default: what backward() is called on]",
     "--model": "what is saved and compared; '' for none [default: model]",
+    "--predict": "logits of all symbols behind each of `tokens`, such as model(tokens) "
+    "[default: none, and no predictions]",
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterable, Iterator, List, NoReturn, Optional, Type
 from . import _tensors
 from ._endless import endless
 from ._link import Link, ProtocolError, Start, described
+from ._predict import Predict, Predictor
 from ._tensors import Model
 
 T = TypeVar("T")
@@ -37,12 +38,13 @@ OUTPACE_GONE = "outpace closed the connection"
 class Driven:
     """A run that outpace drives."""
 
-    def __init__(self, with_model: bool) -> None:
+    def __init__(self, with_model: bool, predict: Optional[Predict] = None) -> None:
         self.losses: List[Any] = []  # of the step in progress
         self._finished = False  # outpace said stop, or was told of an error
         self._step = 0  # the one in progress, or the last one
         self._looping = False
         self._with_model = with_model
+        self._predictor = None if predict is None else Predictor(predict)
         self._perturb_ulps = 0
         self._process = os.getpid()
         self._link = Link()
@@ -53,6 +55,7 @@ class Driven:
     def begin(self, tokens: Optional[int], flops: Optional[float], size: Optional[int]) -> Start:
         """Says hello and waits for the seeds."""
         can = ["save", "perturb"] if self._with_model else []
+        can += ["predict"] if self._predictor else []
         self._link.hello(can, tokens_per_step=tokens, flops_per_token=flops, parameters=size)
         ask = self._hear()
         if ask.get("type") != "start":
@@ -100,10 +103,14 @@ class Driven:
                 return int(ask["n"])
             if kind == "start":
                 self.fail(STARTED_TWICE)
-            if kind != "save" or model is None:
+            if kind == "save" and model is not None:
+                _tensors.save(model, ask["path"])
+                self._link.say({"type": "saved"})
+            elif kind == "predict" and self._predictor is not None:
+                self._predictor.answer(ask, model)
+                self._link.say({"type": "predicted"})
+            else:
                 self.fail(f"unknown request `{kind}`")
-            _tensors.save(model, ask["path"])
-            self._link.say({"type": "saved"})
 
     def _left(self) -> None:
         """The script left its loop: by `break`, or by an exception, which is a better message. It

@@ -11,6 +11,7 @@ from typing import Any, Iterable, Optional, SupportsFloat, TypeVar, overload
 from . import _tensors
 from ._driven import Driven
 from ._link import ProtocolError, Start, driven
+from ._predict import Predict
 
 T = TypeVar("T")
 
@@ -27,18 +28,22 @@ def start(
     model_seed: int = DEFAULT_SEED,
     data_seed: int = DEFAULT_SEED,
     with_model: bool = True,
+    predict: Optional[Predict] = None,
 ) -> Start:
     """Returns the seeds to begin from: those given here, or outpace's own where it drives.
 
     Call it once, before the model and the data are made. `with_model=False` says that `steps` will
-    get no model: outpace then compares losses alone.
+    get no model: outpace then compares losses alone. `predict` says what the model as it is now
+    expects of a text: it gets token ids of shape (passages, length) and returns logits of shape
+    (passages, length, symbols). It is called inside the loop only, so that it may name a model that
+    is made later.
     """
     global _run
     if not driven():
         return Start(model_seed, data_seed)
     if _run is not None:
         _run.fail("outpace_step.start() was called a second time")
-    _run = Driven(with_model)
+    _run = Driven(with_model, predict)
     return _run.begin(tokens_per_step, flops_per_token, parameters)
 
 

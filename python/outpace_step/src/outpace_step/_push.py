@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Callable, List, Optional, Protocol, SupportsFloat
 
 from ._link import Link, ProtocolError, Start, described
+from ._predict import Predictor
 
 
 class Run(Protocol):
-    """A run in progress. It may also have `save(path: str)`, `finish()`, and on its class
-    `perturbs = True`."""
+    """A run in progress. It may also have `save(path: str)`, `predict(tokens)`, which returns
+    logits, `finish()`, and on its class `perturbs = True`."""
 
     def step(self) -> SupportsFloat:
         """Trains one step and returns its loss in nats a token, before the update."""
@@ -47,11 +48,14 @@ def serve(
 
 def _abilities(start: Callable[[Start], Run]) -> List[str]:
     can = ["save"] if hasattr(start, "save") else []
-    return can + (["perturb"] if getattr(start, "perturbs", False) else [])
+    can += ["perturb"] if getattr(start, "perturbs", False) else []
+    return can + (["predict"] if hasattr(start, "predict") else [])
 
 
 def _answer(start: Callable[[Start], Run], link: Link) -> None:
     run: Optional[Run] = None
+    predictor = Predictor(lambda tokens: run.predict(tokens))  # type: ignore[union-attr]
+    answered = {"step"} | ({"save", "predict"} & set(_abilities(start)))
     steps = 0
     while (ask := link.hear()) is not None:
         kind = ask.get("type")
@@ -61,7 +65,7 @@ def _answer(start: Callable[[Start], Run], link: Link) -> None:
             link.say({"type": "ready"})
         elif kind == "stop":
             return
-        elif kind not in ("step", "save"):
+        elif kind not in answered:
             raise ProtocolError(f"unknown request `{kind}`")
         elif run is None:
             raise ProtocolError(f"`{kind}` before `start`")
@@ -69,9 +73,12 @@ def _answer(start: Callable[[Start], Run], link: Link) -> None:
             losses = _turn(run, ask["n"])
             steps += ask["n"]
             link.done(steps, losses)
-        else:
+        elif kind == "save":
             run.save(ask["path"])  # type: ignore[attr-defined]
             link.say({"type": "saved"})
+        else:
+            predictor.answer(ask, getattr(run, "model", None))
+            link.say({"type": "predicted"})
 
 
 def _turn(run: Run, n: int) -> List[float]:

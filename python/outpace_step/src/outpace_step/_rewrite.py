@@ -13,20 +13,32 @@ from ._find import AnyLoop, last_name
 RUNTIME = "__outpace_step__"
 """The name under which the rewritten script finds what it calls."""
 
+TOKENS = "tokens"
+"""The name under which an expression for predictions finds the token ids."""
+
 PASS_THROUGH = ("enumerate", "tqdm")
 """Calls that can be iterated once, over an argument that can be iterated again."""
 
 
-def rewrite(tree: ast.Module, loop: AnyLoop, loss: str, model: Optional[str]) -> None:
+def rewrite(
+    tree: ast.Module,
+    loop: AnyLoop,
+    loss: str,
+    model: Optional[str],
+    predict: Optional[str] = None,
+) -> None:
     """Changes the tree so that the loop runs over what `RUNTIME` gives it.
 
         for batch in LOADER:    becomes    for batch in RUNTIME.steps(LOADER, loss, model):
         while CONDITION:        becomes    while CONDITION and RUNTIME.again(loss, model):
 
-    and RUNTIME.ended() stands behind it. `loss` and `model` are expressions, passed as functions.
+    and RUNTIME.ended() stands behind it. `loss` and `model` are expressions, passed as functions,
+    and so is `predict`, as a function of `tokens`, if there is one.
     """
     head = loop.test if isinstance(loop, ast.While) else loop.iter
     read = f"lambda: ({loss}), lambda: ({model or None})"
+    if predict:
+        read += f", lambda {TOKENS}: ({predict})"
     if isinstance(loop, ast.While):
         both = ast.BoolOp(ast.And(), [loop.test, _call(f"again({read})", head)])
         loop.test = ast.copy_location(both, head)

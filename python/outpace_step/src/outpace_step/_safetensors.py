@@ -47,7 +47,7 @@ def write(path: str, tensors: Mapping[str, Any], metadata: Mapping[str, str]) ->
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for tensor in tensors.values():
-            _write_bytes(file, tensor)
+            write_bytes(file, tensor)
 
 
 def _size(tensor: Any) -> int:
@@ -61,7 +61,8 @@ def _dtype(name: str, tensor: Any) -> str:
     return DTYPES[dtype]
 
 
-def _write_bytes(file: BinaryIO, tensor: Any) -> None:
+def write_bytes(file: BinaryIO, tensor: Any) -> None:
+    """Writes the numbers of a PyTorch tensor, one after the other."""
     # From memory, because bfloat16 has no counterpart in numpy, which need not be installed either.
     if size := _size(tensor):
         tensor = tensor.detach().cpu().contiguous()

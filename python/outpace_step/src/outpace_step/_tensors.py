@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from typing import Any, Iterable, Mapping, Protocol, Tuple
+from typing import Any, Iterable, Iterator, Mapping, Protocol, Tuple
 
 from . import _safetensors
 
@@ -36,6 +37,40 @@ def kept(loss: Any) -> Any:
     """A copy of a loss, still on its device. `total += loss` would change the original later, and
     so does a compiled step with CUDA graphs, which writes each loss to the same place."""
     return loss.detach().clone() if hasattr(loss, "detach") else loss
+
+
+def device(model: Any) -> Any:
+    """Where a module's parameters are; of anything else, and without parameters, the CPU."""
+    first = next(model.parameters(), None) if _is_module(model) else None
+    return "cpu" if first is None else first.device
+
+
+@contextlib.contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """No gradients are kept, and a module is in evaluation mode. Afterwards each of its parts is in
+    the mode that it was in, and the next random numbers are what they would have been."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    modes = [(part, part.training) for part in model.modules()] if _is_module(model) else []
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.no_grad(), torch.random.fork_rng(gpus):
+        try:
+            if modes:
+                model.eval()
+            yield
+        finally:
+            if modes:
+                # A model may do more in `train` than to set the mode.
+                model.train(modes[0][1])
+            for part, mode in modes:
+                part.training = mode
+
+
+def _is_module(model: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
 
 
 def save(model: Model, path: str) -> None:

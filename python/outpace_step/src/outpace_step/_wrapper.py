@@ -13,6 +13,7 @@ from typing import Any, Callable, Iterable, Iterator, List, Optional
 
 from . import _find, _pull, _rewrite
 from ._link import ProtocolError, Start, driven
+from ._predict import Predict
 from ._seeds import Seeds, import_early
 
 USUAL_MODEL = "model"
@@ -22,6 +23,8 @@ OWN_PACKAGE = "outpace_step"
 
 SEEDED = {"numpy", "torch"}
 """Packages with seeding functions, imported early if the script imports them anyway."""
+
+NO_VALUE = "{} `{}` has no value here: {}"
 
 Read = Callable[[], Any]
 """Reads a variable of the script."""
@@ -37,6 +40,8 @@ class Options:
     loss: Optional[str] = None
     model: Optional[str] = None
     """Empty for no model."""
+    predict: Optional[str] = None
+    """With `tokens` as a variable. None or empty for no predictions."""
     loop: Optional[str] = None
 
 
@@ -69,7 +74,7 @@ def _rewritten(options: Options, tree: ast.Module, path: str) -> Runtime:
         found = f"loop in line {loop.node.lineno}, loss `{loss}`, model `{model or ''}`"
         print(f"outpace_step: {found}", file=sys.stderr)
     packages = _find.imported(tree) & SEEDED
-    _rewrite.rewrite(tree, loop.node, loss, model)
+    _rewrite.rewrite(tree, loop.node, loss, model, options.predict)
     return Runtime(replace(options, script=path, loss=loss, model=model), sorted(packages))
 
 
@@ -80,6 +85,7 @@ class Runtime:
         self._options = options
         self._start: Optional[Start] = None
         self._turns: Optional[Iterator[int]] = None
+        self._logits: Optional[Predict] = None  # known once the loop is reached
         if driven():
             import_early(["random", *packages])
             self._seeds = Seeds(self._begin)
@@ -98,6 +104,7 @@ class Runtime:
             self._start = _pull.start(
                 tokens_per_step=self._count(tokens) if tokens else None,
                 with_model=bool(self._options.model),
+                predict=self._predict if self._options.predict else None,
             )
             self._seeds.seed_all()
         return self._start
@@ -110,23 +117,36 @@ class Runtime:
         names = (frame.f_globals, frame.f_locals) if frame else ({}, {})
         return int(_read(lambda: eval(expression, *names), "--tokens-per-step", expression))
 
-    def steps(self, items: Iterable[Any], loss: Read, model: Read) -> Iterable[Any]:
+    def steps(
+        self, items: Iterable[Any], loss: Read, model: Read, logits: Optional[Predict] = None
+    ) -> Iterable[Any]:
         """What a `for` loop runs over."""
-        return self._steps(items, loss, model) if driven() else items
+        return self._steps(items, loss, model, logits) if driven() else items
 
-    def again(self, loss: Read, model: Read) -> bool:
+    def again(self, loss: Read, model: Read, logits: Optional[Predict] = None) -> bool:
         """Whether a `while` loop may take another step. True, or the process exits."""
         if driven():
-            self._turns = self._turns or self._steps(itertools.count(), loss, model)
+            self._turns = self._turns or self._steps(itertools.count(), loss, model, logits)
             next(self._turns)
         return True
 
-    def _steps(self, items: Iterable[Any], loss: Read, model: Read) -> Iterator[Any]:
+    def _steps(
+        self, items: Iterable[Any], loss: Read, model: Read, logits: Optional[Predict]
+    ) -> Iterator[Any]:
         self._begin()
+        self._logits = logits
         trained = _read(model, "--model", self._options.model)
         for item in _pull.steps(items, model=trained):
             yield item
             _pull.loss(_read(loss, "--loss", self._options.loss))
+
+    def _predict(self, tokens: Any) -> Any:
+        assert self._logits is not None, "outpace asks inside the loop only"
+        try:
+            return self._logits(tokens)
+        except NameError as error:
+            message = NO_VALUE.format("--predict", self._options.predict, error)
+            raise ProtocolError(message) from error
 
     def ended(self) -> None:
         """The script left its loop."""
@@ -137,4 +157,4 @@ def _read(read: Read, option: str, expression: Optional[str]) -> Any:
     try:
         return read()
     except (NameError, AttributeError) as error:
-        raise ProtocolError(f"{option} `{expression}` has no value here: {error}") from None
+        raise ProtocolError(NO_VALUE.format(option, expression, error)) from None

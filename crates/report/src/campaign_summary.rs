@@ -4,9 +4,10 @@
 //! measured beside its own base. Raw throughputs of different hours cannot be compared, so they
 //! are never chained.
 
-use outpace_record::{Attempt, Campaign, Track, Verdict};
+use outpace_record::{Attempt, Campaign, Verdict};
 
-use crate::format::count;
+use crate::format::{count, seconds};
+use crate::samples;
 use crate::status::AttemptStatus;
 
 /// Largest level. A damaged record must not ruin a scale.
@@ -22,6 +23,8 @@ pub(crate) enum Unit {
     TokensPerS,
     /// The start is 1.
     Relative,
+    /// 1 over the time to the target loss; the start is 1.
+    ToLoss,
 }
 
 /// One attempt and where it stands.
@@ -46,21 +49,34 @@ pub(crate) struct Step<'a> {
 pub(crate) struct CampaignSummary<'a> {
     pub(crate) unit: Unit,
     pub(crate) start: f64,
+    /// Seconds to the target loss at the start, where they are known.
+    pub(crate) start_s: Option<f64>,
     pub(crate) steps: Vec<Step<'a>>,
 }
 
 impl<'a> CampaignSummary<'a> {
     pub(crate) fn new(campaign: &Campaign, attempts: &'a [Attempt]) -> Self {
-        let (unit, start) = match start_tokens_per_s(campaign, attempts) {
-            Some(tokens_per_s) => (Unit::TokensPerS, tokens_per_s),
-            None => (Unit::Relative, 1.0),
+        let main = || attempts.iter().filter_map(Attempt::main_verdict);
+        let (unit, start) = if main().any(samples::by_seeds) {
+            // Tokens/s do not say how fast a loss is reached.
+            (Unit::ToLoss, 1.0)
+        } else {
+            match start_tokens_per_s(campaign, main()) {
+                Some(tokens_per_s) => (Unit::TokensPerS, tokens_per_s),
+                None => (Unit::Relative, 1.0),
+            }
         };
         let (mut proven, mut estimate) = (start, start);
         let steps = attempts
             .iter()
             .map(|attempt| step(attempt, &mut proven, &mut estimate))
             .collect();
-        Self { unit, start, steps }
+        Self {
+            unit,
+            start,
+            start_s: start_s(main()),
+            steps,
+        }
     }
 
     pub(crate) fn count(&self, status: AttemptStatus) -> usize {
@@ -98,11 +114,20 @@ impl<'a> CampaignSummary<'a> {
         level / self.start - 1.0
     }
 
-    /// A level with its unit left out: `41,210`, or `1.03` where the unit is the start.
+    /// A level with its unit left out: `41,210`, the time `7.74 s`, or `1.03` where the unit is the
+    /// start.
     pub(crate) fn level_text(&self, level: f64) -> String {
+        match self.start_s {
+            Some(start_s) => seconds(start_s * self.start / level),
+            None => self.tick_text(level),
+        }
+    }
+
+    /// A level of the scale, which is one of speed.
+    pub(crate) fn tick_text(&self, level: f64) -> String {
         match self.unit {
             Unit::TokensPerS => count(level),
-            Unit::Relative => format!("{level:.2}"),
+            Unit::Relative | Unit::ToLoss => format!("{level:.2}"),
         }
     }
 
@@ -115,10 +140,19 @@ impl<'a> CampaignSummary<'a> {
             .then(|| format!("{from} → {to} {unit}, estimated"))
     }
 
+    /// The unit of [`Self::level_text`].
     pub(crate) fn unit_text(&self) -> &'static str {
+        match self.start_s {
+            Some(_) => "to the loss",
+            None => self.unit_of_levels(),
+        }
+    }
+
+    /// The unit of the levels themselves.
+    pub(crate) fn unit_of_levels(&self) -> &'static str {
         match self.unit {
             Unit::TokensPerS => "tokens/s",
-            Unit::Relative => "x the start",
+            Unit::Relative | Unit::ToLoss => "x the start",
         }
     }
 }
@@ -145,20 +179,21 @@ fn step<'a>(attempt: &'a Attempt, proven: &mut f64, estimate: &mut f64) -> Step<
     }
 }
 
-fn start_tokens_per_s(campaign: &Campaign, attempts: &[Attempt]) -> Option<f64> {
-    let verdicts = || attempts.iter().filter_map(Attempt::main_verdict);
-    if verdicts().any(|v| v.track == Track::TimeToLoss) {
-        return None; // tokens/s do not say how fast a loss is reached
-    }
-    let first = || {
-        verdicts()
-            .find_map(|v: &Verdict| v.tokens_per_s)
-            .map(|t| t.base)
-    };
+fn start_tokens_per_s<'v>(
+    campaign: &Campaign,
+    mut verdicts: impl Iterator<Item = &'v Verdict>,
+) -> Option<f64> {
+    let first = || verdicts.find_map(|v| v.tokens_per_s).map(|t| t.base);
     campaign
         .start_tokens_per_s
         .or_else(first)
         .filter(|t| *t > 0.0 && *t < LEVEL_LIMIT)
+}
+
+/// Seconds that the base of the first trial of seeds takes to the target loss.
+fn start_s<'v>(mut verdicts: impl Iterator<Item = &'v Verdict>) -> Option<f64> {
+    let [base, _] = verdicts.find_map(Verdict::seconds_to_loss)?;
+    Some(base).filter(|s| *s > 0.0 && *s < LEVEL_LIMIT)
 }
 
 fn factor(gain: Option<f64>) -> f64 {

@@ -1,14 +1,18 @@
 //! Sentences for each picture: what it shows and what follows. The page and the Markdown share
 //! them.
 
+mod to_loss;
+
 use outpace_record::{Campaign, CampaignState, Kind, Track, Verdict};
 use outpace_text::plain;
 
 use crate::campaign_summary::{CampaignSummary, Unit};
 use crate::format::{count, duration, e_value, exact_share, gain, plural, with_figures};
 use crate::history::Point;
+use crate::samples;
 use crate::status::AttemptStatus;
 use crate::text::{NAME, REASON, revision};
+pub(crate) use to_loss::{change_of_time, reached};
 
 /// A change of this many process spreads is worth a closer look. Runs alone prove nothing.
 const NOTICEABLE: f64 = 2.0;
@@ -34,6 +38,9 @@ pub(crate) fn counts(summary: &CampaignSummary<'_>) -> String {
 
 /// `41,210 -> 47,020 tokens/s, proven at least +11.2 % since the start`.
 pub(crate) fn headline(summary: &CampaignSummary<'_>) -> String {
+    if summary.unit == Unit::ToLoss {
+        return to_loss::headline(summary);
+    }
     let (start, end) = (
         summary.level_text(summary.start),
         summary.level_text(summary.estimate()),
@@ -49,7 +56,7 @@ pub(crate) fn headline(summary: &CampaignSummary<'_>) -> String {
         Unit::TokensPerS => {
             format!("{start} -> {end} tokens/s, proven at least {proven} since the start")
         }
-        Unit::Relative => format!(
+        Unit::Relative | Unit::ToLoss => format!(
             "{} estimated, proven at least {proven} since the start",
             gain(summary.estimated_gain())
         ),
@@ -65,8 +72,16 @@ pub(crate) fn campaign(campaign: &Campaign, summary: &CampaignSummary<'_>) -> Ve
         1 => "1 patch was tried.".to_owned(),
         n => format!("{} patches were tried, one sign each.", count(n as f64)),
     };
-    let others = "A patch that was not merged stands at its measured speed, \
-                  or at the speed of its base if nothing was timed.";
+    let others = match summary.unit {
+        Unit::TokensPerS | Unit::Relative => {
+            "A patch that was not merged stands at its measured speed, \
+             or at the speed of its base if nothing was timed."
+        }
+        Unit::ToLoss => {
+            "Higher is less time to the loss. A patch that was not merged stands at its measured \
+             time to the loss, or at that of its base if no seed was run."
+        }
+    };
     let mut out = vec![tried, others.to_owned(), merged(summary)];
     if summary.count(AttemptStatus::Merged) > 0 {
         out.push(two_lines(summary, "thick", "thin"));
@@ -85,6 +100,9 @@ pub(crate) fn campaign_lines(campaign: &Campaign, summary: &CampaignSummary<'_>)
 }
 
 fn two_lines(summary: &CampaignSummary<'_>, proven: &str, estimate: &str) -> String {
+    if summary.unit == Unit::ToLoss {
+        return to_loss::two_lines(summary, proven, estimate);
+    }
     format!(
         "The {proven} line is what is proven, {} since the start. The {estimate} line is the \
          estimate, {}. It is biased upwards, because only winners are merged.",
@@ -152,7 +170,7 @@ pub(crate) fn log_path(reason: &str) -> Option<String> {
 ///
 /// The throughputs of a record are medians over all turns, and the gain is a median over blocks,
 /// so they may contradict each other. Absent where the gain is not one of throughput.
-pub(crate) fn throughput(verdict: &Verdict) -> Option<String> {
+fn throughput(verdict: &Verdict) -> Option<String> {
     if verdict.track != Track::Throughput {
         return None;
     }
@@ -162,9 +180,17 @@ pub(crate) fn throughput(verdict: &Verdict) -> Option<String> {
         .then(|| format!("{} → {} tokens/s", count(base), count(candidate)))
 }
 
+/// What the gain is one of: throughput, or the time to a loss.
+pub(crate) fn speed(verdict: &Verdict) -> Option<String> {
+    throughput(verdict).or_else(|| to_loss::speed(verdict))
+}
+
 /// Below the verdict picture.
 pub(crate) fn verdict(verdict: &Verdict) -> Vec<String> {
     let reason = reason(&verdict.reason, REASON);
+    if samples::by_seeds(verdict) {
+        return to_loss::verdict(verdict, &reason);
+    }
     if verdict.n_blocks == 0 {
         let reason = reason.trim_end_matches('.');
         return vec![format!("Nothing was timed: {reason}.")];
@@ -202,7 +228,8 @@ fn bounds(verdict: &Verdict) -> String {
             gain(high)
         ),
         (None, None) => {
-            format!("There are too few blocks for bounds with {confidence} confidence.")
+            let one = samples::one(verdict);
+            format!("There are too few {one}s for bounds with {confidence} confidence.")
         }
     }
 }
@@ -217,6 +244,12 @@ fn conclusion(verdict: &Verdict, reason: &str) -> String {
     );
     let least = exact_share(verdict.min_speedup);
     match verdict.verdict {
+        Kind::Faster if samples::by_seeds(verdict) => {
+            format!("{evidence}: a typical seed is proven faster to the loss by more than {least}.")
+        }
+        Kind::Slower if samples::by_seeds(verdict) => {
+            "It is proven slower to the loss than the base.".to_owned()
+        }
         Kind::Faster => {
             format!("{evidence}: a typical process is proven faster by more than {least}.")
         }

@@ -98,6 +98,17 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// Seconds to three digits below a minute, `7.74 s`, for times that are compared; from there on as
+/// [`duration`] writes them.
+pub(crate) fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s >= 59.95 || s.is_nan() || s < 0.0 => duration(s),
+        s if s >= 9.995 => format!("{s:.1} s"),
+        s if s >= 0.9995 => format!("{s:.2} s"),
+        s => format!("{s:.3} s"),
+    }
+}
+
 /// An e-value from its natural logarithm: `0.04`, `71`, `1,234`, `1e12`.
 pub fn e_value(log_e: f64) -> String {
     match log_e.exp() {
@@ -266,6 +277,23 @@ mod tests {
             (f64::NAN, "-"),
         ] {
             assert_eq!(duration(value), expect, "{value}");
+        }
+    }
+
+    #[test]
+    fn times_that_are_compared_have_three_digits() {
+        for (value, expect) in [
+            (0.0421, "0.042 s"),
+            (7.738, "7.74 s"),
+            (9.996, "10.0 s"),
+            (10.62, "10.6 s"),
+            (59.96, "1 min"),
+            (250.0, "4 min 10 s"),
+            (-1.0, "-"),
+            (f64::INFINITY, "-"),
+            (f64::NAN, "-"),
+        ] {
+            assert_eq!(seconds(value), expect, "{value}");
         }
     }
 

@@ -13,11 +13,12 @@ use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use outpace_record::{Campaign, Verdict};
 use outpace_text::plain;
 
-use crate::campaign_summary::CampaignSummary;
+use crate::campaign_summary::{CampaignSummary, Unit};
 use crate::captions;
 use crate::data::ReportData;
 use crate::error::ReportError;
 use crate::format;
+use crate::samples;
 use crate::status::AttemptStatus;
 use crate::text::{NAME, TITLE, revision};
 use parts::tile;
@@ -108,7 +109,7 @@ fn campaign_headline(campaign: &Campaign, data: &ReportData) -> Markup {
         || "no time limit".to_owned(),
         |b| format!("of {}", format::duration(b)),
     );
-    let (unit, proven) = (summary.unit_text(), format::gain(summary.proven_gain()));
+    let (unit, proven) = (summary.unit_text(), proven(&summary));
     markup! {
         section.tiles aria-label="Summary" {
             (tile(&levels(&summary), unit, "estimated, start to end"))
@@ -116,6 +117,15 @@ fn campaign_headline(campaign: &Campaign, data: &ReportData) -> Markup {
             (tile(&merged.to_string(), &of, &unmerged(&summary)))
             (tile(&format::duration(campaign.used_s), "", &budget))
         }
+    }
+}
+
+/// `+11.2 %`, or `27.0 % less time`.
+fn proven(summary: &CampaignSummary<'_>) -> String {
+    let gain = summary.proven_gain();
+    match summary.unit {
+        Unit::TokensPerS | Unit::Relative => format::gain(gain),
+        Unit::ToLoss => captions::change_of_time(gain),
     }
 }
 
@@ -148,17 +158,24 @@ fn verdict_headline(data: &ReportData) -> Markup {
 }
 
 fn verdict_tile(verdict: &Verdict) -> Markup {
+    let gain = verdict.speedup.map(format::gain).unwrap_or_default();
+    let note = format!("{}{}", plain(&verdict.workload, NAME), note(verdict));
+    tile(captions::kind(verdict.verdict), &gain, &note)
+}
+
+/// What a tile says of a verdict, behind the name of its workload.
+fn note(verdict: &Verdict) -> String {
+    if let Some(reached) = captions::reached(verdict) {
+        return format!(" {reached}");
+    }
     let bound = verdict
         .at_least
         .map_or_else(String::new, |g| format!(", at least {}", format::gain(g)));
-    let speed = captions::throughput(verdict).map_or_else(String::new, |s| format!(", {s}"));
-    let blocks = if verdict.n_blocks == 0 {
-        "nothing timed".to_owned()
-    } else {
-        format::plural(verdict.n_blocks, "block")
+    let speed = captions::speed(verdict).map_or_else(String::new, |s| format!(", {s}"));
+    let samples = match (samples::count(verdict), samples::by_seeds(verdict)) {
+        (0, false) => "nothing timed".to_owned(),
+        (0, true) => "no seed run".to_owned(),
+        _ => samples::text(verdict),
     };
-    let workload = plain(&verdict.workload, NAME);
-    let gain = verdict.speedup.map(format::gain).unwrap_or_default();
-    let note = format!("{workload}{bound}{speed}, {blocks}");
-    tile(captions::kind(verdict.verdict), &gain, &note)
+    format!("{bound}{speed}, {samples}")
 }

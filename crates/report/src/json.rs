@@ -35,7 +35,7 @@ fn summary(data: &ReportData) -> Option<ReportSummary> {
         rejected: summary.count(AttemptStatus::Rejected),
         start: summary.start,
         end: summary.estimate(),
-        unit: summary.unit_text().to_owned(),
+        unit: summary.unit_of_levels().to_owned(),
         speedup: summary.estimated_gain(),
         at_least: summary.proven_gain(),
     })

@@ -18,6 +18,8 @@ mod nightly;
 mod plot;
 mod png;
 mod recompute;
+mod samples;
+mod seeds;
 mod settings;
 mod status;
 mod svg;

@@ -16,6 +16,7 @@ use crate::data::ReportData;
 use crate::format;
 use crate::history::{points, workloads};
 use crate::recompute;
+use crate::samples;
 use crate::settings;
 use crate::status::AttemptStatus;
 use crate::text::{REASON, TITLE, revision};
@@ -76,7 +77,12 @@ fn campaign(out: &mut String, data: &ReportData) {
         "{}\n",
         sentences(&captions::campaign_lines(campaign, &summary))
     );
-    out.push_str("| # | patch | verdict | gain | at least | blocks | time | reason |\n");
+    let decisive = data.attempts.iter().filter_map(Attempt::decisive_verdict);
+    let heading = samples::heading(decisive);
+    let _ = writeln!(
+        out,
+        "| # | patch | verdict | gain | at least | {heading} | time | reason |"
+    );
     out.push_str("|--:|:--|:--|--:|--:|--:|--:|:--|\n");
     let left_out = fill(out, data.attempts.iter().rev().map(row), LIMIT / 2);
     if left_out > 0 {
@@ -112,15 +118,16 @@ fn row(attempt: &Attempt) -> String {
     } else {
         status.word()
     };
-    let verdict = attempt.decisive_verdict().filter(|v| v.n_blocks > 0);
+    let verdict = attempt.decisive_verdict().filter(|v| samples::count(v) > 0);
     let least = verdict.and_then(|v| v.at_least).filter(|g| *g > 0.0);
+    let counted = |v| samples::count(v).to_string();
     format!(
         "| {} | {} | {word} | {} | {} | {} | {} | {} |\n",
         attempt.number,
         cell(&attempt.title, TITLE),
         format::gain_or_none(verdict.and_then(|v| v.speedup)),
         format::gain_or_none(least),
-        verdict.map_or_else(|| format::NONE.to_owned(), |v| v.n_blocks.to_string()),
+        verdict.map_or_else(|| format::NONE.to_owned(), counted),
         format::duration(attempt.total_s),
         cell(&captions::reason(&attempt.reason, 160), 160),
     )
@@ -188,7 +195,11 @@ fn verdicts(out: &mut String, data: &ReportData) {
         }
         return;
     }
-    out.push_str("| workload | verdict | gain | at least | blocks | speed | reason |\n");
+    let heading = samples::heading(data.verdicts.iter());
+    let _ = writeln!(
+        out,
+        "| workload | verdict | gain | at least | {heading} | speed | reason |"
+    );
     out.push_str("|:--|:--|--:|--:|--:|--:|:--|\n");
     fill(out, data.verdicts.iter().map(verdict_row), LIMIT - TAIL);
     out.push('\n');
@@ -205,14 +216,14 @@ fn verdicts(out: &mut String, data: &ReportData) {
 }
 
 fn verdict_row(verdict: &Verdict) -> String {
-    let speed = captions::throughput(verdict).unwrap_or_else(|| format::NONE.to_owned());
+    let speed = captions::speed(verdict).unwrap_or_else(|| format::NONE.to_owned());
     let word = captions::kind(verdict.verdict);
     format!(
         "| {} | **{word}** | {} | {} | {} | {speed} | {} |\n",
         cell(&verdict.workload, 60),
         format::gain_or_none(verdict.speedup),
         format::gain_or_none(verdict.at_least),
-        verdict.n_blocks,
+        samples::count(verdict),
         cell(&captions::reason(&verdict.reason, 160), 160),
     )
 }

@@ -16,7 +16,7 @@ pub fn campaign_svg(campaign: &Campaign, attempts: &[Attempt]) -> Result<String,
 }
 
 /// The verdict picture as an SVG file: its blocks on the left, on the right the evidence growing
-/// to its threshold.
+/// to its threshold. Where seeds decide, their loss curves stand before both.
 ///
 /// # Errors
 /// The picture cannot be drawn.

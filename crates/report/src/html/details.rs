@@ -29,7 +29,7 @@ pub(super) fn details(
     for (i, verdict) in entry.verdicts.iter().take(MOST_VERDICTS).enumerate() {
         // The campaign's picture and tables are about the first workload.
         let level = entry.level.clone().filter(|_| i == 0);
-        let speed = level.or_else(|| captions::throughput(verdict));
+        let speed = level.or_else(|| captions::speed(verdict));
         let title = heading(verdict, speed);
         verdicts.push(one_verdict(
             verdict,
@@ -88,8 +88,8 @@ fn one_verdict(
     with_picture: bool,
     id: &str,
 ) -> Result<Markup, ReportError> {
-    let has_blocks = !plot::verdict::log_ratios(verdict).is_empty();
-    let panels = if has_blocks && with_picture {
+    let has_samples = plot::verdict::has_samples(verdict);
+    let panels = if has_samples && with_picture {
         Some(plot::verdict::panels(verdict)?)
     } else {
         None
@@ -100,7 +100,7 @@ fn one_verdict(
             figure.panels {
                 @for (i, panel) in panels.iter().enumerate() { div { (PreEscaped(panel.inline(&format!("{id}-{i}")))) } }
             }
-        } @else if has_blocks {
+        } @else if has_samples {
             p.empty { "Its picture is left out to keep this page small. The samples are in report.json." }
         }
         (prose(&captions::verdict(verdict)))

@@ -12,6 +12,7 @@ use crate::captions;
 use crate::data::ReportData;
 use crate::error::ReportError;
 use crate::format;
+use crate::samples;
 use crate::status::AttemptStatus;
 use crate::text::{REASON, revision};
 
@@ -71,12 +72,13 @@ pub(super) fn verdicts(data: &ReportData) -> Result<Markup, ReportError> {
 
 fn list(entries: &[Entry<'_>], prefix: &str) -> Result<Markup, ReportError> {
     let mut opened = all_details(entries, prefix)?;
+    let heading = samples::heading(entries.iter().filter_map(|e| e.verdicts.first()));
     Ok(html! {
         (filters(entries, prefix))
         div.list {
             div.row.heads aria-hidden="true" {
                 span.c-n { "#" } span.c-title { "patch" } span.c-status { "verdict" } span.c-gain { "gain" }
-                span.c-least { "at least" } span.c-blocks { "blocks" } span.c-time { "time" } span.c-why { "reason" }
+                span.c-least { "at least" } span.c-blocks { (heading) } span.c-time { "time" } span.c-why { "reason" }
             }
             @for entry in entries {
                 details class=(entry.status.class()) id={ (prefix) (entry.number) } {
@@ -116,11 +118,12 @@ fn filters(entries: &[Entry<'_>], prefix: &str) -> Markup {
 
 fn cells(entry: &Entry<'_>) -> Markup {
     let verdict = entry.verdicts.first();
-    let timed = verdict.filter(|v| v.n_blocks > 0);
-    let blocks = timed.map_or_else(
+    let timed = verdict.filter(|v| samples::count(v) > 0);
+    let number = timed.map_or_else(
         || format::NONE.to_owned(),
-        |v| format::count(v.n_blocks as f64),
+        |v| format::count(samples::count(v) as f64),
     );
+    let name = format!("{}s ", verdict.map_or("block", samples::one));
     let least = timed.and_then(|v| v.at_least).filter(|g| *g > 0.0);
     html! {
         span.c-n { (entry.number) }
@@ -128,7 +131,7 @@ fn cells(entry: &Entry<'_>) -> Markup {
         span.c-status { (badge(entry.status)) }
         (figure("c-gain", "gain ", &format::gain_or_none(timed.and_then(|v| v.speedup))))
         (figure("c-least", "at least ", &format::gain_or_none(least)))
-        (figure("c-blocks", "blocks ", &blocks))
+        (figure("c-blocks", &name, &number))
         (figure("c-time", "time ", &entry.seconds.map_or_else(|| format::NONE.to_owned(), format::duration)))
         span.c-why { (reason(entry)) }
     }

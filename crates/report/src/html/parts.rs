@@ -15,7 +15,7 @@ pub(crate) fn tile(value: &str, unit: &str, note: &str) -> Markup {
 /// Keeps a number and its unit on one line.
 pub(crate) fn tight(text: &str) -> String {
     let mut out = text.to_owned();
-    for unit in ["%", "s", "min", "h", "blocks", "block", "tokens/s"] {
+    for unit in ["%", "s", "min", "h", "blocks", "block", "tokens/s", "nats"] {
         for digit in '0'..='9' {
             if out.contains(&format!("{digit} {unit}")) {
                 out = out.replace(&format!("{digit} {unit}"), &format!("{digit}\u{a0}{unit}"));

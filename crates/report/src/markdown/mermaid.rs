@@ -8,17 +8,15 @@ const MOST_POINTS: usize = 60;
 
 /// The estimate (upper line) and what is proven (lower line) after each attempt.
 pub(super) fn staircase(summary: &CampaignSummary<'_>) -> String {
-    let scale = |level: f64| {
-        if summary.unit == Unit::TokensPerS {
-            level
-        } else {
-            100.0 * (level - 1.0)
-        }
+    let scale = |level: f64| match summary.unit {
+        Unit::TokensPerS => level,
+        Unit::Relative => 100.0 * (level - 1.0),
+        Unit::ToLoss => 100.0 * (1.0 - 1.0 / level),
     };
-    let name = if summary.unit == Unit::TokensPerS {
-        "tokens/s"
-    } else {
-        "gain in %"
+    let name = match summary.unit {
+        Unit::TokensPerS => "tokens/s",
+        Unit::Relative => "gain in %",
+        Unit::ToLoss => "less time to the loss in %",
     };
     let levels = |of: fn(&Step<'_>) -> f64| {
         let all = std::iter::once(summary.start)

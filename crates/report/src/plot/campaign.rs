@@ -55,7 +55,7 @@ fn paint(
 ) -> Result<(), PlotError> {
     let width = f64::from(size(layout).0);
     let legend_height = legend::paint(marks, summary, (layout.font(), width));
-    let level_text = |v: &f64| summary.level_text(*v);
+    let level_text = |v: &f64| summary.tick_text(*v);
     let frame = Frame {
         y_text: &level_text,
         ..frame(summary, layout, legend_height)
@@ -81,10 +81,10 @@ fn frame(summary: &CampaignSummary<'_>, layout: Layout, legend_height: f64) -> F
         ticks: if is_wide { (12, 8) } else { (6, 7) },
         x_text: &whole,
         y_text: &|_: &f64| String::new(),
-        y_name: if summary.unit == Unit::TokensPerS {
-            "tokens/s"
-        } else {
-            "speed, the start = 1"
+        y_name: match summary.unit {
+            Unit::TokensPerS => "tokens/s",
+            Unit::Relative => "speed, the start = 1",
+            Unit::ToLoss => "1 / time to the loss, the start = 1",
         },
         x_name: "attempt",
         font: layout.font(),

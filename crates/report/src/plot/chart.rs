@@ -112,6 +112,15 @@ impl<'a, 'b> Chart<'a, 'b> {
         );
     }
 
+    /// A tick of the axis below with its words, for a scale whose ticks plotters does not know.
+    pub(crate) fn tick_below(&self, marks: &mut Marks, x: f64, font: f64, text: &str) {
+        let (x, y) = self.at(x, self.y.start);
+        let length = tenths(4.0);
+        marks.path(Ink::Axis, &format!("M{x} {y}v{length}"), 1.0, "");
+        let at = (x, y + length + tenths(1.15 * font));
+        marks.text(Ink::Muted, at, Anchor::Middle, font, text);
+    }
+
     /// Where a value lies in the drawing.
     pub(crate) fn at(&self, x: f64, y: f64) -> At {
         self.context.backend_coord(&(x, y))

@@ -1,45 +1,91 @@
-//! One verdict: its blocks, and the evidence growing block by block.
+//! One verdict: its blocks, and the evidence growing block by block. Where seeds decide, their loss
+//! curves come first.
 
-mod blocks;
+mod curves;
+mod dots;
 mod evidence;
 mod panel;
+mod samples;
 
 use outpace_record::Verdict;
 
-use super::picture::{Picture, draw};
-use super::units::tenths;
+use super::marks::Marks;
+use super::picture::{Area, Picture, PlotError, draw};
 use crate::captions;
 use crate::error::ReportError;
-pub(crate) use panel::log_ratios;
+use samples::Samples;
 
-/// Size of one of the two panels in pixels.
+/// Size of one panel in pixels.
 const PANEL: (u32, u32) = (400, 260);
 
-/// Both panels in one picture.
+/// What a panel shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Panel {
+    Curves,
+    Dots,
+    Evidence,
+}
+
+/// Whether there is anything to draw.
+pub(crate) fn has_samples(verdict: &Verdict) -> bool {
+    Samples::of(verdict).len() > 0
+}
+
+/// All panels in one picture.
 pub(crate) fn picture(verdict: &Verdict) -> Result<Picture, ReportError> {
-    let x = log_ratios(verdict);
+    let samples = Samples::of(verdict);
+    let panels = shown(&samples);
     let (title, text) = describe(verdict);
-    let size = (2 * PANEL.0, PANEL.1);
+    let size = (panels.len() as u32 * PANEL.0, PANEL.1);
     draw("verdict", size, (&title, &text), |area, marks| {
-        let (left, right) = area.split_horizontally(tenths(PANEL.0.into()));
-        blocks::paint(&left, marks, verdict, &x)?;
-        evidence::paint(&right, marks, verdict, &x)
+        let parts = area.split_evenly((1, panels.len()));
+        let mut panels = parts.iter().zip(panels);
+        panels.try_for_each(|(part, panel)| paint(*panel, part, marks, verdict, &samples))
     })
 }
 
 /// Each panel on its own, so that a narrow window can put them below each other.
-pub(crate) fn panels(verdict: &Verdict) -> Result<[Picture; 2], ReportError> {
-    let x = log_ratios(verdict);
+pub(crate) fn panels(verdict: &Verdict) -> Result<Vec<Picture>, ReportError> {
+    let samples = Samples::of(verdict);
     let (title, text) = describe(verdict);
-    let (left, right) = (format!("{title}: blocks"), format!("{title}: evidence"));
-    Ok([
-        draw("verdict", PANEL, (&left, &text), |area, marks| {
-            blocks::paint(area, marks, verdict, &x)
-        })?,
-        draw("verdict", PANEL, (&right, &text), |area, marks| {
-            evidence::paint(area, marks, verdict, &x)
-        })?,
-    ])
+    let one = |panel: &Panel| {
+        let title = format!("{title}: {}", name(*panel, &samples));
+        draw("verdict", PANEL, (&title, &text), |area, marks| {
+            paint(*panel, area, marks, verdict, &samples)
+        })
+    };
+    shown(&samples).iter().map(one).collect()
+}
+
+fn shown(samples: &Samples) -> &'static [Panel] {
+    if samples.by_seeds && samples.len() > 0 {
+        &[Panel::Curves, Panel::Dots, Panel::Evidence]
+    } else {
+        &[Panel::Dots, Panel::Evidence]
+    }
+}
+
+fn name(panel: Panel, samples: &Samples) -> &'static str {
+    match (panel, samples.by_seeds) {
+        (Panel::Curves, _) => "loss curves",
+        (Panel::Dots, true) => "seeds",
+        (Panel::Dots, false) => "blocks",
+        (Panel::Evidence, _) => "evidence",
+    }
+}
+
+fn paint(
+    panel: Panel,
+    area: &Area<'_>,
+    marks: &mut Marks,
+    verdict: &Verdict,
+    samples: &Samples,
+) -> Result<(), PlotError> {
+    match panel {
+        Panel::Curves => curves::paint(area, marks, verdict),
+        Panel::Dots => dots::paint(area, marks, verdict, samples),
+        Panel::Evidence => evidence::paint(area, marks, verdict, samples),
+    }
 }
 
 fn describe(verdict: &Verdict) -> (String, String) {

@@ -10,3 +10,4 @@ mod nightly;
 mod nightly_files;
 mod nightly_hostile;
 mod nightly_scale;
+mod to_loss;

@@ -10,7 +10,8 @@ use super::super::marks::Marks;
 use super::super::units::tenths;
 use crate::campaign_summary::{CampaignSummary, Step};
 use crate::captions;
-use crate::format::{gain, gain_or_none, plural};
+use crate::format::{gain, gain_or_none};
+use crate::samples;
 use crate::status::AttemptStatus;
 
 /// Above this many attempts there is no hover text: it would make the page too large.
@@ -81,11 +82,7 @@ fn hover(step: &Step<'_>) -> String {
             let bound = v
                 .at_least
                 .map_or_else(String::new, |b| format!(", at least {}", gain(b)));
-            format!(
-                " {}{bound}, {}",
-                gain_or_none(v.speedup),
-                plural(v.n_blocks, "block")
-            )
+            format!(" {}{bound}, {}", gain_or_none(v.speedup), samples::text(v))
         });
     let reason = if step.status == AttemptStatus::Merged {
         String::new()

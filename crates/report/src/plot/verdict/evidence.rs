@@ -1,9 +1,8 @@
-//! The right panel: the e-value after each block on a scale of powers of ten, and the threshold.
+//! The e-value after each block or seed on a scale of powers of ten, and the threshold.
 
 use std::f64::consts::LN_10;
 
 use outpace_record::{Kind, Verdict};
-use outpace_stats::{Rule, trajectory};
 
 use super::super::chart::{Chart, whole};
 use super::super::ink::Ink;
@@ -11,33 +10,31 @@ use super::super::labels::ends;
 use super::super::marks::Marks;
 use super::super::picture::{Area, PlotError};
 use super::panel::{FONT, frame};
+use super::samples::Samples;
 use crate::format::{count, e_value};
 
 /// Evidence below 1 in 10,000 is drawn along the edge: how weak it is makes no difference.
 const LOWEST: f64 = -4.0;
 
-/// The e-value after each block and its threshold, as powers of ten.
+/// The e-value after each block or seed and its threshold, as powers of ten.
 struct Climb {
     name: &'static str,
-    log10: Vec<f64>,
+    /// With the number of samples after which it is that.
+    log10: Vec<(usize, f64)>,
     need: f64,
 }
 
 impl Climb {
-    fn of(verdict: &Verdict, x: &[f64]) -> Self {
+    fn of(verdict: &Verdict, x: &Samples) -> Self {
         let (name, log_e, need) = match verdict.verdict {
             Kind::Slower => (
                 "evidence that it is slower (e-value)",
-                against(verdict, &mirrored(x), 0.0),
+                x.mirrored().trajectory(verdict, 0.0),
                 1.0 / verdict.alpha,
             ),
             Kind::NotSlower => (
                 "evidence that it is not slower (e-value)",
-                against(
-                    verdict,
-                    x,
-                    1.0 / (1.0 + verdict.margin.unwrap_or(0.0)) - 1.0,
-                ),
+                x.trajectory(verdict, 1.0 / (1.0 + verdict.margin.unwrap_or(0.0)) - 1.0),
                 1.0 / verdict.alpha,
             ),
             Kind::Same => (
@@ -47,13 +44,13 @@ impl Climb {
             ),
             _ => (
                 "evidence that it is faster (e-value)",
-                against(verdict, x, verdict.min_speedup),
+                x.trajectory(verdict, verdict.min_speedup),
                 verdict.threshold,
             ),
         };
         Self {
             name,
-            log10: log_e.into_iter().map(power).collect(),
+            log10: log_e.into_iter().map(|(n, v)| (n, power(v))).collect(),
             need: power(need.ln()),
         }
     }
@@ -64,36 +61,24 @@ impl Climb {
         let (low, high) = self
             .log10
             .iter()
-            .fold(ends, |(l, h): (f64, f64), v| (l.min(*v), h.max(*v)));
+            .fold(ends, |(l, h): (f64, f64), (_, v)| (l.min(*v), h.max(*v)));
         low.max(LOWEST) - 0.15..high + 0.3
     }
 
-    /// Number of each block and how high its evidence is drawn.
+    /// Number of each and how high its evidence is drawn.
     fn points(&self) -> impl Iterator<Item = (f64, f64)> {
-        let numbered = self.log10.iter().enumerate();
-        numbered.map(|(i, v)| ((i + 1) as f64, v.max(LOWEST)))
+        let numbered = self.log10.iter();
+        numbered.map(|(n, v)| (*n as f64, v.max(LOWEST)))
     }
 }
 
-/// Evidence against "the gain is at most `min_speedup`".
-fn against(verdict: &Verdict, x: &[f64], min_speedup: f64) -> Vec<f64> {
-    let rule = Rule {
-        min_speedup,
-        ..verdict.rule()
-    };
-    trajectory(x, &rule)
-}
-
 /// The weaker of the evidence against both differences.
-fn same(verdict: &Verdict, x: &[f64]) -> Vec<f64> {
+fn same(verdict: &Verdict, x: &Samples) -> Vec<(usize, f64)> {
     let lost = 1.0 / (1.0 + verdict.min_speedup) - 1.0;
-    let above = against(verdict, x, lost);
-    let below = against(verdict, &mirrored(x), lost);
-    above.iter().zip(below).map(|(a, b)| a.min(b)).collect()
-}
-
-fn mirrored(x: &[f64]) -> Vec<f64> {
-    x.iter().map(|v| -v).collect()
+    let above = x.trajectory(verdict, lost);
+    let below = x.mirrored().trajectory(verdict, lost);
+    let both = above.iter().zip(below);
+    both.map(|((n, a), (_, b))| (*n, a.min(b))).collect()
 }
 
 /// A natural logarithm as a power of ten that a scale can hold.
@@ -109,17 +94,17 @@ pub(super) fn paint(
     area: &Area<'_>,
     marks: &mut Marks,
     verdict: &Verdict,
-    x: &[f64],
+    samples: &Samples,
 ) -> Result<(), PlotError> {
-    let climb = Climb::of(verdict, x);
-    let frame = frame(climb.range(), x.len(), &tick, climb.name);
+    let climb = Climb::of(verdict, samples);
+    let frame = frame(climb.range(), samples, &tick, climb.name);
     let mut chart = Chart::new(area, marks, &frame)?;
     chart.level(0.0, Ink::Muted, 1.2)?;
     chart.dashed_level(marks, climb.need, Ink::Need);
     let start = std::iter::once((0.5, 0.0));
     chart.line(start.chain(climb.points()).collect(), Ink::Good, 2.0)?;
-    for ((n, v), log10) in climb.points().zip(&climb.log10) {
-        let hover = format!("after block {n}: {}", e_value(log10 * LN_10));
+    for ((n, v), (_, log10)) in climb.points().zip(&climb.log10) {
+        let hover = format!("after {} {n}: {}", samples.one(), e_value(log10 * LN_10));
         marks.dot(Ink::Good, chart.at(n, v), 3.2, &hover);
     }
     let end = chart.at(frame.x.end, 0.0).0;
@@ -135,7 +120,7 @@ fn labels(chart: &Chart<'_, '_>, climb: &Climb) -> Vec<(i32, Ink, String)> {
         (at(climb.need), Ink::Need, needs),
         (at(0.0), Ink::Muted, "no evidence".to_owned()),
     ];
-    if let (Some(last), Some(log10)) = (climb.points().last(), climb.log10.last()) {
+    if let (Some(last), Some((_, log10))) = (climb.points().last(), climb.log10.last()) {
         let reached = format!("reached {}", e_value(log10 * LN_10));
         list.push((at(last.1), Ink::Good, reached));
     }

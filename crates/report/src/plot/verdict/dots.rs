@@ -1,4 +1,4 @@
-//! The left panel: each block as a dot, with zero, the minimum, the median and the bounds.
+//! Each block or seed as a dot, with zero, the minimum, the median and the bounds.
 
 use std::ops::Range;
 
@@ -11,6 +11,7 @@ use super::super::labels::ends;
 use super::super::marks::Marks;
 use super::super::picture::{Area, PlotError};
 use super::panel::{FONT, frame};
+use super::samples::Samples;
 use crate::format::{figure, gain};
 
 /// Blocks further from the median than this many deviations are drawn at the edge.
@@ -23,21 +24,19 @@ pub(super) fn paint(
     area: &Area<'_>,
     marks: &mut Marks,
     verdict: &Verdict,
-    x: &[f64],
+    samples: &Samples,
 ) -> Result<(), PlotError> {
-    let y = range(verdict, x);
-    let frame = frame(
-        y.clone(),
-        x.len(),
-        &tick,
-        "gain of each block, 100 ln(base / candidate)",
-    );
+    let x = samples.log_ratios();
+    // A seed in which one side never came to the loss has no place on a scale.
+    let finite: Vec<f64> = x.iter().copied().filter(|x| x.is_finite()).collect();
+    let y = range(verdict, &finite);
+    let frame = frame(y.clone(), samples, &tick, samples.title());
     let mut chart = Chart::new(area, marks, &frame)?;
-    interval(&mut chart, verdict, x, &y)?;
+    interval(&mut chart, verdict, &frame.x, &y)?;
     let mut labels = levels(&mut chart, marks, verdict, &y)?;
-    labels.extend(gains(&mut chart, verdict, x, &y)?);
-    name(&chart, marks, labels, x.len() as f64 + 0.5);
-    dots(&chart, marks, x, &y);
+    labels.extend(gains(&mut chart, verdict, &x, &y)?);
+    name(&chart, marks, labels, frame.x.end);
+    dots(&chart, marks, x.iter().zip(&samples.hovers), &y);
     Ok(())
 }
 
@@ -49,17 +48,21 @@ fn tick(value: &f64) -> String {
     }
 }
 
-/// A block outside the picture is a triangle at its edge.
-fn dots(chart: &Chart<'_, '_>, marks: &mut Marks, x: &[f64], y: &Range<f64>) {
+/// One outside the picture is a triangle at its edge.
+fn dots<'x>(
+    chart: &Chart<'_, '_>,
+    marks: &mut Marks,
+    all: impl Iterator<Item = (&'x f64, &'x String)>,
+    y: &Range<f64>,
+) {
     let edge = 0.02 * (y.end - y.start);
-    for (i, x) in x.iter().enumerate() {
-        let hover = format!("block {}: {}", i + 1, gain(x.exp_m1()));
+    for (i, (x, hover)) in all.enumerate() {
         let shown = (100.0 * x).clamp(y.start + edge, y.end - edge);
         let at = chart.at((i + 1) as f64, shown);
         if (shown - 100.0 * x).abs() < 1e-9 {
-            marks.dot(Ink::Text, at, 3.4, &hover);
+            marks.dot(Ink::Text, at, 3.4, hover);
         } else {
-            marks.triangle(Ink::Text, at, 4.2, shown > 100.0 * x, &hover);
+            marks.triangle(Ink::Text, at, 4.2, shown > 100.0 * x, hover);
         }
     }
 }
@@ -85,17 +88,16 @@ fn levels(
 fn interval(
     chart: &mut Chart<'_, '_>,
     verdict: &Verdict,
-    x: &[f64],
+    x: &Range<f64>,
     y: &Range<f64>,
 ) -> Result<(), PlotError> {
     let (low, high) = (percent(verdict.at_least), percent(verdict.at_most));
     if low.is_none() && high.is_none() {
         return Ok(());
     }
-    let end = x.len() as f64 + 0.5;
     let low = low.unwrap_or(y.start).max(y.start);
     let high = high.unwrap_or(y.end).min(y.end);
-    let corners = vec![(0.5, low), (end, low), (end, high), (0.5, high)];
+    let corners = vec![(x.start, low), (x.end, low), (x.end, high), (x.start, high)];
     chart.tint(corners, Ink::Good, 0.12)
 }
 
@@ -107,8 +109,8 @@ fn gains(
     y: &Range<f64>,
 ) -> Result<Vec<Label>, PlotError> {
     let mut labels = Vec::new();
-    if !x.is_empty() {
-        let middle = 100.0 * median(x);
+    let middle = 100.0 * median(x);
+    if middle.is_finite() {
         chart.level(middle, Ink::Good, 1.6)?;
         let text = format!("median {}", gain((middle / 100.0).exp_m1()));
         labels.push((middle, Ink::Good, text));

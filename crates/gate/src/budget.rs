@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use outpace_record::{Document, Kind, Test, TestIndex, TestResult, Verdict};
 use outpace_repo::Repo;
+use outpace_text::counted;
 use outpace_trial::Earlier;
 
 use crate::GateError;
@@ -87,11 +88,20 @@ pub(crate) struct Before {
 }
 
 impl Before {
+    /// How much it measured.
+    pub(crate) fn samples(&self) -> String {
+        match self.verdict.runs.len() {
+            0 => counted(self.verdict.blocks.len(), "block"),
+            seeds => counted(seeds, "seed"),
+        }
+    }
+
     pub(crate) fn measured(&self) -> Earlier {
         let verdict = &self.verdict;
         Earlier {
             blocks: verdict.blocks.clone(),
             alone: verdict.alone.clone(),
+            seeds: verdict.runs.clone(),
             layout: Some([verdict.steps_per_turn.max(1), verdict.warmup_turns]),
         }
     }
@@ -121,7 +131,7 @@ pub(crate) fn before(repo: &Repo, test: &Test) -> Result<Option<Before>, GateErr
         return Ok(None);
     };
     let verdict = Verdict::from_json(&json).ok();
-    let verdict = verdict.filter(|verdict| !verdict.blocks.is_empty());
+    let verdict = verdict.filter(|verdict| !(verdict.blocks.is_empty() && verdict.runs.is_empty()));
     Ok(verdict.map(|verdict| Before {
         verdict,
         id: result.record.clone(),

@@ -35,6 +35,8 @@ pub(crate) struct Built {
     pub(crate) run: Subject,
     /// What `evaluate` starts, if the workload has an evaluator.
     pub(crate) evaluate: Option<Subject>,
+    /// What draws validation text.
+    pub(crate) text: Option<Subject>,
     /// What `profile` starts.
     pub(crate) profile: Option<Subject>,
     /// What `verify` starts.
@@ -483,6 +485,7 @@ impl<'a> Builder<'a> {
         Ok(Built {
             run: subject(&config.run).expect("a workload without `run` is no valid configuration"),
             evaluate: subject(&config.evaluate),
+            text: subject(&config.text),
             profile: subject(&config.profile),
             verify: subject(&config.verify),
             identity,
@@ -584,6 +587,7 @@ fn artefacts(config: &WorkloadConfig) -> Vec<String> {
     let commands = [
         &config.run,
         &config.evaluate,
+        &config.text,
         &config.profile,
         &config.verify,
     ];

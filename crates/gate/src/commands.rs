@@ -48,6 +48,7 @@ pub fn compare_commands(
     let mut executor = executor(context, protocol, commands.gpu, commands.subjects, observer)
         .map_err(|error| GateError::of_base(NAME, &error))?;
     let settings = Settings {
+        other_mathematics: false,
         workload: NAME.into(),
         rule: *rule,
         pairs: pairs_of(protocol, gate.pairs),

@@ -1,15 +1,17 @@
 //! Everything that a gate works with on this machine, and what it measures besides trials.
 
+use std::collections::BTreeMap;
+
 use outpace_process::{Context, MachineUse};
 use outpace_record::{
-    Check, Config, Event, Machine, Observer, Profile, Role, SandboxTier, WorkloadConfig,
+    Check, Config, Event, Machine, Observer, Profile, Role, SandboxTier, Track, WorkloadConfig,
 };
 use outpace_repo::{Commit, Repo};
 use outpace_stats::Rule;
 use outpace_text::short;
 use outpace_trial::{
-    Earlier, Measured, Noise, Settings, executor, lock_machine, machine, measure_noise,
-    measure_run, pairs_of, profile, sandbox_tier,
+    Earlier, Measured, Noise, ScreeningRuns, Settings, executor, lock_machine, machine,
+    measure_noise, measure_run, pairs_of, profile, sandbox_tier,
 };
 
 use crate::build::{BuildError, Builder, Built};
@@ -30,6 +32,8 @@ pub struct Harness<'a> {
     /// How programs are confined here.
     pub sandbox_tier: SandboxTier,
     version: &'a str,
+    /// By workload and identity of the base.
+    pub(crate) screening: BTreeMap<(String, String), ScreeningRuns>,
     pub(crate) builder: Builder<'a>,
 }
 
@@ -44,6 +48,7 @@ impl<'a> Harness<'a> {
             machine: machine_of(config),
             sandbox_tier: sandbox_tier(),
             version,
+            screening: BTreeMap::new(),
         }
     }
 
@@ -99,6 +104,7 @@ impl<'a> Harness<'a> {
             seed,
             steps_per_run: config.steps_per_run,
             same_model: None,
+            other_mathematics: config.track == Track::TimeToLoss,
             earlier: Earlier::default(),
             max_s: gate.max_seconds,
         })

@@ -7,6 +7,7 @@
 
 mod anchor;
 mod artefact;
+mod begin;
 mod beside;
 mod branch;
 mod budget;
@@ -18,6 +19,7 @@ mod error;
 mod harness;
 mod judge;
 mod land;
+mod loss;
 mod merge;
 mod missing;
 mod placeholders;

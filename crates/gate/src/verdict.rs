@@ -3,12 +3,12 @@
 use std::time::SystemTime;
 
 use outpace_record::{
-    Check, Document, GateRequest, Kind, Machine, PatchStat, SandboxTier, Seeds, TestIndex,
-    Timestamp, Track, Verdict,
+    Block, Check, Document, GateRequest, Kind, LossTarget, Machine, PatchStat, SandboxTier, Seeds,
+    TestIndex, Timestamp, Track, Verdict,
 };
 use outpace_repo::Patch;
 use outpace_stats::Rule;
-use outpace_trial::{CheckOutcome, Earlier, SideError, Trial, WorkloadError};
+use outpace_trial::{CheckOutcome, Earlier, SeedTrial, SideError, Trial, WorkloadError};
 
 use crate::GateError;
 
@@ -63,6 +63,9 @@ impl Draft {
             steps_per_run: None,
             blocks: Vec::new(),
             alone: Vec::new(),
+            target: None,
+            runs: Vec::new(),
+            earlier_seeds: 0,
             n_blocks: 0,
             workload: workload.to_owned(),
             track,
@@ -116,6 +119,10 @@ impl Draft {
         self
     }
 
+    pub(crate) fn track(&self) -> Track {
+        self.0.track
+    }
+
     pub(crate) fn workload(&self) -> &str {
         &self.0.workload
     }
@@ -143,8 +150,12 @@ impl Draft {
     pub(crate) fn goes_on_from(&mut self, id: &str, earlier: &Earlier) {
         let verdict = &mut self.0;
         verdict.continues = Some(id.to_owned());
-        verdict.earlier_blocks = earlier.blocks.len();
-        verdict.earlier_runs = earlier.alone.len();
+        verdict.earlier_seeds = earlier.seeds.len();
+        // Blocks of step time decide nothing by themselves.
+        if verdict.track == Track::Throughput {
+            verdict.earlier_blocks = earlier.blocks.len();
+            verdict.earlier_runs = earlier.alone.len();
+        }
     }
 
     /// Adds a line to the checks.
@@ -202,6 +213,59 @@ impl Draft {
         verdict.trial_s = Some(trial.trial_s);
         verdict.tokens_per_s = trial.tokens_per_s;
         verdict.checks.extend(trial.checks);
+    }
+
+    /// What the time of a step was measured in, on the time-to-loss track.
+    pub(crate) fn add_step_time(&mut self, trial: Trial) {
+        let verdict = &mut self.0;
+        verdict.n_blocks = trial.blocks.len();
+        verdict.blocks = trial.blocks;
+        verdict.alone = trial.alone;
+        verdict.steps_per_run = trial.steps_per_run;
+        verdict.steps_per_turn = trial.plan.steps_per_turn;
+        verdict.warmup_turns = trial.plan.warmup_turns;
+        verdict.overhead = Some(trial.overhead);
+        verdict.trial_s = Some(trial.trial_s);
+        verdict.tokens_per_s = trial.tokens_per_s;
+        verdict.checks.extend(trial.checks);
+    }
+
+    /// The verdict of a trial of seeds: what it measured, and what follows.
+    ///
+    /// # Errors
+    /// It was interrupted.
+    pub(crate) fn of_seeds(
+        mut self,
+        target: LossTarget,
+        blocks: Vec<Block>,
+        trial: SeedTrial,
+    ) -> Result<Verdict, GateError> {
+        let verdict = &mut self.0;
+        verdict.target = Some(target);
+        verdict.n_blocks = blocks.len();
+        verdict.blocks = blocks;
+        verdict.trial_s = Some(verdict.trial_s.unwrap_or(0.0) + trial.trial_s);
+        if !trial.runs.is_empty() {
+            let summary = trial.evidence.summary();
+            verdict.speedup = summary.speedup;
+            verdict.at_least = summary.at_least;
+            verdict.at_most = summary.at_most;
+            verdict.log_e = Some(summary.log_e).filter(|log_e| log_e.is_finite());
+        }
+        verdict.runs = trial.runs;
+        let fault = trial.checks.iter().find(|check| !check.passed);
+        let fault = fault.map(|check| check.detail.clone());
+        verdict.checks.extend(trial.checks);
+        match (fault, trial.decision) {
+            (Some(fault), _) => Ok(self.settle(Kind::Rejected, &fault)),
+            (None, Some(decision)) => {
+                Ok(self.settle(decision.outcome.into(), decision.reason.as_str()))
+            }
+            (None, None) => {
+                let partial = self.settle(Kind::NotProven, "interrupted");
+                Err(GateError::Interrupted(vec![partial]))
+            }
+        }
     }
 
     /// The candidate's failures are verdicts, the base's are not.

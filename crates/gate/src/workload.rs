@@ -3,20 +3,20 @@
 use std::time::Instant;
 
 use outpace_record::{
-    Document, Event, GateRequest, Kind, Observer, Protocol, Role, Test, Verdict, WorkloadConfig,
+    Event, GateRequest, Kind, Observer, Protocol, Role, Track, Verdict, WorkloadConfig,
 };
-use outpace_text::short;
 use outpace_trial::{
     CheckOutcome, Evaluator, Executor, SameModel, Settings, Side, SideError, Trainees,
     check_same_model, executor, plausible, run_trial,
 };
 
 use crate::anchor::{anchor, refuse_stale, stored_baseline};
-use crate::budget::{self, Before};
+use crate::begin::begin_test;
 use crate::build::Built;
 use crate::candidate::{Candidate, Spent};
 use crate::harness::{building, done};
-use crate::verdict::{Draft, now, reason_of};
+use crate::loss::{Sides, judge_loss};
+use crate::verdict::{Draft, reason_of};
 use crate::verify::run_verify;
 use crate::{GateError, Harness};
 
@@ -40,6 +40,12 @@ pub(crate) fn judge_workload(
 ) -> Result<Verdict, GateError> {
     let config = harness.workload(name)?;
     let mut draft = harness.draft(candidate, name)?;
+    if config.track == Track::TimeToLoss && candidate.request.rule.margin.is_some() {
+        return Err(GateError::Usage(format!(
+            "{name}: the time-to-loss track does not judge `not-slower`. Hint: leave out \
+             `--require`, or name a workload of the throughput track"
+        )));
+    }
     let aa = candidate.request.aa;
     if candidate.patch.only_comments() && !aa {
         return Ok(draft.settle(Kind::Same, "only comments and blanks differ"));
@@ -59,7 +65,8 @@ pub(crate) fn judge_workload(
         workload: name.to_owned(),
         same,
     });
-    if !same && !config.build.is_empty() && base.program == built.program {
+    let timed_for_nothing = config.track == Track::Throughput && base.program == built.program;
+    if !same && !config.build.is_empty() && timed_for_nothing {
         observer.on(&Event::Note {
             text: format!(
                 "{name}: the built program is the same, and other files of the tree differ. If it \
@@ -70,6 +77,12 @@ pub(crate) fn judge_workload(
     }
     let judged = if same && !aa {
         Ok(draft.settle(Kind::Same, equal_artefacts(config)))
+    } else if let Some(target) = config.loss_target() {
+        let sides = Sides {
+            base: &base,
+            candidate: &built,
+        };
+        judge_loss(harness, candidate, draft, sides, target, spent, observer)
     } else {
         anchor(harness, &candidate.base, name, baseline.as_ref(), observer).and_then(|anchor| {
             let builds = Builds {
@@ -190,74 +203,6 @@ fn compare(
              write there",
             path.display()
         ))),
-    }
-}
-
-/// Writes down that timing begins, and what it goes on from.
-fn begin_test(
-    harness: &Harness<'_>,
-    candidate: &Candidate<'_>,
-    draft: &mut Draft,
-    spent: &mut Spent,
-    observer: &mut dyn Observer,
-) -> Result<Settings, GateError> {
-    let request = candidate.request;
-    let mut test = test_of(harness, candidate, draft.workload());
-    let before = match request.aa {
-        true => None,
-        false => budget::before(harness.repo, &test)?,
-    };
-    let mut asked = request.rule;
-    if let Some(before) = &before {
-        let mut with = String::new();
-        if let (Some(_), Some(first)) = (&request.test, &before.test) {
-            let threshold = first.threshold().max(1.0 / asked.alpha);
-            asked.threshold = Some(threshold);
-            test.test = Some(first.clone());
-            with = format!(
-                ", as number {} with an e-value of {threshold:.0}",
-                first.index
-            );
-        }
-        observer.on(&Event::Note {
-            text: format!(
-                "{}: goes on from {} blocks of {}, which proved nothing{with}",
-                test.workload,
-                before.verdict.blocks.len(),
-                short(&before.id)
-            ),
-        });
-    }
-    let mut rule = asked.for_one_of(request.workloads.len());
-    let earlier = before.as_ref().map(Before::measured).unwrap_or_default();
-    rule.earlier_blocks = earlier.blocks.len();
-    rule.max_blocks += rule.earlier_blocks;
-    spent.before = before.map(|before| (before.verdict.verdict, before.id));
-    draft.set_test(&rule, test.test.clone());
-    // The base against itself is no candidate.
-    if !request.aa {
-        spent.test = Some(budget::open(harness.repo, &test)?);
-    }
-    Ok(Settings {
-        earlier,
-        ..harness.settings(&test.workload, rule, request.seed)?
-    })
-}
-
-/// What is asked, for the history.
-fn test_of(harness: &Harness<'_>, candidate: &Candidate<'_>, workload: &str) -> Test {
-    let request = candidate.request;
-    Test {
-        schema: Test::SCHEMA.into(),
-        test: request.test.clone(),
-        base_tree: candidate.base.tree.clone(),
-        tree: candidate.tree.clone(),
-        workload: workload.to_owned(),
-        machine_class: harness.machine.class(),
-        min_speedup: request.rule.min_speedup,
-        margin: request.rule.margin,
-        started: now(),
-        seed: request.seed,
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use outpace_process::{Context, Launcher, RepositoryLock, Subject, sweep_leftovers};
-use outpace_record::{Config, Observer, RequestRule, Timestamp, Track, parse_config};
+use outpace_record::{Config, Observer, RequestRule, Timestamp, parse_config};
 use outpace_repo::{Commit, Repo, check_globs};
 use outpace_text::{counted, short};
 use outpace_trial::waiting_event;
@@ -151,15 +151,7 @@ pub(crate) fn workloads(config: &Config, named: &[String]) -> Result<Vec<String>
     // Twice the same would be judged twice, and merged with two proofs.
     let mut seen = BTreeSet::new();
     chosen.retain(|name| seen.insert(name.clone()));
-    match chosen
-        .iter()
-        .find(|name| config.workload[*name].track == Track::TimeToLoss)
-    {
-        Some(name) => Err(usage(format!(
-            "workload {name}: track = \"time-to-loss\" is not judged by this version. Hint: use track = \"throughput\", or another workload with -w"
-        ))),
-        None => Ok(chosen),
-    }
+    Ok(chosen)
 }
 
 /// A command that the user typed, as a subject.

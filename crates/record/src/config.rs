@@ -3,6 +3,7 @@
 
 mod check;
 mod duration;
+mod range;
 mod read;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::LossTarget;
 pub use check::OWN_AGENTS;
 pub use duration::parse_duration;
 pub use read::{ConfigError, parse_config};
@@ -176,6 +178,36 @@ pub struct WorkloadConfig {
     /// Where its processes live when it trains on GPUs.
     #[serde(default)]
     pub gpu: GpuMode,
+    /// Draws validation text for the time-to-loss track: `--data-seed N --passages N --out FILE` is
+    /// added. Only the base's is run.
+    #[serde(default)]
+    pub text: Vec<String>,
+    /// Validation loss in nats per token that a run has to reach, on that track.
+    #[serde(default)]
+    pub target_loss: Option<f64>,
+    /// Steps after which a run has not reached it, about twice what the base takes.
+    #[serde(default)]
+    pub max_steps: Option<u64>,
+    /// Steps between two evaluations. Default: a hundredth of `max_steps`.
+    #[serde(default)]
+    pub evaluate_every: Option<u64>,
+    /// Tokens of an evaluation.
+    #[serde(default = "default_evaluate_tokens")]
+    pub evaluate_tokens: u64,
+}
+
+impl WorkloadConfig {
+    /// What runs to a loss are measured by; nothing on the other track.
+    pub fn loss_target(&self) -> Option<LossTarget> {
+        let (target_loss, max_steps) = (self.target_loss?, self.max_steps?);
+        (self.track == Track::TimeToLoss).then(|| LossTarget {
+            target_loss,
+            max_steps,
+            evaluate_every: self.evaluate_every.unwrap_or((max_steps / 100).max(1)),
+            tokens: self.evaluate_tokens,
+            equal_steps: false,
+        })
+    }
 }
 
 /// `[policy]`.
@@ -258,8 +290,18 @@ pub struct Tunable {
     /// Name of a `const NAME: T = value;`, `constexpr T NAME = value;` or `#define NAME value`.
     #[serde(default, rename = "const")]
     pub constant: Option<String>,
-    /// Values to try, in their natural order.
+    /// Values to try, in their natural order; not for a range.
+    #[serde(default)]
     pub values: Vec<toml::Value>,
+    /// Least and largest value of a range of numbers; of two integers, a range of integers.
+    #[serde(default)]
+    pub from: Option<toml::Value>,
+    /// See `from`.
+    #[serde(default)]
+    pub to: Option<toml::Value>,
+    /// Whether values of the range are factors apart, and not differences.
+    #[serde(default)]
+    pub log: bool,
     /// Workloads whose campaigns try it; empty means all.
     #[serde(default)]
     pub workloads: Vec<String>,
@@ -303,6 +345,10 @@ fn default_steps_per_run() -> u64 {
 
 fn default_check_steps() -> u32 {
     20
+}
+
+fn default_evaluate_tokens() -> u64 {
+    4096
 }
 
 fn default_timeout() -> Duration {

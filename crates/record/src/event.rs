@@ -153,6 +153,46 @@ pub enum Event {
         /// The e-value that is needed.
         threshold: f64,
     },
+    /// Runs to a loss began.
+    SeedsStarted {
+        /// Name of the workload.
+        workload: String,
+        /// The loss to reach in nats per token.
+        target: f64,
+        /// Whether they are only a look at a candidate, and no evidence.
+        screening: bool,
+    },
+    /// A run to a loss was evaluated.
+    LossPoint {
+        /// Name of the workload.
+        workload: String,
+        /// Number of the seed, from 1; 0 where the run is no evidence.
+        seed: usize,
+        /// Whose run.
+        role: Role,
+        /// Steps trained.
+        step: u64,
+        /// Its validation loss in nats per token.
+        loss: f64,
+        /// The loss to reach.
+        target: f64,
+    },
+    /// Both runs of a seed are over.
+    Seed {
+        /// Name of the workload.
+        workload: String,
+        /// Seeds so far.
+        n_seeds: usize,
+        /// ln of the e-value so far.
+        log_e: f64,
+        /// The e-value that is needed.
+        threshold: f64,
+        /// Steps to the target, base and candidate; absent where a side never came there.
+        steps: [Option<f64>; 2],
+        /// Median gain in steps so far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        speedup: Option<f64>,
+    },
     /// A measurement of the base against itself began.
     NoiseStarted {
         /// Name of the workload.

@@ -14,6 +14,7 @@ mod doctor;
 mod document;
 mod event;
 mod listing;
+mod loss;
 mod machine;
 mod nearest;
 mod profile;
@@ -37,6 +38,7 @@ pub use event::{Event, EventLine, NoObserver, Observer, Role};
 pub use listing::{
     Audit, AuditedCommit, Baselines, CiResult, HistoryEntry, Report, ReportSummary, Setting,
 };
+pub use loss::{LossCurve, LossTarget, SeedRun, judgement, seed_evidence, step_time_rule};
 pub use machine::{Machine, SandboxTier};
 pub use nearest::suggestion;
 /// Text of programs and people as one safe line: records hold some.
@@ -51,6 +53,6 @@ pub use tracking::{
     Failure, Figures, FoundChange, ImportedFigure, Regressions, Reproduction, Stage,
 };
 pub use verdict::{
-    ANCHOR_CHECK, Block, Check, GPU_CHECK, GpuConditions, Judgement, Kind, PatchStat, Seeds,
-    TokensPerS, Verdict, judge_twice,
+    ANCHOR_CHECK, Block, Check, GPU_CHECK, GpuConditions, Judgement, Kind, PatchStat,
+    SCREENING_CHECK, Seeds, TokensPerS, Verdict, judge_twice,
 };

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use outpace_stats::{Isolated, IsolatedRun, IsolatedShape, Outcome, Rule, StatsError};
+use outpace_stats::{Isolated, IsolatedRun, IsolatedShape, Outcome, Rule, SeedRule, StatsError};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Document, Machine, SandboxTier, TestIndex, Timestamp, Track};
+use crate::{
+    Document, LossTarget, Machine, SandboxTier, SeedRun, TestIndex, Timestamp, Track, judgement,
+    seed_evidence,
+};
 
 /// What a trial says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -135,6 +139,9 @@ pub const ANCHOR_CHECK: &str = "anchor";
 /// sides.
 pub const GPU_CHECK: &str = "GPU";
 
+/// Name of the line that tells what a look on seeds that are no evidence showed.
+pub const SCREENING_CHECK: &str = "screening";
+
 /// One correctness check with its figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
@@ -254,6 +261,16 @@ pub struct Verdict {
     /// they were judged by their median turns, as older versions did on GPUs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps_per_run: Option<u64>,
+    /// What runs were measured by, on the time-to-loss track.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<LossTarget>,
+    /// Raw samples of the time-to-loss track, a seed each. `blocks` are then those of the time of a
+    /// step, `speedup`, the bounds and `log_e` those of the time to the target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<SeedRun>,
+    /// So many of `runs` come first, from earlier trials of the same comparison.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub earlier_seeds: usize,
     /// How many blocks there are.
     pub n_blocks: usize,
     /// Name of the workload in `outpace.toml`.
@@ -363,6 +380,9 @@ impl Verdict {
     /// # Errors
     /// Those of [`judge_twice`].
     pub fn judged_again(&self) -> Result<outpace_stats::Judgement, StatsError> {
+        if let Some(target) = &self.target {
+            return self.seeds_judged_again(target);
+        }
         judge_twice(
             &self.blocks,
             &self.rule(),
@@ -379,6 +399,81 @@ impl Verdict {
             steps_per_run: self.steps_per_run?,
             earlier_runs: self.earlier_runs,
         })
+    }
+
+    /// The rule that its seeds were judged by.
+    pub fn seed_rule(&self) -> SeedRule {
+        SeedRule {
+            min_speedup: self.min_speedup,
+            alpha: self.alpha,
+            threshold: self.threshold,
+            screen: self.screen,
+            max_seeds: self.max_blocks,
+            bound_seeds: self.bound_blocks.unwrap_or(0),
+            earlier_seeds: self.earlier_seeds,
+        }
+    }
+
+    /// ln of the ratios of its seeds' steps.
+    pub fn seed_log_ratios(&self) -> Vec<f64> {
+        let Some(of) = &self.target else {
+            return Vec::new();
+        };
+        let ratio = |run: &SeedRun| run.log_ratio(of.target_loss);
+        self.runs.iter().map(ratio).collect()
+    }
+
+    /// The gain that a look on seeds that are no evidence showed, where there was one.
+    pub fn screened(&self) -> Option<f64> {
+        let mut checks = self.checks.iter();
+        checks.find(|check| check.name == SCREENING_CHECK)?.value
+    }
+
+    /// Median steps of base and candidate to the target loss; absent where one did not come there
+    /// in most runs.
+    pub fn steps_to_loss(&self) -> Option<[f64; 2]> {
+        let target = self.target.as_ref()?.target_loss;
+        let median_of = |curve: &dyn Fn(&SeedRun) -> Option<f64>| {
+            let steps = self.runs.iter().map(|r| curve(r).unwrap_or(f64::INFINITY));
+            let steps: Vec<f64> = steps.collect();
+            Some(outpace_stats::median(&steps)).filter(|steps| steps.is_finite())
+        };
+        Some([
+            median_of(&|run| run.base.steps_to(target))?,
+            median_of(&|run| run.candidate.steps_to(target))?,
+        ])
+    }
+
+    /// Seconds that the base takes to the target loss, and what the gain makes of them.
+    pub fn seconds_to_loss(&self) -> Option<[f64; 2]> {
+        let [base, _] = self.steps_to_loss()?;
+        let turns = self.blocks.iter().flat_map(|block| &block.pairs);
+        let turns: Vec<f64> = turns.map(|[base, _]| *base).collect();
+        let step_s = match (turns.is_empty(), self.steps_per_turn) {
+            (false, n) if n > 0 => outpace_stats::median(&turns) / f64::from(n),
+            _ => {
+                let runs: Vec<f64> = self
+                    .runs
+                    .iter()
+                    .map(|run| run.base.step_s(usize::MAX))
+                    .collect();
+                outpace_stats::median(&runs)
+            }
+        };
+        let base_s = base * step_s;
+        Some([base_s, base_s / (1.0 + self.speedup?)])
+    }
+
+    /// Its seeds judged again.
+    fn seeds_judged_again(
+        &self,
+        target: &LossTarget,
+    ) -> Result<outpace_stats::Judgement, StatsError> {
+        let mut evidence = seed_evidence(self.seed_rule(), target, &self.blocks)?;
+        for run in &self.runs {
+            evidence.push(run.log_ratio(target.target_loss));
+        }
+        Ok(judgement(&evidence))
     }
 }
 

@@ -90,6 +90,9 @@ pub enum WorkloadError {
         /// What was done to the second run.
         how: &'static str,
     },
+    /// What it says that its model predicts cannot be true.
+    #[error("its predictions {0}")]
+    Predictions(String),
     /// A loss is not finite.
     #[error("the loss of step {0} is not a finite number")]
     NonFinite(u64),
@@ -289,6 +292,27 @@ impl StepClient {
         )? {
             Reply::Saved => Ok(()),
             other => Err(unexpected("save", &other)),
+        }
+    }
+
+    /// Asks what its model expects of the passages in the file `text`, and has it written to `out`.
+    pub(crate) fn predict(
+        &mut self,
+        text: &std::path::Path,
+        [passages, length]: [usize; 2],
+        at: Option<Vec<usize>>,
+        out: &std::path::Path,
+    ) -> Result<(), WorkloadError> {
+        let request = Request::Predict {
+            text: text.to_string_lossy().into_owned(),
+            passages,
+            length,
+            at,
+            out: out.to_string_lossy().into_owned(),
+        };
+        match self.ask(&request, "predict")? {
+            Reply::Predicted => Ok(()),
+            other => Err(unexpected("predict", &other)),
         }
     }
 
@@ -525,6 +549,7 @@ fn unexpected(asked: &str, reply: &Reply) -> WorkloadError {
         Reply::Ready => "ready",
         Reply::Done { .. } => "done",
         Reply::Saved => "saved",
+        Reply::Predicted => "predicted",
         Reply::Error { .. } => "error",
     };
     WorkloadError::Unexpected {

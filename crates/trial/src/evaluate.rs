@@ -61,7 +61,11 @@ pub fn profile(context: &Context, profiler: &Subject) -> Result<Profile, Workloa
     })
 }
 
-fn output(context: &Context, subject: &Subject, more: &[String]) -> Result<String, WorkloadError> {
+pub(crate) fn output(
+    context: &Context,
+    subject: &Subject,
+    more: &[String],
+) -> Result<String, WorkloadError> {
     let scratch = context
         .fresh_scratch()
         .map_err(|source| WorkloadError::System {

@@ -26,6 +26,7 @@ const SAVING_SHARE: f64 = 0.5;
 const GUARD_ALPHA: f64 = 0.05;
 
 const TIMED_LOSSES: &str = "timed losses";
+const TOKENS: &str = "tokens";
 
 type Guard = fn(&[BlockResult]) -> Option<Check>;
 
@@ -33,22 +34,26 @@ type Guard = fn(&[BlockResult]) -> Option<Check>;
 const GUARDS: [Guard; 4] = [tokens, timed_losses, waiting_on_gpu, gpu_conditions];
 
 /// What a candidate could do to look fast while it is timed. `results` are all blocks so far; none
-/// give no checks.
-pub(crate) fn watch(results: &[BlockResult]) -> Vec<Check> {
+/// give no checks. `other_mathematics`: what both train is not held against each other.
+pub(crate) fn watch(results: &[BlockResult], other_mathematics: bool) -> Vec<Check> {
     if results.is_empty() {
         return Vec::new();
     }
-    GUARDS.iter().filter_map(|guard| guard(results)).collect()
+    let checks = GUARDS.iter().filter_map(|guard| guard(results));
+    let kept =
+        |check: &Check| !(other_mathematics && [TOKENS, TIMED_LOSSES].contains(&&*check.name));
+    checks.filter(kept).collect()
 }
 
 /// What a candidate could do to look fast in isolated runs. Where what both trained is compared at
 /// their length, losses are too.
 pub(crate) fn watch_isolated(
     results: &[BlockResult],
+    other_mathematics: bool,
     compared: bool,
     confirmed: bool,
 ) -> Vec<Check> {
-    let mut checks = watch(results);
+    let mut checks = watch(results, other_mathematics);
     checks.retain(|check| !compared || check.name != TIMED_LOSSES);
     checks.extend(saving(results).filter(|_| confirmed));
     checks
@@ -92,7 +97,7 @@ fn tokens(results: &[BlockResult]) -> Option<Check> {
     let base = base?;
     let said = candidate.map_or("not stated".into(), |n| n.to_string());
     Some(Check {
-        name: "tokens".into(),
+        name: TOKENS.into(),
         passed: candidate == Some(base),
         value: candidate.map(|n| n as f64),
         allowed: Some(base as f64),
@@ -243,7 +248,9 @@ mod tests {
     }
 
     fn failing(results: &[BlockResult]) -> Vec<String> {
-        let failed = watch(results).into_iter().filter(|check| !check.passed);
+        let failed = watch(results, false)
+            .into_iter()
+            .filter(|check| !check.passed);
         failed.map(|check| check.name).collect()
     }
 
@@ -256,7 +263,7 @@ mod tests {
     /// Where the figure is not known, there is no check of it.
     #[track_caller]
     fn is_silent(name: &str, results: &[BlockResult]) {
-        let checks = watch(results);
+        let checks = watch(results, false);
         assert!(!names(&checks).contains(&name), "{checks:?}");
     }
 
@@ -268,11 +275,11 @@ mod tests {
     #[test]
     fn an_honest_candidate_passes_every_check_and_no_blocks_give_none() {
         assert_eq!(
-            names(&watch(&vec![honest(); 3])),
+            names(&watch(&vec![honest(); 3], false)),
             ["tokens", "timed losses", "waiting on the GPU"]
         );
         check(&[], |_| {});
-        assert_eq!(watch(&[]), []);
+        assert_eq!(watch(&[], false), []);
     }
 
     #[test]
@@ -317,7 +324,7 @@ mod tests {
             ..GpuConditions::default()
         };
         let result = changed(|b| b.block.gpus = vec![gpu.clone()]);
-        let checks = watch(&[result]);
+        let checks = watch(&[result], false);
         let told = checks.iter().find(|check| check.name == "GPU").unwrap();
         assert!(told.passed, "{told:?}");
         assert!(told.detail.contains("power"), "{told:?}");

@@ -122,7 +122,12 @@ pub(crate) fn confirm(
     };
     // Isolated it may not do either what it may not do side by side.
     let confirmed = decision.outcome == Outcome::Faster;
-    let watched = watch_isolated(&results, same_model.is_some(), confirmed);
+    let watched = watch_isolated(
+        &results,
+        settings.other_mathematics,
+        same_model.is_some(),
+        confirmed,
+    );
     let mut checks = models;
     checks.extend(watched.into_iter().filter(|check| !check.passed));
     let found = describe(&isolated);

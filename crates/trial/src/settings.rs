@@ -1,7 +1,7 @@
 //! What a measurement is run with, and how a side can fail in it.
 
 use outpace_process::{Context, Subject};
-use outpace_record::Block;
+use outpace_record::{Block, SeedRun};
 use outpace_stats::{Rule, StatsError};
 
 use crate::plan::attribute;
@@ -25,6 +25,9 @@ pub struct Settings {
     /// What a proven gain is held against: the same model after as many steps as isolated runs
     /// have. Nothing where programs are only timed.
     pub same_model: Option<SameModel>,
+    /// The two train different models, as they may on the time-to-loss track: tokens of a step and
+    /// losses are not held against each other.
+    pub other_mathematics: bool,
     /// What an earlier trial of the same comparison measured.
     pub earlier: Earlier,
     /// Seconds after which a trial that has proven nothing is `not_proven`.
@@ -55,6 +58,8 @@ pub struct Earlier {
     pub blocks: Vec<Block>,
     /// Isolated runs.
     pub alone: Vec<Block>,
+    /// Seeds, on the time-to-loss track.
+    pub seeds: Vec<SeedRun>,
     /// Steps of a turn there, and turns of the warm-up; this trial takes the same.
     pub layout: Option<[u32; 2]>,
 }

@@ -142,7 +142,7 @@ pub fn run_trial(
         if let (true, [first]) = (executor.whole_commands(), &results[..]) {
             tell_of_preparation(&plan, first, observer);
         }
-        checks = watch(&results);
+        checks = watch(&results, settings.other_mathematics);
         checks.extend(watch_gain(&evidence, &results));
         if checks.iter().any(|check| !check.passed) {
             decision = None;

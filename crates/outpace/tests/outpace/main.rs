@@ -20,5 +20,6 @@ mod sample;
 mod spinning;
 mod surface;
 mod this_repository;
+mod time_to_loss;
 mod tracking;
 mod workloads;

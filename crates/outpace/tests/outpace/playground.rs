@@ -72,12 +72,17 @@ impl Outcome {
 
 /// The toy workload, an example of this package.
 pub fn toy() -> PathBuf {
+    example("toy_workload")
+}
+
+/// An example of this package, which `cargo test` builds.
+pub fn example(name: &str) -> PathBuf {
     let deps = std::env::current_exe()
         .unwrap()
         .parent()
         .unwrap()
         .to_owned();
-    let path = deps.parent().unwrap().join("examples/toy_workload");
+    let path = deps.parent().unwrap().join("examples").join(name);
     assert!(
         path.is_file(),
         "{} is built by `cargo test`",

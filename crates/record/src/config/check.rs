@@ -1,6 +1,7 @@
 //! Values of `outpace.toml` that no program could work with.
 
-use super::{Config, Track, Tunable, WorkloadConfig};
+use super::range::number;
+use super::{Config, Protocol, Track, Tunable, WorkloadConfig};
 use crate::suggestion;
 
 /// One step from a table or an array to what it holds.
@@ -149,8 +150,52 @@ fn validate_workload(name: &str, workload: &WorkloadConfig) -> Result<(), Fault>
             return fault("data", &message);
         }
     }
-    if workload.track == Track::TimeToLoss && workload.evaluate.is_empty() {
-        return fault("evaluate", "the time-to-loss track needs an evaluator");
+    match workload.track {
+        Track::TimeToLoss => validate_target(workload)
+            .map_err(|(key, message)| Fault::new(&["workload", name, key], message)),
+        Track::Throughput => Ok(()),
+    }
+}
+
+/// What the time-to-loss track needs; the key that is at fault, and why.
+fn validate_target(workload: &WorkloadConfig) -> Result<(), (&'static str, &'static str)> {
+    if workload.protocol == Protocol::Process {
+        return Err(("protocol", "the time-to-loss track needs the step protocol"));
+    }
+    if workload.text.is_empty() {
+        return Err((
+            "text",
+            "the time-to-loss track needs a command that draws validation text",
+        ));
+    }
+    match workload.target_loss {
+        None => {
+            return Err((
+                "target_loss",
+                "the time-to-loss track needs the loss to reach",
+            ));
+        }
+        Some(loss) if !(loss.is_finite() && loss > 0.0) => {
+            return Err(("target_loss", "must be a number above 0"));
+        }
+        Some(_) => {}
+    }
+    let every = workload.evaluate_every.unwrap_or(1);
+    match workload.max_steps {
+        None => {
+            return Err((
+                "max_steps",
+                "the time-to-loss track needs the steps after which a run is over",
+            ));
+        }
+        Some(0) => return Err(("max_steps", "must be at least 1")),
+        Some(steps) if every == 0 || every > steps => {
+            return Err(("evaluate_every", "must be 1 to `max_steps`"));
+        }
+        Some(_) => {}
+    }
+    if workload.evaluate_tokens == 0 {
+        return Err(("evaluate_tokens", "must be at least 1"));
     }
     Ok(())
 }
@@ -182,13 +227,43 @@ fn validate_tunable(index: usize, tunable: &Tunable, config: &Config) -> Result<
             "name either a `key` (TOML) or a `const` (source)".into(),
         );
     }
-    if tunable.values.len() < 2 {
+    let ends = [&tunable.from, &tunable.to];
+    if ends.iter().any(|end| end.is_some()) {
+        if let Err((key, message)) = validate_range(tunable) {
+            return fault(&[key], message.into());
+        }
+    } else if tunable.log {
+        return fault(
+            &["log"],
+            "is of a range: `from` and `to` are missing".into(),
+        );
+    } else if tunable.values.len() < 2 {
         return fault(&["values"], "fewer than two values: nothing to try".into());
     }
     match unknown_workload(config, &tunable.workloads) {
         Some(message) => fault(&["workloads"], message),
         None => Ok(()),
     }
+}
+
+/// The key that is at fault, and why.
+fn validate_range(tunable: &Tunable) -> Result<(), (&'static str, &'static str)> {
+    if !tunable.values.is_empty() {
+        return Err(("values", "either values or a range: `from` and `to`"));
+    }
+    let (Some(from), Some(to)) = (&tunable.from, &tunable.to) else {
+        return Err(("to", "a range has both `from` and `to`"));
+    };
+    let [Some(low), Some(high)] = [from, to].map(number) else {
+        return Err(("from", "the ends of a range are numbers"));
+    };
+    if low >= high {
+        return Err(("to", "must be above `from`"));
+    }
+    if tunable.log && low <= 0.0 {
+        return Err(("from", "must be above 0 on a logarithmic scale"));
+    }
+    Ok(())
 }
 
 /// Names become parts of paths and of commit trailers.

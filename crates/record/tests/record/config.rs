@@ -358,7 +358,7 @@ fn messages_say_what_must_be_and_what_is() {
             "workload.w",
             "track",
             "\"time-to-loss\"",
-            "workload.w.evaluate: the time-to-loss track needs",
+            "workload.w.text: the time-to-loss track needs",
         ),
         (
             "agent.a",
@@ -371,7 +371,7 @@ fn messages_say_what_must_be_and_what_is() {
         let error = parse_config(&text, "outpace.toml").unwrap_err().to_string();
         assert!(error.contains(expect), "{key} = {value}: {error}");
         // A key that is missing is placed at its table.
-        let line = if expect.contains("evaluate") { 3 } else { line };
+        let line = if expect.contains("needs") { 3 } else { line };
         assert!(
             error.starts_with(&format!("outpace.toml:{line}:")),
             "{error}"

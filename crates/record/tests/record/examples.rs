@@ -6,10 +6,10 @@ use outpace_record::{
     Anchor, Attempt, Audit, AuditedCommit, Baseline, BaselineCheck, Baselines, Beside, Bisection,
     BisectionStep, Blessing, Block, Bridge, Campaign, CampaignState, Change, ChangeState, Check,
     CiResult, Doctor, Document, Event, EventLine, Failure, Figures, Forecast, FoundChange,
-    GateRequest, GpuConditions, HistoryEntry, ImportedFigure, Judgement, Kind, Machine, Operation,
-    PatchStat, Peaks, Profile, Regressions, Report, ReportSummary, Reproduction, RequestRule, Role,
-    Run, SandboxTier, Seeds, Setting, Stage, Test, TestIndex, TestResult, Timestamp, TokensPerS,
-    Track, Verdict,
+    GateRequest, GpuConditions, HistoryEntry, ImportedFigure, Judgement, Kind, LossCurve,
+    LossTarget, Machine, Operation, PatchStat, Peaks, Profile, Regressions, Report, ReportSummary,
+    Reproduction, RequestRule, Role, Run, SandboxTier, SeedRun, Seeds, Setting, Stage, Test,
+    TestIndex, TestResult, Timestamp, TokensPerS, Track, Verdict,
 };
 use serde_json::Value;
 
@@ -118,8 +118,32 @@ fn check() -> Check {
     }
 }
 
+fn curve() -> LossCurve {
+    LossCurve {
+        every: 8,
+        losses: vec![Some(2.5), None],
+        stopped: true,
+        seconds: vec![0.1, 0.2],
+    }
+}
+
 fn verdict() -> Verdict {
     Verdict {
+        target: Some(LossTarget {
+            target_loss: 1.95,
+            max_steps: 800,
+            evaluate_every: 8,
+            tokens: 4096,
+            equal_steps: false,
+        }),
+        runs: vec![SeedRun {
+            model_seed: 1,
+            data_seed: 2,
+            text_seed: 3,
+            base: curve(),
+            candidate: curve(),
+        }],
+        earlier_seeds: 1,
         schema: Verdict::SCHEMA.into(),
         verdict: Kind::Faster,
         reason: text("gain proven above the minimum"),
@@ -724,6 +748,27 @@ fn events() -> Vec<Event> {
             n_blocks: 3,
             log_e: 1.0,
             threshold: 20.0,
+        },
+        Event::SeedsStarted {
+            workload: workload(),
+            target: 1.95,
+            screening: true,
+        },
+        Event::LossPoint {
+            workload: workload(),
+            seed: 3,
+            role: Role::Candidate,
+            step: 120,
+            loss: 2.1,
+            target: 1.95,
+        },
+        Event::Seed {
+            workload: workload(),
+            n_seeds: 3,
+            log_e: 1.0,
+            threshold: 100.0,
+            steps: [Some(354.0), None],
+            speedup: Some(0.4),
         },
         Event::NoiseStarted {
             workload: workload(),

@@ -1,7 +1,9 @@
 //! A verdict judged again from its raw samples, under the gate of its base.
 
-use outpace_record::{GateConfig, Kind, Protocol, Verdict, WorkloadConfig};
-use outpace_stats::{Outcome, Rule};
+use outpace_record::{
+    GateConfig, Kind, LossTarget, Protocol, Verdict, WorkloadConfig, judge_twice, step_time_rule,
+};
+use outpace_stats::{Outcome, Reason, Rule};
 
 /// Largest difference between a recorded figure and the recomputed one, relative above 1.
 const TOLERANCE: f64 = 1e-9;
@@ -31,7 +33,7 @@ pub(super) fn findings(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
         }
         Kind::Same if verdict.blocks.is_empty() => findings.extend(untimed(verdict)),
         // The time limit came before the first block.
-        Kind::NotProven if verdict.blocks.is_empty() => {}
+        Kind::NotProven if verdict.blocks.is_empty() || unseeded(verdict) => {}
         kind => {
             findings.extend(judged_again(verdict));
             if kind == Kind::Faster {
@@ -44,6 +46,9 @@ pub(super) fn findings(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
 
 /// A gain must also be one with one process at a time.
 fn judged_alone(verdict: &Verdict) -> Option<String> {
+    if let Some(target) = &verdict.target {
+        return judged_step_time(verdict, target);
+    }
     let judged = match verdict.isolated_shape() {
         // Whole commands have no turns and no such runs.
         None if verdict.alone.is_empty() => return None,
@@ -67,17 +72,53 @@ fn judged_alone(verdict: &Verdict) -> Option<String> {
     }
 }
 
+/// Screened out, or over, before the first seed.
+fn unseeded(verdict: &Verdict) -> bool {
+    verdict.target.is_some() && verdict.runs.is_empty()
+}
+
+/// Where steps of the candidate are faster, that has to show in isolated runs too.
+fn judged_step_time(verdict: &Verdict, target: &LossTarget) -> Option<String> {
+    if target.equal_steps {
+        return None;
+    }
+    let (rule, shape) = (step_time_rule(verdict.alpha), verdict.isolated_shape());
+    match judge_twice(&verdict.blocks, &rule, &verdict.alone, shape) {
+        Ok(judged) if judged.reason == Reason::NotConfirmed => {
+            Some("its isolated runs do not show that steps are faster".to_owned())
+        }
+        Ok(_) if shape.is_none() => Some("it has no steps_per_run".to_owned()),
+        Ok(_) => None,
+        Err(error) => Some(format!("the time of its steps cannot be judged: {error}")),
+    }
+}
+
+/// A gain of the time-to-loss track has to be measured by what its base states.
+pub(super) fn off_target(verdict: &Verdict, workload: &WorkloadConfig) -> Option<String> {
+    if verdict.verdict != Kind::Faster {
+        return None;
+    }
+    let used = verdict.target.map(|target| LossTarget {
+        equal_steps: false,
+        ..target
+    });
+    (used != workload.loss_target())
+        .then(|| "its target is not the one that its base states".to_owned())
+}
+
 /// A gain of this version has to be priced by the real run that its base states, and to show in its
 /// sums; records without `bound_blocks` are older.
 pub(super) fn unpriced(verdict: &Verdict, workload: &WorkloadConfig) -> Option<String> {
     let proven = verdict.verdict == Kind::Faster && verdict.bound_blocks.is_some();
     let steps = (workload.protocol == Protocol::Steps).then_some(workload.steps_per_run);
+    // Steps of equal programs are not timed for a price.
+    let untimed = verdict.target.is_some_and(|target| target.equal_steps);
     if !proven {
         None
     } else if verdict.sum_threshold.is_none() {
         Some("it has no sum_threshold".to_owned())
     } else {
-        (verdict.steps_per_run != steps).then(|| {
+        (verdict.steps_per_run != steps && !untimed).then(|| {
             let shown = |steps: Option<u64>| steps.map_or("absent".to_owned(), |n| n.to_string());
             let (used, stated) = (shown(verdict.steps_per_run), shown(steps));
             format!("its steps_per_run is {used}, that of its base {stated}")
@@ -149,16 +190,23 @@ fn judged_again(verdict: &Verdict) -> Vec<String> {
         ));
     }
     let summary = judgement.summary;
-    if summary.n_blocks != verdict.blocks.len() {
+    let (samples, what) = match verdict.target {
+        None => (verdict.blocks.len(), "blocks"),
+        Some(_) => (verdict.runs.len(), "seeds"),
+    };
+    if summary.n_blocks != samples {
         findings.push(format!(
-            "it was settled after {} of its {} blocks",
+            "it was settled after {} of its {samples} {what}",
             summary.n_blocks,
-            verdict.blocks.len()
         ));
     }
     for (name, recorded, again) in [
         ("log_e", verdict.log_e, Some(summary.log_e)),
-        ("speedup", verdict.speedup, Some(summary.speedup)),
+        (
+            "speedup",
+            verdict.speedup,
+            Some(summary.speedup).filter(|gain| gain.is_finite()),
+        ),
         ("at_least", verdict.at_least, summary.at_least),
         ("at_most", verdict.at_most, summary.at_most),
     ] {

@@ -186,7 +186,10 @@ pub(super) fn against_gate(verdict: &Verdict, config: &Config) -> Vec<String> {
     let mut findings = figures::findings(verdict, &config.gate);
     match config.workload.get(&verdict.workload) {
         None => findings.push(format!("its base has no workload `{}`", verdict.workload)),
-        Some(workload) => findings.extend(figures::unpriced(verdict, workload)),
+        Some(workload) => {
+            findings.extend(figures::unpriced(verdict, workload));
+            findings.extend(figures::off_target(verdict, workload));
+        }
     }
     findings
 }

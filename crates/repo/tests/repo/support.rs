@@ -120,6 +120,9 @@ pub(crate) fn verdict(repo: &Repo, base: &str, tree: &str) -> Verdict {
     };
     let patch = repo.patch_between(base, tree).unwrap();
     let mut verdict = Verdict {
+        target: None,
+        runs: Vec::new(),
+        earlier_seeds: 0,
         schema: Verdict::SCHEMA.into(),
         verdict: Kind::Faster,
         reason: "gain proven above the minimum".into(),

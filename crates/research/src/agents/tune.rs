@@ -18,12 +18,14 @@ use crate::attempts::may_be_proposed_again;
 use outpace_gate::{GateError, refused_by_policy};
 
 use super::agent::{Agent, AgentContext, Proposal};
-use change::{Change, apply, changes};
+use change::{Change, apply, around, changes};
 
 /// What an untried value is worth before anything is known of its neighbours.
 const CURIOSITY: f64 = 0.02;
 /// How much of a neighbour's gain is expected one value further away.
 const CARRY: f64 = 0.8;
+/// How often steps of a range are halved, from none on, when all were tried.
+const FINENESS: u32 = 3;
 /// A refused value (wrong results, no build) says so much about its neighbours.
 const REFUSED: f64 = -0.01;
 
@@ -47,7 +49,8 @@ impl Agent for Tune {
             ));
         }
         for tunable in &config.tunable {
-            if let Some(change) = changes(repo, tree, tunable)?.first() {
+            let tunable = around(repo, tree, tunable, 0)?;
+            if let Some(change) = changes(repo, tree, &tunable)?.first() {
                 allowed(repo, tree, &apply(repo, tree, &[change])?, config)?;
             }
         }
@@ -59,23 +62,35 @@ impl Agent for Tune {
         context: &AgentContext<'_>,
         _observer: &mut dyn Observer,
     ) -> Result<Proposal, GateError> {
-        let mut all = Vec::new();
-        let tunables = context.config.tunable.iter();
-        for tunable in tunables.filter(|tunable| tunable.is_for(context.workloads)) {
-            all.extend(changes(context.repo, &context.base.tree, tunable)?);
+        for fineness in 0..FINENESS {
+            if let Some(proposal) = propose_at(context, fineness)? {
+                return Ok(proposal);
+            }
         }
-        let Some(chosen) = choose(&all, context.attempts) else {
-            return Ok(Proposal::Exhausted {
-                reason: "every declared value was tried".into(),
-            });
-        };
-        let tree = apply(context.repo, &context.base.tree, &chosen)?;
-        allowed(context.repo, &context.base.tree, &tree, context.config)?;
-        Ok(Proposal::Tree {
-            tree,
-            title: title(&chosen),
+        Ok(Proposal::Exhausted {
+            reason: "every declared value was tried".into(),
         })
     }
+}
+
+/// The next proposal while ranges have steps of one size.
+fn propose_at(context: &AgentContext<'_>, fineness: u32) -> Result<Option<Proposal>, GateError> {
+    let (repo, base) = (context.repo, &context.base.tree);
+    let tunables = context.config.tunable.iter();
+    let tunables = tunables.filter(|tunable| tunable.is_for(context.workloads));
+    let tunables = tunables.map(|tunable| around(repo, base, tunable, fineness));
+    let tunables = tunables.collect::<Result<Vec<_>, _>>()?;
+    let mut all = Vec::new();
+    for tunable in &tunables {
+        all.extend(changes(repo, base, tunable)?);
+    }
+    let Some(chosen) = choose(&all, context.attempts) else {
+        return Ok(None);
+    };
+    let tree = apply(repo, base, &chosen)?;
+    allowed(repo, base, &tree, context.config)?;
+    let title = title(&chosen);
+    Ok(Some(Proposal::Tree { tree, title }))
 }
 
 fn allowed(repo: &Repo, base: &str, tree: &str, config: &Config) -> Result<(), GateError> {
@@ -204,7 +219,7 @@ fn gain(attempt: &Attempt) -> f64 {
         Kind::Rejected => REFUSED,
         _ => attempt
             .decisive_verdict()
-            .and_then(|v| v.speedup)
+            .and_then(|v| v.speedup.or_else(|| v.screened()))
             .unwrap_or(0.0),
     }
 }
@@ -234,6 +249,9 @@ mod tests {
             key: None,
             constant: Some(name.into()),
             values,
+            from: None,
+            to: None,
+            log: false,
             workloads: Vec::new(),
         }
     }

@@ -300,6 +300,7 @@ pub(crate) fn settings(seed: u64) -> Settings {
         seed,
         steps_per_run: 10_000,
         same_model: None,
+        other_mathematics: false,
         earlier: Earlier::default(),
         max_s: 3600.0,
     }

@@ -488,6 +488,7 @@ fn a_trial_goes_on_from_an_earlier_one() {
         earlier: Earlier {
             blocks: first.blocks.clone(),
             alone: Vec::new(),
+            seeds: Vec::new(),
             layout: Some([first.plan.steps_per_turn + 1, first.plan.warmup_turns]),
         },
         ..settings(4)

@@ -137,6 +137,22 @@ impl Stage {
                 format!("{workload:<10} warming up"),
                 format!("still timing {workload}"),
             )),
+            Event::SeedsStarted {
+                workload,
+                target,
+                screening,
+            } => {
+                let what = match screening {
+                    true => "a look on seeds that are no evidence",
+                    false => "fresh seeds",
+                };
+                Some(Self::begin(
+                    "seeds",
+                    &format!("seeds      {workload}: runs to {target} nats, {what}"),
+                    format!("{workload:<10} {what}"),
+                    format!("still training {workload}"),
+                ))
+            }
             Event::NoiseStarted { workload, blocks } => Some(Self::begin(
                 "noise",
                 &format!("noise      {workload}: base against itself, {blocks} blocks"),
@@ -230,6 +246,31 @@ impl Stage {
                     text,
                 )
             }
+            Event::LossPoint {
+                workload,
+                seed,
+                role,
+                step,
+                loss,
+                target,
+            } => {
+                let seed = match seed {
+                    0 => "a look".to_owned(),
+                    seed => format!("seed {seed}"),
+                };
+                let role = role.as_str();
+                let text = format!("{seed}, {role}: step {step}, {loss:.3} nats of {target}");
+                ("seeds", workload, format!("{workload:<10} {text}"), text)
+            }
+            Event::Seed { workload, .. } => {
+                let (bar, text) = seed(event)?;
+                (
+                    "seeds",
+                    workload,
+                    format!("{workload:<10} {bar}  {text}"),
+                    text,
+                )
+            }
             Event::Block { workload, .. } => {
                 let (bar, text) = block(event)?;
                 (
@@ -275,6 +316,29 @@ fn block(event: &Event) -> Option<(String, String)> {
     let gain = gain(*speedup);
     let text = format!("block {n_blocks}   {gain}{least}   {what} {of}{left}");
     Some((bar(log_e, threshold, BAR), text))
+}
+
+/// The bar and the words of a seed.
+fn seed(event: &Event) -> Option<(String, String)> {
+    let Event::Seed {
+        n_seeds,
+        log_e,
+        threshold,
+        steps,
+        speedup,
+        ..
+    } = event
+    else {
+        return None;
+    };
+    let shown = |steps: Option<f64>| steps.map_or("never".to_owned(), |n| format!("{n:.0}"));
+    let [base, candidate] = steps.map(shown);
+    let gain = speedup.map_or(String::new(), |speedup| {
+        format!("   {} in steps", gain(speedup))
+    });
+    let of = format!("{} of {}", evidence(*log_e), count(*threshold));
+    let text = format!("seed {n_seeds}: {base} -> {candidate} steps{gain}   evidence {of}");
+    Some((bar(*log_e, *threshold, BAR), text))
 }
 
 /// The e-value in a few characters.

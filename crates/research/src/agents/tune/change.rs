@@ -74,6 +74,31 @@ impl Change<'_> {
     }
 }
 
+/// A tunable with the values that may be tried from the one that stands in a tree.
+///
+/// # Errors
+/// The value is not there, or is outside of its range.
+pub(super) fn around(
+    repo: &Repo,
+    tree: &str,
+    tunable: &Tunable,
+    fineness: u32,
+) -> Result<Tunable, GateError> {
+    if !tunable.is_range() {
+        return Ok(tunable.clone());
+    }
+    let text = read(repo, tree, tunable)?;
+    let (_, stands) = set(&text, tunable, "0").ok_or_else(|| missing(tunable))?;
+    tunable.around(&stands, fineness).ok_or_else(|| {
+        GateError::Usage(format!(
+            "{}: {} is {stands}, which is not in the declared range. Hint: change `from` or `to` \
+             in outpace.toml",
+            tunable.file,
+            tunable.name()
+        ))
+    })
+}
+
 /// All changes of one tunable away from the value that stands in a tree.
 ///
 /// # Errors
@@ -86,7 +111,12 @@ pub(super) fn changes<'a>(
     let text = read(repo, tree, tunable)?;
     let values = tunable.literals();
     let (_, stands) = set(&text, tunable, &values[0]).ok_or_else(|| missing(tunable))?;
-    let Some(from) = values.iter().position(|value| *value == stands) else {
+    // `1e-3` and `0.001` are one value.
+    let number = |text: &str| text.parse::<f64>().ok();
+    let is_it = |value: &String| {
+        *value == stands || (tunable.is_range() && number(value) == number(&stands))
+    };
+    let Some(from) = values.iter().position(is_it) else {
         return Err(GateError::Usage(format!(
             "{}: {} is {stands}, which is not among the declared values {}. Hint: add it in outpace.toml",
             tunable.file,

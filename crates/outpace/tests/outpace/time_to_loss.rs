@@ -1,0 +1,179 @@
+//! The time-to-loss track on a program that learns eight symbols: what is faster, what is not, and
+//! who cheats.
+
+use crate::playground::{Outcome, Playground, example};
+
+const SETTINGS: &str = "rate = 0.02\nspin = 20\nbatch = 100\nmode = \"good\"\n";
+
+const CONFIG: &str = r#"version = 1
+[workload.learner]
+track = "time-to-loss"
+run = ["{learner}", "train", "settings.toml"]
+text = ["{learner}", "text", "settings.toml"]
+target_loss = 1.2
+max_steps = 150
+evaluate_every = 2
+evaluate_tokens = 1024
+timeout = "3s"
+[policy]
+editable = ["settings.toml"]
+[gate]
+pairs = 9
+min_turn_ms = 1
+max_blocks = 30
+[[tunable]]
+file = "settings.toml"
+key = "rate"
+from = 0.005
+to = 0.08
+log = true
+"#;
+
+fn playground() -> Playground {
+    let learner = example("learner").to_string_lossy().into_owned();
+    let config = CONFIG.replace("{learner}", &learner);
+    Playground::with_config(SETTINGS, |_| config)
+}
+
+fn gate(play: &Playground, settings: &str, more: &[&str]) -> Outcome {
+    let patch = play.patch("p.patch", "settings.toml", settings);
+    let arguments = ["gate", "--patch", patch.to_str().unwrap()];
+    play.outpace(&[&arguments[..], more].concat())
+}
+
+#[test]
+fn a_recipe_that_learns_sooner_is_merged_and_audited() {
+    let play = playground();
+    let sooner = SETTINGS.replace("0.02", "0.03");
+    let outcome = gate(&play, &sooner, &["--merge", "--title", "learn faster"]).expect(0);
+    outcome.says(&[
+        "seeds      learner: runs to 1.2 nats, fresh seeds",
+        "FASTER",
+        "1.2 nats in",
+        "less time",
+        "12 seeds",
+        "merged",
+        "into outpace/main",
+    ]);
+    let message = play.git(&["log", "-1", "--format=%B", "outpace/main"]);
+    assert!(message.contains("Outpace-Proven: learner +"), "{message}");
+    play.outpace(&["audit", "outpace/main"])
+        .expect(0)
+        .says(&["verified", "1 merge"]);
+    let id = message
+        .lines()
+        .find_map(|line| line.strip_prefix("Outpace-Verdict: "));
+    play.outpace(&["reproduce", id.unwrap()])
+        .expect(0)
+        .says(&["both bounds allow the same gain"]);
+}
+
+#[test]
+fn a_rerun_goes_on_from_the_seeds_that_are_known() {
+    let play = playground();
+    let config = std::fs::read_to_string(play.path().join("outpace.toml")).unwrap();
+    play.write(
+        "outpace.toml",
+        &config.replace("max_blocks = 30", "max_blocks = 6"),
+    );
+    play.commit("six seeds");
+    let sooner = SETTINGS.replace("0.02", "0.03");
+    // Six seeds give an e-value of 40 at most.
+    gate(&play, &sooner, &[])
+        .expect(1)
+        .says(&["seeds exhausted"]);
+    gate(&play, &sooner, &[])
+        .expect(0)
+        .says(&["goes on from 6 seeds of", "FASTER", "12 seeds"]);
+}
+
+#[test]
+fn not_slower_is_for_the_other_track() {
+    let play = playground();
+    let more = ["--require", "not-slower"];
+    gate(&play, &SETTINGS.replace("0.02", "0.03"), &more)
+        .expect(2)
+        .says(&["the time-to-loss track does not judge `not-slower`"]);
+}
+
+#[test]
+fn a_proof_with_other_curves_does_not_pass_the_audit() {
+    let play = playground();
+    gate(&play, &SETTINGS.replace("0.02", "0.03"), &["--merge"]).expect(0);
+    play.git(&["checkout", "-q", "outpace/main"]);
+    let files = play.git(&["ls-files", "baselines/proofs"]);
+    let text = std::fs::read_to_string(play.path().join(&files)).unwrap();
+    let forged = text.replacen("\"target_loss\": 1.2", "\"target_loss\": 1.4", 1);
+    assert_ne!(forged, text);
+    play.write(&files, &forged);
+    play.git(&["add", "-A"]);
+    play.git(&["commit", "-q", "--amend", "--no-edit"]);
+    play.outpace(&["audit", "HEAD"]).expect(4);
+}
+
+#[test]
+fn what_learns_later_or_costs_more_is_not_faster() {
+    let play = playground();
+    let verdict = |settings: &str| {
+        let outcome = gate(&play, settings, &["--json"]);
+        let json = outcome.json();
+        let kind = json[0]["verdict"].as_str().or(json["verdict"].as_str());
+        (outcome.code, kind.unwrap_or_default().to_owned())
+    };
+    let later = SETTINGS.replace("0.02", "0.015");
+    assert_eq!(verdict(&later), (3, "slower".to_owned()));
+    // Better at the same number of steps, each of which takes three times as long.
+    let dearer = SETTINGS
+        .replace("0.02", "0.03")
+        .replace("spin = 20", "spin = 60");
+    assert_ne!(verdict(&dearer).0, 0);
+}
+
+#[test]
+fn a_cheat_is_named() {
+    let play = playground();
+    for (mode, says) in [
+        (
+            "unnormalised",
+            "are no probabilities: those of one position sum to",
+        ),
+        ("changes_its_mind", "change after they were made"),
+        ("peeks", "depend on what comes later"),
+        ("knows_too_much", "and the text an entropy of"),
+        ("nan", "have NaN, which is no logarithm of a probability"),
+        (
+            "positive",
+            "have 0.5, which is no logarithm of a probability",
+        ),
+        ("short", "the workload returned"),
+        ("silent", "no answer to `predict` within 3 s"),
+        ("mute", "`predict` is not in `can` of its `hello`"),
+    ] {
+        let settings = SETTINGS.replace("good", mode).replace("0.02", "0.03");
+        let outcome = gate(&play, &settings, &[]);
+        assert_eq!(outcome.code, 4, "{mode}: {outcome:?}");
+        outcome.says(&[says]);
+    }
+}
+
+#[test]
+fn steps_that_become_slower_later_are_seen() {
+    let play = playground();
+    // Blocks take few steps, a run to the loss 40: what the blocks say of a step would not hold.
+    let settings = SETTINGS
+        .replace("good", "slows_down")
+        .replace("0.02", "0.024");
+    let settings = settings.replace("spin = 20", "spin = 200");
+    let outcome = gate(&play, &settings, &[]);
+    assert_ne!(outcome.code, 0, "{outcome:?}");
+}
+
+#[test]
+fn tune_finds_a_better_recipe() {
+    let play = playground();
+    let arguments = ["research", "--agent", "tune", "--max-experiments", "3"];
+    play.outpace(&[&arguments[..], &["--into", "outpace/main"]].concat())
+        .expect(0)
+        .says(&["rate 0.02 -> 0.04", "merged"]);
+    play.outpace(&["audit", "outpace/main"]).expect(0);
+}

@@ -1,0 +1,392 @@
+//! The trial of the time-to-loss track: the same seeds on both sides, a loss curve each, and the
+//! steps that both took to the target. Nothing here is timed but for a sign of steps that become
+//! slower later; the time of a step is the business of blocks.
+
+mod ask;
+mod run;
+mod screen;
+mod text;
+
+use std::sync::mpsc::channel;
+use std::time::Instant;
+
+use outpace_process::{Context, MachineUse, Subject};
+use outpace_record::{
+    Block, Check, Event, LossCurve, LossTarget, Observer, Role, SeedRun, seed_evidence,
+};
+use outpace_stats::{Decision, Reason, SeedEvidence, SeedRule, block_log_ratio, log_e, median};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+
+use crate::block::seed;
+use crate::client::StepClient;
+use crate::guards::line;
+use crate::{Side, SideError, WorkloadError, lock_machine};
+use run::{Reference, RunPlan, evaluations, run, steps_for};
+pub use screen::ScreeningRuns;
+use text::Text;
+
+/// Sets the draws of what is opened apart from those that a recorded seed replays: a program that
+/// knew them would be honest there only.
+const OPEN_SEED: u64 = 0x09E4_ED00;
+/// Steps of the candidate may become slower over a run by this, against the base's and against what
+/// the blocks say, as a log ratio.
+const SLOWER_LATER: f64 = 0.05;
+/// At such an e-value that is proven.
+const SLOWER_LATER_E: f64 = 20.0;
+
+/// The programs of a trial.
+#[derive(Debug, Clone, Copy)]
+pub struct Programs<'a> {
+    /// The one that stands.
+    pub base: &'a Subject,
+    /// The one that wants to replace it.
+    pub candidate: &'a Subject,
+    /// The base's command that draws validation text.
+    pub text: &'a Subject,
+}
+
+/// What a trial of seeds is run with.
+#[derive(Debug, Clone)]
+pub struct SeedSettings {
+    /// Name of the workload, for messages.
+    pub workload: String,
+    /// The rule of proof.
+    pub rule: SeedRule,
+    /// What runs are measured by.
+    pub target: LossTarget,
+    /// Seed of every draw.
+    pub seed: u64,
+    /// Both sides of a seed run at once.
+    pub parallel: bool,
+    /// Blocks of the time of a step; they decide nothing where it is equal.
+    pub blocks: Vec<Block>,
+    /// Seeds of an earlier trial of the same comparison, which proved nothing.
+    pub earlier: Vec<SeedRun>,
+    /// Seconds after which a trial that has proven nothing is `not_proven`.
+    pub max_s: f64,
+}
+
+/// What a trial of seeds found.
+#[derive(Debug, Clone)]
+pub struct SeedTrial {
+    /// The decision; absent when it was interrupted.
+    pub decision: Option<Decision>,
+    /// Raw samples.
+    pub runs: Vec<SeedRun>,
+    /// The evidence in numbers.
+    pub evidence: SeedEvidence,
+    /// What was watched.
+    pub checks: Vec<Check>,
+    /// Wall seconds.
+    pub trial_s: f64,
+}
+
+/// What a program says of its shapes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shapes {
+    /// Tokens that a step trains on.
+    pub tokens_per_step: Option<u64>,
+    /// Floating-point operations for a token.
+    pub flops_per_token: Option<f64>,
+    /// Trainable parameters.
+    pub parameters: Option<u64>,
+}
+
+/// Starts a program to hear what it says of its shapes.
+///
+/// # Errors
+/// It does not start.
+pub fn shapes(context: &Context, subject: &Subject) -> Result<Shapes, WorkloadError> {
+    let client = StepClient::start(context, subject)?;
+    let hello = &client.hello;
+    let shapes = Shapes {
+        tokens_per_step: hello.tokens_per_step,
+        flops_per_token: hello.flops_per_token,
+        parameters: hello.parameters,
+    };
+    client.stop()?;
+    Ok(shapes)
+}
+
+/// What all runs of a trial have in common.
+struct Runner<'a> {
+    context: &'a Context,
+    programs: Programs<'a>,
+    settings: &'a SeedSettings,
+    /// Of base and candidate: steps between evaluations, and the most.
+    steps: [[u64; 2]; 2],
+}
+
+/// Runs seed after seed until the rule decides. Ctrl-C ends it with the seeds that are done.
+///
+/// `screening` are runs of the base on seeds that are no evidence: a candidate that does not look
+/// faster there is not tried further. None where nothing is screened.
+///
+/// # Errors
+/// A side failed, or the machine.
+pub fn run_seeds(
+    context: &Context,
+    programs: Programs<'_>,
+    settings: &SeedSettings,
+    screening: Option<&mut ScreeningRuns>,
+    observer: &mut dyn Observer,
+) -> Result<SeedTrial, SideError> {
+    let begin = Instant::now();
+    let _machine =
+        lock_machine(context, MachineUse::Work, observer).map_err(|error| (Side::Base, error))?;
+    let said = [programs.base, programs.candidate].map(|subject| shapes(context, subject));
+    let [base, candidate] = said;
+    let base = base.map_err(|error| (Side::Base, error))?;
+    let candidate = candidate.map_err(|error| (Side::Candidate, error))?;
+    let steps = [base, candidate]
+        .map(|s| steps_for(&settings.target, s.tokens_per_step, base.tokens_per_step));
+    let runner = Runner {
+        context,
+        programs,
+        settings,
+        steps,
+    };
+    let mut evidence = seed_evidence(settings.rule, &settings.target, &settings.blocks)?;
+    let mut runs = settings.earlier.clone();
+    for run in &runs {
+        evidence.push(run.log_ratio(settings.target.target_loss));
+    }
+    let mut trial = SeedTrial {
+        decision: None,
+        runs: Vec::new(),
+        evidence,
+        checks: Vec::new(),
+        trial_s: 0.0,
+    };
+    let mut known = Vec::new();
+    if let Some(screening) = screening {
+        match screen::look(&runner, screening, observer) {
+            Ok(look) => {
+                let out = Decision::from(Reason::ScreenedOut);
+                trial.decision = look.out.then_some(out);
+                trial.checks.push(look.line);
+                known.extend(screening.curves().cloned());
+            }
+            Err(error) if error.is_cancelled() => return Ok(trial),
+            Err(error) => return Err(error),
+        }
+    }
+    if trial.decision.is_none() {
+        runner.begins(false, observer);
+    }
+    while trial.decision.is_none() {
+        if begin.elapsed().as_secs_f64() > settings.max_s {
+            let decided = trial.evidence.decision();
+            trial.decision = Some(decided.unwrap_or(Reason::TimeExhausted.into()));
+            break;
+        }
+        let reference = Reference::of(
+            known.iter().chain(runs.iter().map(|run| &run.base)),
+            &settings.target,
+        );
+        let number = runs.len() + 1;
+        let pair = match runner.pair(number, reference.as_ref(), observer) {
+            Ok(pair) => pair,
+            Err(error) if error.is_cancelled() => break,
+            Err(error) => return Err(error),
+        };
+        trial.decision = trial
+            .evidence
+            .push(pair.log_ratio(settings.target.target_loss));
+        runs.push(pair);
+        runner.tell(&trial.evidence, &runs, observer);
+    }
+    trial.checks.extend(slower_later(&runs, settings)?);
+    trial.runs = runs;
+    trial.trial_s = begin.elapsed().as_secs_f64();
+    Ok(trial)
+}
+
+impl Runner<'_> {
+    /// Text for as many evaluations as the longer side has.
+    fn text(&self, seed: u64) -> Result<Text, WorkloadError> {
+        let evaluations = self.steps.map(evaluations);
+        let most = evaluations[0].max(evaluations[1]);
+        let tokens = self.settings.target.tokens;
+        Text::draw(self.context, self.programs.text, seed, most, tokens)
+    }
+
+    /// Seed `number` of this trial, from 1, on both sides.
+    fn pair(
+        &self,
+        number: usize,
+        reference: Option<&Reference>,
+        observer: &mut dyn Observer,
+    ) -> Result<SeedRun, SideError> {
+        let mut rng = ChaCha20Rng::seed_from_u64(self.settings.seed);
+        rng.set_stream(number as u64);
+        let [model_seed, data_seed, text_seed] = std::array::from_fn(|_| seed(&mut rng));
+        let candidate_first: bool = rng.random();
+        let text = self.text(text_seed).map_err(|error| (Side::Base, error))?;
+        let plan = |side: Side| RunPlan {
+            subject: match side {
+                Side::Base => self.programs.base,
+                Side::Candidate => self.programs.candidate,
+            },
+            seeds: [model_seed, data_seed],
+            text: &text,
+            target: self.settings.target,
+            steps: self.steps[side.index()],
+            open_seed: text_seed ^ OPEN_SEED ^ side.index() as u64,
+            reference: reference.filter(|_| side == Side::Candidate),
+        };
+        let order = match candidate_first {
+            true => [Side::Candidate, Side::Base],
+            false => Side::BOTH,
+        };
+        let plans = order.map(|side| (side, plan(side)));
+        let curves = match self.settings.parallel {
+            true => self.at_once(&plans, number, observer),
+            false => self.in_turn(&plans, number, observer),
+        };
+        let [first, second] = curves.map_err(SideError::from)?;
+        let [base, candidate] = match candidate_first {
+            true => [second, first],
+            false => [first, second],
+        };
+        Ok(SeedRun {
+            model_seed,
+            data_seed,
+            text_seed,
+            base,
+            candidate,
+        })
+    }
+
+    fn in_turn(
+        &self,
+        plans: &[(Side, RunPlan<'_>); 2],
+        number: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<[LossCurve; 2], (Side, WorkloadError)> {
+        let mut one = |(side, plan): &(Side, RunPlan<'_>)| {
+            self.one(*side, plan, number, observer)
+                .map_err(|error| (*side, error))
+        };
+        Ok([one(&plans[0])?, one(&plans[1])?])
+    }
+
+    /// One run, whose points are told as they come.
+    fn one(
+        &self,
+        side: Side,
+        plan: &RunPlan<'_>,
+        number: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<LossCurve, WorkloadError> {
+        let observer = std::cell::RefCell::new(observer);
+        run(self.context, plan, &|(step, loss)| {
+            observer
+                .borrow_mut()
+                .on(&self.point(number, side, step, loss));
+        })
+    }
+
+    fn at_once(
+        &self,
+        plans: &[(Side, RunPlan<'_>); 2],
+        number: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<[LossCurve; 2], (Side, WorkloadError)> {
+        let (sender, points) = channel();
+        let [first, second] = std::thread::scope(|scope| {
+            let threads = [0, 1].map(|i| {
+                let ((side, plan), sender) = (&plans[i], sender.clone());
+                scope.spawn(move || {
+                    let told = run(self.context, plan, &|point| {
+                        // Nobody hears it where the observer is gone.
+                        let _ = sender.send((*side, point));
+                    });
+                    told.map_err(|error| (*side, error))
+                })
+            });
+            drop(sender);
+            for (side, (step, loss)) in points {
+                observer.on(&self.point(number, side, step, loss));
+            }
+            threads.map(|thread| thread.join().expect("a run does not panic"))
+        });
+        Ok([first?, second?])
+    }
+
+    fn point(&self, number: usize, side: Side, step: u64, loss: f64) -> Event {
+        Event::LossPoint {
+            workload: self.settings.workload.clone(),
+            seed: number,
+            role: match side {
+                Side::Base => Role::Base,
+                Side::Candidate => Role::Candidate,
+            },
+            step,
+            loss,
+            target: self.settings.target.target_loss,
+        }
+    }
+
+    fn begins(&self, screening: bool, observer: &mut dyn Observer) {
+        observer.on(&Event::SeedsStarted {
+            workload: self.settings.workload.clone(),
+            target: self.settings.target.target_loss,
+            screening,
+        });
+    }
+
+    fn tell(&self, evidence: &SeedEvidence, runs: &[SeedRun], observer: &mut dyn Observer) {
+        let target = self.settings.target.target_loss;
+        let last = runs
+            .last()
+            .map(|run| [&run.base, &run.candidate].map(|curve| curve.steps_to(target)));
+        let gain = median(evidence.log_ratios()).exp_m1();
+        observer.on(&Event::Seed {
+            workload: self.settings.workload.clone(),
+            n_seeds: runs.len(),
+            log_e: evidence.log_e(),
+            threshold: self.settings.rule.threshold,
+            steps: last.unwrap_or_default(),
+            speedup: Some(gain).filter(|gain| gain.is_finite()),
+        });
+    }
+}
+
+/// Whether steps take longer over whole runs than the blocks say: a recipe that trains small
+/// batches first and large ones later would be timed while they are small.
+fn slower_later(runs: &[SeedRun], settings: &SeedSettings) -> Result<Option<Check>, SideError> {
+    // Over the time that both ran: the longer one had the machine to itself afterwards.
+    let ratio = |run: &SeedRun| {
+        let both = run.base.seconds.len().min(run.candidate.seconds.len());
+        (run.base.step_s(both) / run.candidate.step_s(both)).ln()
+    };
+    // A run that was given up says nothing of a whole one.
+    let whole: Vec<f64> = runs
+        .iter()
+        .filter(|run| !run.candidate.stopped)
+        .map(ratio)
+        .filter(|ratio| ratio.is_finite())
+        .collect();
+    if whole.is_empty() {
+        return Ok(None);
+    }
+    let blocks = settings.blocks.iter().map(|b| block_log_ratio(&b.pairs));
+    let blocks = blocks.collect::<Result<Vec<f64>, _>>()?;
+    let timed = match settings.target.equal_steps || blocks.is_empty() {
+        true => 0.0,
+        false => median(&blocks),
+    };
+    let slower: Vec<f64> = whole.iter().map(|w| timed - w).collect();
+    let proven = log_e(&slower, SLOWER_LATER) >= SLOWER_LATER_E.ln();
+    let [whole, timed] = [median(&whole), timed].map(|x| 100.0 * x.exp_m1());
+    Ok(Some(Check {
+        passed: !proven,
+        value: Some(whole / 100.0),
+        ..line(
+            "step time",
+            format!("gain over whole runs {whole:+.1} %, in blocks {timed:+.1} %"),
+        )
+    }))
+}

@@ -1,0 +1,239 @@
+//! One run to a loss: train, ask, and stop where the target is passed or out of reach.
+
+use outpace_process::{Context, Subject};
+use outpace_record::{LossCurve, LossTarget};
+use outpace_stats::{CurvePoint, is_reached, median};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+
+use super::ask::Asked;
+use super::text::Text;
+use crate::WorkloadError;
+use crate::client::StepClient;
+
+/// Share of evaluations whose predictions are opened.
+const OPENED_SHARE: f64 = 0.1;
+/// Shares of the base's steps to the target at which a run may be given up.
+const LOOKS: [f64; 3] = [0.25, 0.5, 0.75];
+/// It is where its last losses are above the base's at this share of the steps.
+const BEHIND: f64 = 0.5;
+/// Losses of a curve that are looked at together.
+const SMOOTHED: usize = 3;
+/// A candidate of smaller batches gets more steps, up to so many times as many, and the reverse.
+const SHAPES: std::ops::RangeInclusive<f64> = 0.125..=8.0;
+
+/// What one run is made from.
+pub(crate) struct RunPlan<'a> {
+    pub(crate) subject: &'a Subject,
+    /// Of the weights and the data.
+    pub(crate) seeds: [u64; 2],
+    pub(crate) text: &'a Text,
+    pub(crate) target: LossTarget,
+    /// Steps between evaluations, and the most steps.
+    pub(crate) steps: [u64; 2],
+    /// Draws what is opened. Not those of the other side, which could tell the candidate.
+    pub(crate) open_seed: u64,
+    /// What a candidate that is far behind is held against.
+    pub(crate) reference: Option<&'a Reference>,
+}
+
+/// Steps between evaluations and the most steps of a program that trains on `tokens` a step, the
+/// base on `of_base`: both are evaluated after as many tokens.
+pub(crate) fn steps_for(
+    target: &LossTarget,
+    tokens: Option<u64>,
+    of_base: Option<u64>,
+) -> [u64; 2] {
+    let ratio = match (tokens, of_base) {
+        (Some(own), Some(base)) if own > 0 && base > 0 => base as f64 / own as f64,
+        _ => 1.0,
+    };
+    let ratio = ratio.clamp(*SHAPES.start(), *SHAPES.end());
+    let scaled = |steps: u64| ((steps as f64 * ratio).round() as u64).max(1);
+    let every = scaled(target.evaluate_every);
+    [every, scaled(target.max_steps).max(every)]
+}
+
+/// Evaluations of a run that never comes to the target.
+pub(crate) fn evaluations([every, most]: [u64; 2]) -> usize {
+    (most / every) as usize
+}
+
+/// Runs it; `tell` hears of every evaluation.
+pub(crate) fn run(
+    context: &Context,
+    plan: &RunPlan<'_>,
+    tell: &dyn Fn(CurvePoint),
+) -> Result<LossCurve, WorkloadError> {
+    let mut client = StepClient::start(context, plan.subject)?;
+    client.begin(plan.seeds[0], plan.seeds[1], None)?;
+    let [every, most] = plan.steps;
+    let mut rng = ChaCha20Rng::seed_from_u64(plan.open_seed);
+    let mut curve = LossCurve {
+        every,
+        ..LossCurve::default()
+    };
+    let mut trained = 0_u64;
+    let mut asked = Asked::new(&mut client)?;
+    for index in 0..evaluations([every, most]) {
+        let n = u32::try_from(every).unwrap_or(u32::MAX);
+        let (seconds, _) = asked.client().step(n)?;
+        // To the microsecond.
+        curve.seconds.push((seconds * 1e6).round() * 1e-6);
+        trained += every;
+        let passages = plan.text.evaluation(index);
+        let open = rng.random::<f64>() < OPENED_SHARE;
+        let about = &plan.text.about;
+        let loss = asked.loss(&passages, about, open.then_some(&mut rng))?;
+        tell((trained, loss));
+        curve
+            .losses
+            .push(Some(loss).filter(|loss| loss.is_finite()));
+        let points = curve.points();
+        if is_reached(&points, plan.target.target_loss) {
+            // What counted is opened in any case.
+            asked.loss(&passages, about, Some(&mut rng))?;
+            break;
+        }
+        let far = |reference: &Reference| reference.is_far_behind(&points, every, &plan.target);
+        if plan.reference.is_some_and(far) {
+            curve.stopped = true;
+            break;
+        }
+    }
+    client.stop()?;
+    Ok(curve)
+}
+
+/// Curves of the base, and how many steps it takes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reference {
+    curves: Vec<Vec<CurvePoint>>,
+    steps: f64,
+}
+
+impl Reference {
+    /// None where the base never came to the target.
+    pub(crate) fn of<'a>(
+        curves: impl Iterator<Item = &'a LossCurve>,
+        target: &LossTarget,
+    ) -> Option<Self> {
+        let (mut reference, mut steps) = (Self::default(), Vec::new());
+        for curve in curves {
+            reference.curves.push(curve.points());
+            steps.extend(curve.steps_to(target.target_loss));
+        }
+        if steps.is_empty() {
+            return None;
+        }
+        reference.steps = median(&steps);
+        Some(reference)
+    }
+
+    /// Whether a run has, at one of the looks, a loss that the base had at half of its steps.
+    fn is_far_behind(&self, points: &[CurvePoint], every: u64, target: &LossTarget) -> bool {
+        let Some((step, _)) = points.last() else {
+            return false;
+        };
+        // In steps of the base.
+        let scale = target.evaluate_every as f64 / every as f64;
+        let [now, before] = [*step, step.saturating_sub(every)].map(|s| s as f64 * scale);
+        let looked = LOOKS.map(|share| share * self.steps);
+        if !looked.iter().any(|look| before < *look && *look <= now) || points.len() < SMOOTHED {
+            return false;
+        }
+        let last = &points[points.len() - SMOOTHED..];
+        let own = last.iter().map(|(_, loss)| loss).sum::<f64>() / SMOOTHED as f64;
+        let base: Vec<f64> = self
+            .curves
+            .iter()
+            .filter_map(|curve| smoothed_at(curve, BEHIND * now))
+            .collect();
+        // A loss that is not finite is infinite here, and far behind.
+        !base.is_empty() && own > median(&base)
+    }
+}
+
+/// A curve's smoothed loss at a step, before which it has points.
+fn smoothed_at(curve: &[CurvePoint], step: f64) -> Option<f64> {
+    let until = curve.iter().take_while(|(s, _)| *s as f64 <= step).count();
+    let window = curve.get(until.checked_sub(SMOOTHED)?..until)?;
+    Some(window.iter().map(|(_, loss)| loss).sum::<f64>() / SMOOTHED as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TARGET: LossTarget = LossTarget {
+        target_loss: 2.0,
+        max_steps: 200,
+        evaluate_every: 2,
+        tokens: 1024,
+        equal_steps: false,
+    };
+
+    #[test]
+    fn both_sides_are_evaluated_after_as_many_tokens() {
+        assert_eq!(steps_for(&TARGET, Some(100), Some(100)), [2, 200]);
+        assert_eq!(steps_for(&TARGET, Some(50), Some(100)), [4, 400]);
+        assert_eq!(steps_for(&TARGET, Some(400), Some(100)), [1, 50]);
+        // No further than a factor of 8, whatever it says.
+        assert_eq!(steps_for(&TARGET, Some(1), Some(100)), [16, 1600]);
+        assert_eq!(steps_for(&TARGET, None, Some(100)), [2, 200]);
+        assert_eq!(steps_for(&TARGET, Some(0), Some(100)), [2, 200]);
+    }
+
+    /// Falls as 20 / step from step 2 on, until the target and a little further.
+    fn curve(slower: f64, every: u64, steps: u64) -> LossCurve {
+        let losses = (1..=steps / every).map(|i| Some(slower * 20.0 / (i * every) as f64));
+        LossCurve {
+            every,
+            losses: losses.collect(),
+            ..LossCurve::default()
+        }
+    }
+
+    #[test]
+    fn who_is_far_behind_at_a_look_is_given_up() {
+        let target = LossTarget {
+            evaluate_every: 1,
+            ..TARGET
+        };
+        let base = [curve(1.0, 1, 12)];
+        let reference = Reference::of(base.iter(), &target).unwrap();
+        let given_up = |slower: f64, every: u64| {
+            let points = curve(slower, every, 100).points();
+            let at =
+                (1..=points.len()).find(|n| reference.is_far_behind(&points[..*n], every, &target));
+            at.map(|n| points[n - 1].0)
+        };
+        assert_eq!(given_up(1.0, 1), None);
+        assert_eq!(given_up(2.0, 1), None);
+        assert_eq!(given_up(2.9, 1), Some(8));
+        // Of half the batch, at twice the steps.
+        assert_eq!(given_up(5.8, 2), Some(16));
+        // A base that never came there is no measure.
+        assert!(Reference::of([curve(1.0, 2, 4)].iter(), &TARGET).is_none());
+    }
+
+    #[test]
+    fn a_loss_that_is_not_finite_is_far_behind() {
+        let base = [curve(1.0, 1, 12)];
+        let reference = Reference::of(base.iter(), &TARGET).unwrap();
+        let mut broken = curve(1.0, 1, 12);
+        broken.losses.iter_mut().for_each(|loss| *loss = None);
+        let points = broken.points();
+        let at = (1..=points.len()).any(|n| {
+            reference.is_far_behind(
+                &points[..n],
+                1,
+                &LossTarget {
+                    evaluate_every: 1,
+                    ..TARGET
+                },
+            )
+        });
+        assert!(at);
+    }
+}

@@ -1,0 +1,137 @@
+//! Screening: a look at a candidate on seeds that are no evidence, beside runs of the base that are
+//! kept. No agent sees these seeds. It can only lose wins.
+
+use outpace_record::{Check, LossCurve, Observer, SCREENING_CHECK};
+use outpace_stats::steps_log_ratio;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+
+use super::Runner;
+use super::run::{Reference, RunPlan};
+use super::text::Text;
+use crate::block::seed;
+use crate::guards::line;
+use crate::{Side, SideError};
+
+/// Seeds of the base that are kept.
+const KEPT: usize = 2;
+/// What a candidate has to show on the first seed, and on all of them at the median, as a log ratio
+/// of time.
+const SHOWN: [f64; KEPT] = [0.0, 0.01];
+
+/// Runs of a base that candidates are screened against.
+#[derive(Debug, Default)]
+pub struct ScreeningRuns {
+    runs: Vec<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    seeds: [u64; 2],
+    text: Text,
+    curve: LossCurve,
+}
+
+impl ScreeningRuns {
+    pub(super) fn curves(&self) -> impl Iterator<Item = &LossCurve> {
+        self.runs.iter().map(|kept| &kept.curve)
+    }
+}
+
+/// What a look shows.
+pub(super) struct Look {
+    /// The candidate does not look faster than the base.
+    pub(super) out: bool,
+    /// What it showed, for who proposes patches.
+    pub(super) line: Check,
+}
+
+/// Holds the candidate against the base. Runs of the base that are missing are made first.
+pub(super) fn look(
+    runner: &Runner<'_>,
+    screening: &mut ScreeningRuns,
+    observer: &mut dyn Observer,
+) -> Result<Look, SideError> {
+    runner.begins(true, observer);
+    // From the system: seeds that follow from a recorded one could be foreseen.
+    let mut rng = ChaCha20Rng::from_rng(&mut rand::rng());
+    while screening.runs.len() < KEPT {
+        let [model_seed, data_seed, text_seed] = std::array::from_fn(|_| seed(&mut rng));
+        let text = runner
+            .text(text_seed)
+            .map_err(|error| (Side::Base, error))?;
+        let seeds = [model_seed, data_seed];
+        let plan = plan(runner, Side::Base, seeds, &text, rng.random(), None);
+        let curve = runner.one(Side::Base, &plan, 0, observer);
+        let curve = curve.map_err(|error| (Side::Base, error))?;
+        screening.runs.push(Kept { seeds, text, curve });
+    }
+    let target = runner.settings.target;
+    let reference = Reference::of(screening.curves(), &target);
+    let mut shown: Vec<f64> = Vec::new();
+    let mut out = false;
+    for (kept, needed) in screening.runs.iter().zip(SHOWN) {
+        // A candidate of smaller batches is evaluated more often than the text was drawn for.
+        let plan = plan(
+            runner,
+            Side::Candidate,
+            kept.seeds,
+            &kept.text,
+            rng.random(),
+            reference.as_ref(),
+        );
+        let curve = runner.one(Side::Candidate, &plan, 0, observer);
+        let curve = curve.map_err(|error| (Side::Candidate, error))?;
+        let [base, own] = [&kept.curve, &curve].map(|curve| curve.steps_to(target.target_loss));
+        let steps = steps_log_ratio(base, own);
+        let step = match target.equal_steps {
+            true => 0.0,
+            false => (kept.curve.step_s(usize::MAX) / curve.step_s(usize::MAX)).ln(),
+        };
+        shown.push(steps + step);
+        let shows = mean(&shown);
+        out = shows <= needed || shows.is_nan();
+        if out {
+            break;
+        }
+    }
+    let gain = mean(&shown).exp_m1();
+    let seeds = outpace_text::counted(shown.len(), "seed");
+    let detail = match gain > -1.0 && gain.is_finite() {
+        true => format!("{:+.1} % on {seeds} that are no evidence", 100.0 * gain),
+        false => format!("far behind on {seeds} that are no evidence"),
+    };
+    Ok(Look {
+        out,
+        line: Check {
+            value: Some(gain).filter(|gain| gain.is_finite()),
+            ..line(SCREENING_CHECK, detail)
+        },
+    })
+}
+
+fn mean(x: &[f64]) -> f64 {
+    x.iter().sum::<f64>() / x.len() as f64
+}
+
+fn plan<'a>(
+    runner: &'a Runner<'_>,
+    side: Side,
+    seeds: [u64; 2],
+    text: &'a Text,
+    open_seed: u64,
+    reference: Option<&'a Reference>,
+) -> RunPlan<'a> {
+    RunPlan {
+        subject: match side {
+            Side::Base => runner.programs.base,
+            Side::Candidate => runner.programs.candidate,
+        },
+        seeds,
+        text,
+        target: runner.settings.target,
+        steps: runner.steps[side.index()],
+        open_seed,
+        reference,
+    }
+}

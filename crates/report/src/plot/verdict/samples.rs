@@ -101,8 +101,8 @@ impl Samples {
         }
     }
 
-    /// ln of the e-value against "the gain is at most `min_speedup`", and the number of samples after
-    /// which it is that: after each but for seeds that take too long.
+    /// ln of the e-value against "the gain is at most `min_speedup`", and the number of samples
+    /// after which it is that: after each but for seeds that take too long.
     pub(super) fn trajectory(&self, verdict: &Verdict, min_speedup: f64) -> Vec<(usize, f64)> {
         let log_e = match (self.by_seeds, &self.step_time) {
             (true, Some(blocks)) => return self.searched(blocks, min_speedup),

@@ -102,6 +102,8 @@ impl Before {
             blocks: verdict.blocks.clone(),
             alone: verdict.alone.clone(),
             seeds: verdict.runs.clone(),
+            equal_steps: verdict.target.map(|target| target.equal_steps),
+            confirmed_steps: verdict.target.is_some_and(|target| target.confirmed_steps),
             layout: Some([verdict.steps_per_turn.max(1), verdict.warmup_turns]),
         }
     }

@@ -3,10 +3,10 @@
 use outpace_record::{
     Block, Check, Event, Kind, LossTarget, Observer, Verdict, WorkloadConfig, step_time_rule,
 };
-use outpace_stats::{Reason, SeedRule, block_log_ratio};
+use outpace_stats::{Decision, Outcome, Reason, SeedRule, block_log_ratio, median};
 use outpace_trial::{
-    Earlier, Programs, ScreeningRuns, SeedSettings, Settings, Side, SideError, Trial, executor,
-    measure_beside, run_seeds, run_trial, shapes,
+    Earlier, Programs, ScreeningRuns, SeedSettings, Settings, Side, SideBySide, SideError, Trial,
+    executor, measure_beside, run_seeds, run_trial, shapes,
 };
 
 use crate::begin::begin_test;
@@ -20,8 +20,8 @@ use crate::{GateError, Harness};
 const GUARD_BLOCKS: usize = 4;
 /// Pairs in one of them.
 const GUARD_PAIRS: usize = 10;
-/// All of them at least so much slower, as a log ratio, are one.
-const GUARD_SLOWER: f64 = -0.01;
+/// A median that is so much slower, as a log ratio, is one. To measure is always valid.
+const GUARD_SLOWER: f64 = -0.005;
 /// Sets the draws of step time apart from those of seeds.
 const TIME_SEED: u64 = 0x7143;
 
@@ -35,7 +35,7 @@ pub(crate) struct Sides<'a> {
 /// The time of a step: the shares of its evidence, or the verdict that it ends in.
 enum StepTime {
     /// Both take the same; the blocks looked for a sign that they do not.
-    Equal(Vec<Block>),
+    Equal(Box<SideBySide>),
     /// Measured.
     Measured(Box<Trial>),
 }
@@ -72,10 +72,25 @@ pub(crate) fn judge_loss(
     spent.timed = true;
     let settings = begin_test(harness, candidate, &mut draft, spent, observer)?;
     let mut blocks = settings.earlier.blocks.clone();
-    target.equal_steps = same_shapes(harness, config, sides).unwrap_or(false);
     // What an earlier trial measured of the time of a step stands: to measure it again and take the
     // better one would be a choice.
-    if blocks.is_empty() {
+    if let Some(equal) = settings.earlier.equal_steps.filter(|_| !blocks.is_empty()) {
+        target.equal_steps = equal;
+        target.confirmed_steps = settings.earlier.confirmed_steps;
+        draft.keep_step_time(&settings);
+        if let Some(reason) = draft.refuted_before(target) {
+            return Ok(draft.settle(reason.outcome().into(), reason.as_str()));
+        }
+    } else {
+        let only_values = candidate
+            .patch
+            .files
+            .iter()
+            .all(|file| holds_values(&file.path));
+        target.equal_steps = match same_shapes(harness, config, sides) {
+            Ok(same) => same && only_values,
+            Err(error) => return draft.of_failure(&error),
+        };
         match step_time(
             harness,
             &settings,
@@ -84,9 +99,15 @@ pub(crate) fn judge_loss(
             target.equal_steps,
             observer,
         ) {
-            Ok(StepTime::Equal(looked)) => blocks = looked,
+            Ok(StepTime::Equal(looked)) => {
+                draft.set_layout(&looked.plan);
+                blocks = looked.blocks;
+            }
             Ok(StepTime::Measured(trial)) => {
                 target.equal_steps = false;
+                let faster = |d: Decision| d.outcome == Outcome::Faster;
+                target.confirmed_steps = trial.decision.is_some_and(faster);
+                draft.set_target(target);
                 blocks.clone_from(&trial.blocks);
                 if let Some(ended) = ended_by_time(&mut draft, *trial)? {
                     return Ok(ended);
@@ -196,11 +217,14 @@ fn step_time(
             ..settings.clone()
         };
         let mut enough = |blocks: &[Block]| blocks.len() >= GUARD_BLOCKS;
-        let looked = measure_beside(&mut *executor, &few, &mut enough, observer)?.blocks;
-        let ratios = looked.iter().map(|block| block_log_ratio(&block.pairs));
+        let looked = measure_beside(&mut *executor, &few, &mut enough, observer)?;
+        let ratios = looked
+            .blocks
+            .iter()
+            .map(|block| block_log_ratio(&block.pairs));
         let ratios = ratios.collect::<Result<Vec<f64>, _>>()?;
-        if ratios.iter().any(|ratio| *ratio > GUARD_SLOWER) {
-            return Ok(StepTime::Equal(looked));
+        if median(&ratios) > GUARD_SLOWER {
+            return Ok(StepTime::Equal(Box::new(looked)));
         }
         observer.on(&Event::Note {
             text: format!(
@@ -229,6 +253,16 @@ fn ended_by_time(draft: &mut Draft, trial: Trial) -> Result<Option<Verdict>, Gat
         }
         _ => Ok(None),
     }
+}
+
+/// Whether a file holds values and no code: a script can be part of what is read when a program
+/// runs, and is none of the built program.
+fn holds_values(path: &str) -> bool {
+    const KINDS: [&str; 6] = ["toml", "json", "yaml", "yml", "ini", "cfg"];
+    let kind = path
+        .rsplit_once('.')
+        .map(|(_, kind)| kind.to_ascii_lowercase());
+    kind.is_some_and(|kind| KINDS.contains(&&*kind))
 }
 
 /// Whether both runs of a seed may go at once: the workload says how many threads it takes, and

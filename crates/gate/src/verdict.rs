@@ -4,11 +4,13 @@ use std::time::SystemTime;
 
 use outpace_record::{
     Block, Check, Document, GateRequest, Kind, LossTarget, Machine, PatchStat, SandboxTier, Seeds,
-    TestIndex, Timestamp, Track, Verdict,
+    TestIndex, Timestamp, Track, Verdict, judge_twice, step_time_rule,
 };
 use outpace_repo::Patch;
-use outpace_stats::Rule;
-use outpace_trial::{CheckOutcome, Earlier, SeedTrial, SideError, Trial, WorkloadError};
+use outpace_stats::{Reason, Rule};
+use outpace_trial::{
+    CheckOutcome, Earlier, Plan, SeedTrial, Settings, SideError, Trial, WorkloadError,
+};
 
 use crate::GateError;
 
@@ -213,6 +215,46 @@ impl Draft {
         verdict.trial_s = Some(trial.trial_s);
         verdict.tokens_per_s = trial.tokens_per_s;
         verdict.checks.extend(trial.checks);
+    }
+
+    /// What runs to a loss are measured by.
+    pub(crate) fn set_target(&mut self, target: LossTarget) {
+        self.0.target = Some(target);
+    }
+
+    /// Whether an earlier trial found steps to be faster, and isolated runs did not show it: they are
+    /// not asked again, until they do.
+    pub(crate) fn refuted_before(&mut self, target: LossTarget) -> Option<Reason> {
+        self.set_target(target);
+        if target.equal_steps {
+            return None;
+        }
+        let verdict = &self.0;
+        let (rule, shape) = (step_time_rule(verdict.alpha), verdict.isolated_shape());
+        let judged = judge_twice(&verdict.blocks, &rule, &verdict.alone, shape);
+        let refuted = |judged: &outpace_stats::Judgement| judged.reason == Reason::NotConfirmed;
+        judged.ok().filter(refuted).map(|judged| judged.reason)
+    }
+
+    /// How blocks of step time were laid out.
+    pub(crate) fn set_layout(&mut self, plan: &Plan) {
+        self.0.steps_per_turn = plan.steps_per_turn;
+        self.0.warmup_turns = plan.warmup_turns;
+    }
+
+    /// What an earlier trial measured the time of a step in, on the time-to-loss track.
+    pub(crate) fn keep_step_time(&mut self, settings: &Settings) {
+        let (verdict, earlier) = (&mut self.0, &settings.earlier);
+        verdict.n_blocks = earlier.blocks.len();
+        verdict.blocks.clone_from(&earlier.blocks);
+        if earlier.equal_steps == Some(false) {
+            verdict.alone.clone_from(&earlier.alone);
+            verdict.steps_per_run = Some(settings.steps_per_run);
+        }
+        if let Some([steps_per_turn, warmup_turns]) = earlier.layout {
+            verdict.steps_per_turn = steps_per_turn;
+            verdict.warmup_turns = warmup_turns;
+        }
     }
 
     /// What the time of a step was measured in, on the time-to-loss track.

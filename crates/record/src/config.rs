@@ -206,6 +206,7 @@ impl WorkloadConfig {
             evaluate_every: self.evaluate_every.unwrap_or((max_steps / 100).max(1)),
             tokens: self.evaluate_tokens,
             equal_steps: false,
+            confirmed_steps: false,
         })
     }
 }

@@ -38,7 +38,9 @@ pub use event::{Event, EventLine, NoObserver, Observer, Role};
 pub use listing::{
     Audit, AuditedCommit, Baselines, CiResult, HistoryEntry, Report, ReportSummary, Setting,
 };
-pub use loss::{LossCurve, LossTarget, SeedRun, judgement, seed_evidence, step_time_rule};
+pub use loss::{
+    LossCurve, LossTarget, SeedRun, judgement, seed_evidence, step_time_log_ratios, step_time_rule,
+};
 pub use machine::{Machine, SandboxTier};
 pub use nearest::suggestion;
 /// Text of programs and people as one safe line: records hold some.

@@ -2,7 +2,7 @@
 
 use outpace_stats::{
     CurvePoint, Decision, Judgement, Outcome, Pair, Reason, Rule, SeedEvidence, SeedRule,
-    StatsError, Summary, block_log_ratio, steps_log_ratio, steps_to_loss,
+    StatsError, Summary, block_log_ratio, block_sum_log_ratio, steps_log_ratio, steps_to_loss,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,10 @@ pub struct LossTarget {
     /// Whether both sides run the same program on the same shapes: then a step takes the same time,
     /// and `blocks` only look for a sign that it does not.
     pub equal_steps: bool,
+    /// Whether steps of the candidate are faster and isolated runs showed it. Otherwise a gain in
+    /// the time of a step counts as none.
+    #[serde(default)]
+    pub confirmed_steps: bool,
 }
 
 /// One seed: a run of each side from the same seeds, evaluated on the same text.
@@ -80,8 +84,14 @@ impl LossCurve {
 }
 
 impl SeedRun {
-    /// ln of the ratio of the steps that both took to the target.
-    pub fn log_ratio(&self, target: f64) -> f64 {
+    /// ln of the ratio of the steps that both took to the target. Where only the candidate came
+    /// there, and later than the base may, nothing is known.
+    pub fn log_ratio(&self, target: &LossTarget) -> f64 {
+        let (most, target) = (target.max_steps as f64, target.target_loss);
+        let candidate = self.candidate.steps_to(target);
+        if self.base.steps_to(target).is_none() && candidate.is_some_and(|n| n > most) {
+            return 0.0;
+        }
         steps_log_ratio(self.base.steps_to(target), self.candidate.steps_to(target))
     }
 }
@@ -99,6 +109,28 @@ pub fn step_time_rule(alpha: f64) -> Rule {
     rule.of_programs()
 }
 
+/// What blocks say of the time of a step, as log ratios: the worse of the median pair and of the
+/// sum, so that a burst every few turns counts. E falls with them, so that it stays valid.
+///
+/// # Errors
+/// An impossible time.
+pub fn step_time_log_ratios<B: AsRef<[Pair]>>(
+    target: &LossTarget,
+    blocks: &[B],
+) -> Result<Vec<f64>, StatsError> {
+    let most = if target.confirmed_steps {
+        f64::INFINITY
+    } else {
+        0.0
+    };
+    let ratio = |block: &B| {
+        let pairs = block.as_ref();
+        let worse = block_log_ratio(pairs)?.min(block_sum_log_ratio(pairs)?);
+        Ok(worse.min(most))
+    };
+    blocks.iter().map(ratio).collect()
+}
+
 /// Evidence that waits for seeds; `blocks` are those of the time of a step.
 ///
 /// # Errors
@@ -108,9 +140,19 @@ pub fn seed_evidence<B: AsRef<[Pair]>>(
     target: &LossTarget,
     blocks: &[B],
 ) -> Result<SeedEvidence, StatsError> {
-    let measured = blocks.iter().map(|block| block_log_ratio(block.as_ref()));
-    let measured = measured.collect::<Result<Vec<f64>, _>>()?;
-    SeedEvidence::new(rule, (!target.equal_steps).then_some(measured))
+    if target.equal_steps {
+        return SeedEvidence::new(rule, None);
+    }
+    let better = |block: &B| {
+        let pairs = block.as_ref();
+        Ok(block_log_ratio(pairs)?.max(block_sum_log_ratio(pairs)?))
+    };
+    let at_most = blocks
+        .iter()
+        .map(better)
+        .collect::<Result<_, StatsError>>()?;
+    let evidence = SeedEvidence::new(rule, Some(step_time_log_ratios(target, blocks)?))?;
+    Ok(evidence.with_at_most(Some(at_most)))
 }
 
 /// What seeds prove, in the figures of a trial. A figure that is not there is NaN.

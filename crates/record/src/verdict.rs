@@ -419,7 +419,7 @@ impl Verdict {
         let Some(of) = &self.target else {
             return Vec::new();
         };
-        let ratio = |run: &SeedRun| run.log_ratio(of.target_loss);
+        let ratio = |run: &SeedRun| run.log_ratio(of);
         self.runs.iter().map(ratio).collect()
     }
 
@@ -471,7 +471,7 @@ impl Verdict {
     ) -> Result<outpace_stats::Judgement, StatsError> {
         let mut evidence = seed_evidence(self.seed_rule(), target, &self.blocks)?;
         for run in &self.runs {
-            evidence.push(run.log_ratio(target.target_loss));
+            evidence.push(run.log_ratio(target));
         }
         Ok(judgement(&evidence))
     }

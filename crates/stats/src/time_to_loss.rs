@@ -158,6 +158,8 @@ impl From<&Rule> for SeedRule {
 pub struct SeedEvidence {
     rule: SeedRule,
     blocks: Option<Vec<f64>>,
+    /// The same for the question whether the candidate is slower.
+    at_most: Option<Vec<f64>>,
     steps: Vec<f64>,
     decision: Option<Decision>,
     /// At the decision, or so far.
@@ -194,11 +196,20 @@ impl SeedEvidence {
         .validate()?;
         Ok(Self {
             rule,
+            at_most: blocks.clone(),
             blocks,
             steps: Vec::new(),
             decision: None,
             log_e: 0.0,
         })
+    }
+
+    /// Other log ratios of the blocks for the question whether the candidate is slower, where those
+    /// of [`SeedEvidence::new`] are on the safe side for a gain.
+    #[must_use]
+    pub fn with_at_most(mut self, blocks: Option<Vec<f64>>) -> Self {
+        self.at_most = blocks;
+        self
     }
 
     /// Adds a seed by its log ratio of steps and judges; `None` means go on. What comes after the
@@ -252,7 +263,7 @@ impl SeedEvidence {
     /// Against "the gain is at least `m`".
     fn against_at_least(&self, m: f64) -> f64 {
         let minus = |x: &[f64]| -> Vec<f64> { x.iter().map(|v| -v).collect() };
-        let blocks = self.blocks.as_deref().map(minus);
+        let blocks = self.at_most.as_deref().map(minus);
         let time = blocks
             .as_deref()
             .map_or(StepTime::Equal, StepTime::Measured);
@@ -285,7 +296,7 @@ impl SeedEvidence {
         let need = -self.rule.alpha.ln();
         let minus = |x: &[f64]| -> Vec<f64> { x.iter().map(|v| -v).collect() };
         let least = bound(&self.steps, self.blocks.as_deref(), need);
-        let blocks = self.blocks.as_deref().map(minus);
+        let blocks = self.at_most.as_deref().map(minus);
         let most = bound(&minus(&self.steps), blocks.as_deref(), need).map(|m| -m);
         SeedSummary {
             speedup: share(median(&self.steps) + middle),

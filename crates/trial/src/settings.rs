@@ -60,6 +60,10 @@ pub struct Earlier {
     pub alone: Vec<Block>,
     /// Seeds, on the time-to-loss track.
     pub seeds: Vec<SeedRun>,
+    /// Whether a step took the same time there, as far as that was known.
+    pub equal_steps: Option<bool>,
+    /// Whether a gain in it showed in isolated runs.
+    pub confirmed_steps: bool,
     /// Steps of a turn there, and turns of the warm-up; this trial takes the same.
     pub layout: Option<[u32; 2]>,
 }

@@ -415,14 +415,15 @@ fn a_merge_brings_no_commit_that_nobody_proved() {
 }
 
 #[test]
-fn a_track_that_is_not_judged_yet_is_said() {
+fn what_a_track_needs_is_said() {
+    let play = Playground::new(SETTINGS);
+    play.outpace(&["gate"]).expect(2).says(&["no parent"]);
     let play = Playground::with_config(SETTINGS, |config| {
         config.replace("timeout", "track = \"time-to-loss\"\ntimeout")
     });
-    play.outpace(&["gate"]).expect(2).says(&["no parent"]);
     play.outpace(&["compare", "HEAD", "HEAD"])
         .expect(2)
-        .says(&["time-to-loss", "not judged by this version"]);
+        .says(&["workload.toy.text: the time-to-loss track needs a command"]);
 }
 
 #[test]

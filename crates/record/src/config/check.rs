@@ -157,6 +157,11 @@ fn validate_workload(name: &str, workload: &WorkloadConfig) -> Result<(), Fault>
     }
 }
 
+/// Each has a text of its own, which is drawn ahead.
+const MOST_EVALUATIONS: u64 = 1000;
+/// Of an evaluation.
+const MOST_TOKENS: u64 = 1 << 18;
+
 /// What the time-to-loss track needs; the key that is at fault, and why.
 fn validate_target(workload: &WorkloadConfig) -> Result<(), (&'static str, &'static str)> {
     if workload.protocol == Protocol::Process {
@@ -192,10 +197,17 @@ fn validate_target(workload: &WorkloadConfig) -> Result<(), (&'static str, &'sta
         Some(steps) if every == 0 || every > steps => {
             return Err(("evaluate_every", "must be 1 to `max_steps`"));
         }
+        Some(steps)
+            if workload
+                .evaluate_every
+                .is_some_and(|n| steps / n > MOST_EVALUATIONS) =>
+        {
+            return Err(("evaluate_every", "more than 1000 evaluations of a run"));
+        }
         Some(_) => {}
     }
-    if workload.evaluate_tokens == 0 {
-        return Err(("evaluate_tokens", "must be at least 1"));
+    if !(1..=MOST_TOKENS).contains(&workload.evaluate_tokens) {
+        return Err(("evaluate_tokens", "must be 1 to 262144"));
     }
     Ok(())
 }

@@ -135,6 +135,7 @@ fn verdict() -> Verdict {
             evaluate_every: 8,
             tokens: 4096,
             equal_steps: false,
+            confirmed_steps: false,
         }),
         runs: vec![SeedRun {
             model_seed: 1,

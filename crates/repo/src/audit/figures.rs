@@ -1,9 +1,12 @@
 //! A verdict judged again from its raw samples, under the gate of its base.
 
+use std::collections::BTreeSet;
+
 use outpace_record::{
-    GateConfig, Kind, LossTarget, Protocol, Verdict, WorkloadConfig, judge_twice, step_time_rule,
+    GateConfig, Kind, LossCurve, LossTarget, Protocol, Verdict, WorkloadConfig, judge_twice,
+    step_time_rule,
 };
-use outpace_stats::{Outcome, Reason, Rule};
+use outpace_stats::{Outcome, Rule, is_reached};
 
 /// Largest difference between a recorded figure and the recomputed one, relative above 1.
 const TOLERANCE: f64 = 1e-9;
@@ -72,6 +75,28 @@ fn judged_alone(verdict: &Verdict) -> Option<String> {
     }
 }
 
+/// What a trial of this version cannot have measured.
+fn odd_runs(verdict: &Verdict, target: &LossTarget) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    for (i, run) in verdict.runs.iter().enumerate() {
+        let base = &run.base;
+        let whole = |curve: &LossCurve| {
+            let most = curve.losses.len() as u64 * curve.every + curve.every > target.max_steps;
+            most || is_reached(&curve.points(), target.target_loss)
+        };
+        let fault = if base.stopped || base.every != target.evaluate_every || !whole(base) {
+            "a curve of the base that no trial ends with"
+        } else if !seen.insert([run.model_seed, run.data_seed, run.text_seed]) {
+            "the seeds of another one"
+        } else {
+            continue;
+        };
+        return Some(format!("its seed {} has {fault}", i + 1));
+    }
+    (verdict.earlier_seeds > 0 && verdict.continues.is_none())
+        .then(|| "it has earlier seeds and names no record that they are from".to_owned())
+}
+
 /// Screened out, or over, before the first seed.
 fn unseeded(verdict: &Verdict) -> bool {
     verdict.target.is_some() && verdict.runs.is_empty()
@@ -84,7 +109,7 @@ fn judged_step_time(verdict: &Verdict, target: &LossTarget) -> Option<String> {
     }
     let (rule, shape) = (step_time_rule(verdict.alpha), verdict.isolated_shape());
     match judge_twice(&verdict.blocks, &rule, &verdict.alone, shape) {
-        Ok(judged) if judged.reason == Reason::NotConfirmed => {
+        Ok(judged) if target.confirmed_steps && judged.outcome != Outcome::Faster => {
             Some("its isolated runs do not show that steps are faster".to_owned())
         }
         Ok(_) if shape.is_none() => Some("it has no steps_per_run".to_owned()),
@@ -100,10 +125,14 @@ pub(super) fn off_target(verdict: &Verdict, workload: &WorkloadConfig) -> Option
     }
     let used = verdict.target.map(|target| LossTarget {
         equal_steps: false,
+        confirmed_steps: false,
         ..target
     });
-    (used != workload.loss_target())
-        .then(|| "its target is not the one that its base states".to_owned())
+    let stated = workload.loss_target();
+    if used != stated {
+        return Some("its target is not the one that its base states".to_owned());
+    }
+    odd_runs(verdict, &stated?)
 }
 
 /// A gain of this version has to be priced by the real run that its base states, and to show in its

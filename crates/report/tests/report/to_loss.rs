@@ -85,6 +85,7 @@ fn verdict(made: &Made) -> Verdict {
         evaluate_every: 10,
         tokens: 65_536,
         equal_steps: made.step_gain.is_none(),
+        confirmed_steps: true,
     };
     let step_s = STEP_S / (1.0 + made.step_gain.unwrap_or(0.0));
     let block = |noise: &mut Noise| Block {
@@ -110,7 +111,7 @@ fn verdict(made: &Made) -> Verdict {
             base: curve(luck, Run::Reaches, STEP_S, &mut noise),
             candidate: curve(speed, *run, step_s, &mut noise),
         };
-        evidence.push(pair.log_ratio(TARGET));
+        evidence.push(pair.log_ratio(&target));
         runs.push(pair);
     }
     let judged = judgement(&evidence);

@@ -9,6 +9,7 @@ use outpace_process::Scratch;
 use outpace_step::{PREDICT, Passages, TextSummary};
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
+use rustix::fs::{Mode, OFlags};
 
 use crate::WorkloadError;
 use crate::client::StepClient;
@@ -44,14 +45,13 @@ impl<'a> Asked<'a> {
         self.client
     }
 
-    /// The mean loss over `text` in nats per token. With `open`, what was committed to is opened at
-    /// places that are drawn afterwards.
-    pub(crate) fn loss(
+    /// The mean loss over `text` in nats per token, and ln p of every token, which the program has
+    /// committed to.
+    pub(crate) fn commit(
         &mut self,
         text: &Passages,
         about: &TextSummary,
-        open: Option<&mut ChaCha20Rng>,
-    ) -> Result<f64, WorkloadError> {
+    ) -> Result<(f64, Vec<f32>), WorkloadError> {
         let committed = self.answer(text, None, text.count() * text.length)?;
         let total: f64 = committed.iter().map(|p| -f64::from(*p)).sum();
         let loss = total / committed.len() as f64;
@@ -63,13 +63,11 @@ impl<'a> Asked<'a> {
                 )));
             }
         }
-        if let Some(rng) = open {
-            self.open(text, about, &committed, rng)?;
-        }
-        Ok(loss)
+        Ok((loss, committed))
     }
 
-    fn open(
+    /// Opens what was committed to at places that are drawn now.
+    pub(crate) fn open(
         &mut self,
         text: &Passages,
         about: &TextSummary,
@@ -136,13 +134,14 @@ impl<'a> Asked<'a> {
     ) -> Result<Vec<f32>, WorkloadError> {
         let [question, answer] =
             ["text.u32", "log_p.f32"].map(|name| self.folder.path().join(name));
+        // An answer of before is none, and what the program put there is not written through.
+        let _ = std::fs::remove_file(&answer);
+        let _ = std::fs::remove_file(&question);
         text.write(&question)
             .map_err(|source| WorkloadError::System {
                 what: "cannot write validation text",
                 source,
             })?;
-        // An answer of before is none.
-        let _ = std::fs::remove_file(&answer);
         self.client
             .predict(&question, [text.count(), text.length], at, &answer)?;
         read(&answer, expected)
@@ -177,17 +176,18 @@ fn close(a: f32, b: f32) -> bool {
 
 /// Natural logarithms of probabilities from a file that a candidate wrote: it may be anything.
 fn read(path: &Path, expected: usize) -> Result<Vec<f32>, WorkloadError> {
-    let metadata = std::fs::symlink_metadata(path).ok();
-    if !metadata.is_some_and(|metadata| metadata.is_file()) {
+    // Neither a link is followed nor a pipe waited for.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, OFlags::RDONLY | flags, Mode::empty()).map(File::from);
+    let plain = |file: &File| file.metadata().is_ok_and(|metadata| metadata.is_file());
+    let Some(file) = opened.ok().filter(plain) else {
         return Err(wrong("are not in the file that it was to write".into()));
-    }
+    };
     let most = expected as u64 * 4 + 1;
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
-    read.map_err(|source| WorkloadError::System {
-        what: "cannot read the predictions",
-        source,
-    })?;
+    if let Err(error) = file.take(most).read_to_end(&mut bytes) {
+        return Err(wrong(format!("cannot be read: {error}")));
+    }
     if bytes.len() != expected * 4 {
         let size = if bytes.len() as u64 == most {
             "more"

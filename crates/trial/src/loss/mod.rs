@@ -35,6 +35,9 @@ const SLOWER_LATER: f64 = 0.05;
 /// At such an e-value that is proven.
 const SLOWER_LATER_E: f64 = 20.0;
 
+/// After so many seeds in which neither side came to the target, it is out of reach.
+const UNREACHED: usize = 3;
+
 /// The programs of a trial.
 #[derive(Debug, Clone, Copy)]
 pub struct Programs<'a> {
@@ -150,11 +153,11 @@ pub fn run_seeds(
     let mut evidence = seed_evidence(settings.rule, &settings.target, &settings.blocks)?;
     let mut runs = settings.earlier.clone();
     for run in &runs {
-        evidence.push(run.log_ratio(settings.target.target_loss));
+        evidence.push(run.log_ratio(&settings.target));
     }
     let mut trial = SeedTrial {
         decision: None,
-        runs: Vec::new(),
+        runs: runs.clone(),
         evidence,
         checks: Vec::new(),
         trial_s: 0.0,
@@ -186,14 +189,16 @@ pub fn run_seeds(
             &settings.target,
         );
         let number = runs.len() + 1;
+        let unreached = runs.iter().filter(|run| runner.is_unreached(run)).count();
+        if unreached >= UNREACHED {
+            return Err((Side::Base, runner.out_of_reach()).into());
+        }
         let pair = match runner.pair(number, reference.as_ref(), observer) {
             Ok(pair) => pair,
             Err(error) if error.is_cancelled() => break,
             Err(error) => return Err(error),
         };
-        trial.decision = trial
-            .evidence
-            .push(pair.log_ratio(settings.target.target_loss));
+        trial.decision = trial.evidence.push(pair.log_ratio(&settings.target));
         runs.push(pair);
         runner.tell(&trial.evidence, &runs, observer);
     }
@@ -204,6 +209,22 @@ pub fn run_seeds(
 }
 
 impl Runner<'_> {
+    fn is_unreached(&self, run: &SeedRun) -> bool {
+        let target = self.settings.target.target_loss;
+        [&run.base, &run.candidate]
+            .iter()
+            .all(|curve| curve.steps_to(target).is_none())
+    }
+
+    fn out_of_reach(&self) -> WorkloadError {
+        let target = &self.settings.target;
+        WorkloadError::Reported(format!(
+            "{} nats were not reached within {} steps, by neither side and in {UNREACHED} seeds. \
+             Hint: change `target_loss` or `max_steps`",
+            target.target_loss, target.max_steps
+        ))
+    }
+
     /// Text for as many evaluations as the longer side has.
     fn text(&self, seed: u64) -> Result<Text, WorkloadError> {
         let evaluations = self.steps.map(evaluations);
@@ -312,7 +333,13 @@ impl Runner<'_> {
             }
             threads.map(|thread| thread.join().expect("a run does not panic"))
         });
-        Ok([first?, second?])
+        // Where both fail, it is not the candidate's fault.
+        match (first, second) {
+            (Ok(first), Ok(second)) => Ok([first, second]),
+            (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+            (Err(_), Err(second)) if second.0 == Side::Base => Err(second),
+            (Err(first), Err(_)) => Err(first),
+        }
     }
 
     fn point(&self, number: usize, side: Side, step: u64, loss: f64) -> Event {

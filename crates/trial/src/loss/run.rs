@@ -3,6 +3,7 @@
 use outpace_process::{Context, Subject};
 use outpace_record::{LossCurve, LossTarget};
 use outpace_stats::{CurvePoint, is_reached, median};
+use outpace_step::MAX_STEPS;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
@@ -50,7 +51,9 @@ pub(crate) fn steps_for(
     };
     let ratio = ratio.clamp(*SHAPES.start(), *SHAPES.end());
     let scaled = |steps: u64| ((steps as f64 * ratio).round() as u64).max(1);
-    let every = scaled(target.evaluate_every);
+    // Never finer than the base's: a coarse grid moves a crossing.
+    let every = scaled(target.evaluate_every).max(target.evaluate_every);
+    let every = every.min(MAX_STEPS.into());
     [every, scaled(target.max_steps).max(every)]
 }
 
@@ -82,17 +85,19 @@ pub(crate) fn run(
         curve.seconds.push((seconds * 1e6).round() * 1e-6);
         trained += every;
         let passages = plan.text.evaluation(index);
-        let open = rng.random::<f64>() < OPENED_SHARE;
+        let drawn = rng.random::<f64>() < OPENED_SHARE;
         let about = &plan.text.about;
-        let loss = asked.loss(&passages, about, open.then_some(&mut rng))?;
+        let (loss, committed) = asked.commit(&passages, about)?;
         tell((trained, loss));
         curve
             .losses
             .push(Some(loss).filter(|loss| loss.is_finite()));
         let points = curve.points();
-        if is_reached(&points, plan.target.target_loss) {
-            // What counted is opened in any case.
-            asked.loss(&passages, about, Some(&mut rng))?;
+        let reached = is_reached(&points, plan.target.target_loss);
+        if drawn || reached {
+            asked.open(&passages, about, &committed, &mut rng)?;
+        }
+        if reached {
             break;
         }
         let far = |reference: &Reference| reference.is_far_behind(&points, every, &plan.target);
@@ -171,13 +176,14 @@ mod tests {
         evaluate_every: 2,
         tokens: 1024,
         equal_steps: false,
+        confirmed_steps: false,
     };
 
     #[test]
     fn both_sides_are_evaluated_after_as_many_tokens() {
         assert_eq!(steps_for(&TARGET, Some(100), Some(100)), [2, 200]);
         assert_eq!(steps_for(&TARGET, Some(50), Some(100)), [4, 400]);
-        assert_eq!(steps_for(&TARGET, Some(400), Some(100)), [1, 50]);
+        assert_eq!(steps_for(&TARGET, Some(400), Some(100)), [2, 50]);
         // No further than a factor of 8, whatever it says.
         assert_eq!(steps_for(&TARGET, Some(1), Some(100)), [16, 1600]);
         assert_eq!(steps_for(&TARGET, None, Some(100)), [2, 200]);

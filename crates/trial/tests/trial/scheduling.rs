@@ -489,6 +489,8 @@ fn a_trial_goes_on_from_an_earlier_one() {
             blocks: first.blocks.clone(),
             alone: Vec::new(),
             seeds: Vec::new(),
+            equal_steps: None,
+            confirmed_steps: false,
             layout: Some([first.plan.steps_per_turn + 1, first.plan.warmup_turns]),
         },
         ..settings(4)

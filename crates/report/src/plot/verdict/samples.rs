@@ -1,6 +1,6 @@
 //! What the panels of a verdict show: the log ratios of its blocks or of its seeds.
 
-use outpace_record::Verdict;
+use outpace_record::{Verdict, step_time_log_ratios};
 use outpace_stats::{
     Rule, StepTime, block_log_ratio, log_e_time_to_loss, median, seed_trajectory, trajectory,
 };
@@ -54,10 +54,11 @@ impl Samples {
     fn of_seeds(verdict: &Verdict) -> Self {
         let seeds = seeds(verdict).into_iter().take(MOST_SEEDS);
         let seeds: Vec<Seed> = seeds.filter(|seed| !seed.log_ratio().is_nan()).collect();
-        let measured = verdict.target.is_some_and(|target| !target.equal_steps);
+        let measured = verdict.target.filter(|target| !target.equal_steps);
+        let blocks = &verdict.blocks[..verdict.blocks.len().min(MOST_BLOCKS)];
         Self {
             x: seeds.iter().map(Seed::log_ratio).collect(),
-            step_time: measured.then(|| block_log_ratios(verdict)),
+            step_time: measured.and_then(|of| step_time_log_ratios(&of, blocks).ok()),
             hovers: seeds.iter().map(Seed::text).collect(),
             by_seeds: true,
         }

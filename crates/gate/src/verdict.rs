@@ -222,8 +222,8 @@ impl Draft {
         self.0.target = Some(target);
     }
 
-    /// Whether an earlier trial found steps to be faster, and isolated runs did not show it: they are
-    /// not asked again, until they do.
+    /// Whether an earlier trial found steps to be faster, and isolated runs did not show it: they
+    /// are not asked again, until they do.
     pub(crate) fn refuted_before(&mut self, target: LossTarget) -> Option<Reason> {
         self.set_target(target);
         if target.equal_steps {

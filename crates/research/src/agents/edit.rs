@@ -137,8 +137,15 @@ mod tests {
                 both => panic!("{both:?}"),
             };
             let (_, old) = old.unwrap_or_else(|| panic!("{tunable}"));
-            let values = tunable["values"].as_array().unwrap();
-            let known = values.iter().any(|value| value.to_string().trim() == old);
+            let number = |item: &toml_edit::Item| item.to_string().trim().parse::<f64>().unwrap();
+            let known = match tunable.get("values") {
+                Some(values) => {
+                    let mut values = values.as_array().unwrap().iter();
+                    values.any(|value| value.to_string().trim() == old)
+                }
+                None => (number(&tunable["from"])..=number(&tunable["to"]))
+                    .contains(&old.parse::<f64>().unwrap()),
+            };
             assert!(known, "{old} is none of the values of {tunable}");
         }
     }

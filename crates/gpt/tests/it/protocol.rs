@@ -12,7 +12,10 @@ fn hello_says_what_the_workload_is() {
     assert_eq!(hello["tokens_per_step"], 64);
     assert_eq!(hello["parameters"], 2 * 32 * 16 + 2 * 12 * 256 + 5 * 16);
     assert!(hello["flops_per_token"].as_f64().unwrap() > 3e4);
-    assert_eq!(hello["can"], json!(["perturb", "save", "resume", "predict"]));
+    assert_eq!(
+        hello["can"],
+        json!(["perturb", "save", "resume", "predict"])
+    );
     peer.stop();
 }
 

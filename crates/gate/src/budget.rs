@@ -8,10 +8,11 @@ use outpace_repo::Repo;
 use outpace_text::counted;
 use outpace_trial::Earlier;
 
-use crate::GateError;
 use crate::verdict::now;
+use crate::{GateError, unfinished};
 
 /// Kinds of records.
+const VERDICT: &str = "verdict";
 const TEST: &str = "test";
 const RESULT: &str = "test-result";
 
@@ -109,8 +110,8 @@ impl Before {
     }
 }
 
-/// The trial that a new one goes on from. None where the last one was killed or failed, which lost
-/// its samples: to go on from an older one would leave them out, as if nobody had looked. A test of
+/// The trial that a new one goes on from. None where the last one was killed or failed and lost its
+/// samples: to go on from an older one would leave them out, as if nobody had looked. A test of
 /// a branch goes on from one of the same branch alone: what was measured without an index, or for
 /// another branch, was chosen among trials that did not count.
 pub(crate) fn before(repo: &Repo, test: &Test) -> Result<Option<Before>, GateError> {
@@ -124,7 +125,10 @@ pub(crate) fn before(repo: &Repo, test: &Test) -> Result<Option<Before>, GateErr
         return Ok(None);
     }
     let settled = [Kind::Faster, Kind::Rejected];
-    let result = books.results.get(id);
+    let result = match books.results.get(id).cloned() {
+        None => cut_off(repo, id)?,
+        result => result,
+    };
     let Some(result) = result.filter(|result| !settled.contains(&result.verdict)) else {
         return Ok(None);
     };
@@ -146,12 +150,25 @@ pub(crate) fn open(repo: &Repo, test: &Test) -> Result<String, GateError> {
     Ok(repo.history().add(TEST, test, test.started)?)
 }
 
+/// Writes down what a test had measured when it was killed or failed, where it kept that.
+fn cut_off(repo: &Repo, test: &str) -> Result<Option<TestResult>, GateError> {
+    let Some(verdict) = unfinished::find(repo, test) else {
+        return Ok(None);
+    };
+    let record = repo.history().add(VERDICT, &verdict, verdict.finished)?;
+    Ok(Some(close(
+        repo,
+        test.to_owned(),
+        (verdict.verdict, record),
+    )?))
+}
+
 /// Writes down how it ended: as which verdict, in which record.
 pub(crate) fn close(
     repo: &Repo,
     test: String,
     (verdict, record): (Kind, String),
-) -> Result<(), GateError> {
+) -> Result<TestResult, GateError> {
     let result = TestResult {
         schema: TestResult::SCHEMA.into(),
         test,
@@ -160,5 +177,6 @@ pub(crate) fn close(
         finished: now(),
     };
     repo.history().add(RESULT, &result, result.finished)?;
-    Ok(())
+    unfinished::forget(repo, &result.test);
+    Ok(result)
 }

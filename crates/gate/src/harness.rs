@@ -146,6 +146,24 @@ impl<'a> Harness<'a> {
         Ok((check.map_err(GateError::Environment)?, stamps))
     }
 
+    /// An error where data changed since `before`: what was measured with it says nothing.
+    pub(crate) fn unchanged(
+        &self,
+        workload: &str,
+        built: &Built,
+        before: &Stamps,
+    ) -> Result<(), GateError> {
+        let now = built.data.stamps().map_err(GateError::Environment)?;
+        match before.changed(&now) {
+            None => Ok(()),
+            Some(path) => Err(GateError::Environment(format!(
+                "{workload}: {} changed while it was measured with (key `data`). Hint: programs \
+                 must not write there",
+                path.display()
+            ))),
+        }
+    }
+
     /// Blocks of a revision against itself.
     ///
     /// # Errors

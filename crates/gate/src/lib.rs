@@ -23,6 +23,7 @@ mod loss;
 mod merge;
 mod missing;
 mod placeholders;
+mod unfinished;
 mod verdict;
 mod verify;
 mod workload;

@@ -1,12 +1,13 @@
 //! A candidate on the time-to-loss track: the time of a step, then seeds.
 
+use outpace_process::Subject;
 use outpace_record::{
-    Block, Check, Event, Kind, LossTarget, Observer, Verdict, WorkloadConfig, step_time_rule,
+    Block, Event, Kind, LossTarget, Observer, Verdict, WorkloadConfig, step_time_rule,
 };
 use outpace_stats::{Decision, Outcome, Reason, SeedRule, block_log_ratio, median};
 use outpace_trial::{
-    Earlier, Programs, ScreeningRuns, SeedSettings, Settings, Side, SideBySide, SideError, Trial,
-    executor, measure_beside, run_seeds, run_trial, shapes,
+    Earlier, Programs, ScreeningRuns, SeedSettings, SeedTrial, Settings, Shapes, Side, SideBySide,
+    SideError, Trial, executor, measure_beside, run_seeds, run_trial, shapes,
 };
 
 use crate::begin::begin_test;
@@ -14,7 +15,7 @@ use crate::build::Built;
 use crate::candidate::{Candidate, Spent};
 use crate::verdict::Draft;
 use crate::verify::run_verify;
-use crate::{GateError, Harness};
+use crate::{GateError, Harness, unfinished};
 
 /// Blocks that look for a sign that equal programs take different times.
 const GUARD_BLOCKS: usize = 4;
@@ -71,47 +72,39 @@ pub(crate) fn judge_loss(
     }
     spent.timed = true;
     let settings = begin_test(harness, candidate, &mut draft, spent, observer)?;
-    let mut blocks = settings.earlier.blocks.clone();
+    let subjects = [&sides.base.run, &sides.candidate.run];
+    let shapes = match shapes(harness.context, subjects, observer) {
+        Ok(shapes) => shapes,
+        Err(error) => return draft.of_failure(&error),
+    };
+    let earlier = &settings.earlier;
     // What an earlier trial measured of the time of a step stands: to measure it again and take the
     // better one would be a choice.
-    if let Some(equal) = settings.earlier.equal_steps.filter(|_| !blocks.is_empty()) {
+    if let Some(equal) = earlier.equal_steps.filter(|_| !earlier.blocks.is_empty()) {
         target.equal_steps = equal;
-        target.confirmed_steps = settings.earlier.confirmed_steps;
+        target.confirmed_steps = earlier.confirmed_steps;
+        draft.set_target(target);
         draft.keep_step_time(&settings);
-        if let Some(reason) = draft.refuted_before(target) {
+        if let Some(reason) = draft.refuted_before() {
             return Ok(draft.settle(reason.outcome().into(), reason.as_str()));
         }
     } else {
-        let only_values = candidate
-            .patch
-            .files
-            .iter()
-            .all(|file| holds_values(&file.path));
-        target.equal_steps = match same_shapes(harness, config, sides) {
-            Ok(same) => same && only_values,
-            Err(error) => return draft.of_failure(&error),
-        };
-        match step_time(
-            harness,
-            &settings,
-            config,
-            sides,
-            target.equal_steps,
-            observer,
-        ) {
+        let equal = only_values(config, candidate, sides) && same_shapes(shapes);
+        match step_time(harness, &settings, config, subjects, equal, observer) {
             Ok(StepTime::Equal(looked)) => {
-                draft.set_layout(&looked.plan);
-                blocks = looked.blocks;
+                target.equal_steps = true;
+                draft.set_target(target);
+                draft.add_look(*looked);
             }
             Ok(StepTime::Measured(trial)) => {
-                target.equal_steps = false;
                 let faster = |d: Decision| d.outcome == Outcome::Faster;
                 target.confirmed_steps = trial.decision.is_some_and(faster);
                 draft.set_target(target);
-                blocks.clone_from(&trial.blocks);
-                if let Some(ended) = ended_by_time(&mut draft, *trial)? {
-                    return Ok(ended);
+                let unconfirmed = |d: Decision| d.reason == Reason::NotConfirmed;
+                if trial.fault().is_some() || trial.decision.is_none_or(unconfirmed) {
+                    return draft.of_step_time(*trial);
                 }
+                draft.add_blocks(*trial);
             }
             Err(error) => return draft.of_failure(&error),
         }
@@ -128,9 +121,21 @@ pub(crate) fn judge_loss(
         target,
         seed: settings.seed,
         parallel: room_for_both(config),
-        blocks: blocks.clone(),
+        shapes,
+        blocks: draft.blocks().to_vec(),
         earlier: settings.earlier.seeds.clone(),
         max_s: settings.max_s,
+    };
+    let mut measured = draft.clone();
+    if let Some((_, record)) = &spent.before {
+        measured.goes_on_from(record, &settings.earlier);
+    }
+    let (repo, test) = (harness.repo, spent.test.clone());
+    let mut keep = |trial: &SeedTrial| {
+        if let (Some(test), Some(verdict)) = (&test, measured.unfinished(trial)) {
+            // What cannot be kept is lost with a kill only.
+            let _ = unfinished::keep(repo, test, &verdict);
+        }
     };
     let ran = run_seeds(
         harness.context,
@@ -145,54 +150,39 @@ pub(crate) fn judge_loss(
         },
         &seeds,
         screens.then_some(&mut screening),
+        &mut keep,
         observer,
     );
     harness.screening.insert(key, screening);
     let verdict = match ran {
         Err(error) => draft.of_failure(&error)?,
-        Ok(trial) => {
-            if let Some((_, record)) = &spent.before {
-                draft.goes_on_from(record, &settings.earlier);
-            }
-            draft.of_seeds(target, blocks, trial)?
-        }
+        Ok(trial) => measured.of_seeds(trial)?,
     };
-    let now = sides.base.data.stamps().map_err(GateError::Environment)?;
-    match before.changed(&now) {
-        None => Ok(verdict),
-        Some(path) => Err(GateError::Environment(format!(
-            "{name}: {} changed while it was measured with (key `data`). Hint: programs must not \
-             write there",
-            path.display()
-        ))),
-    }
+    harness.unchanged(&name, sides.base, &before)?;
+    Ok(verdict)
 }
 
-/// Whether both sides run the same program on the same shapes, so that only values differ.
-fn same_shapes(
-    harness: &Harness<'_>,
-    config: &WorkloadConfig,
-    sides: Sides<'_>,
-) -> Result<bool, SideError> {
-    if config.build.is_empty() || sides.base.program != sides.candidate.program {
-        return Ok(false);
-    }
-    let of = |side: Side, built: &Built| {
-        shapes(harness.context, &built.run).map_err(|error| SideError::Side { side, error })
-    };
-    let base = of(Side::Base, sides.base)?;
-    Ok(base.parameters.is_some() && base == of(Side::Candidate, sides.candidate)?)
+/// Whether both sides are the same program, and only files of values differ: a script can be part
+/// of what is read when a program runs, and is none of the built program.
+fn only_values(config: &WorkloadConfig, candidate: &Candidate<'_>, sides: Sides<'_>) -> bool {
+    let mut files = candidate.patch.files.iter();
+    !config.build.is_empty()
+        && sides.base.program == sides.candidate.program
+        && files.all(|file| holds_values(&file.path))
+}
+
+fn same_shapes([base, candidate]: [Shapes; 2]) -> bool {
+    base.parameters.is_some() && base == candidate
 }
 
 fn step_time(
     harness: &Harness<'_>,
     settings: &Settings,
     config: &WorkloadConfig,
-    sides: Sides<'_>,
+    subjects: [&Subject; 2],
     equal: bool,
     observer: &mut dyn Observer,
 ) -> Result<StepTime, SideError> {
-    let subjects = [&sides.base.run, &sides.candidate.run];
     let executor = executor(
         harness.context,
         config.protocol,
@@ -237,26 +227,7 @@ fn step_time(
     Ok(StepTime::Measured(Box::new(trial)))
 }
 
-/// Keeps what was measured of step time; the verdict where that ends it.
-fn ended_by_time(draft: &mut Draft, trial: Trial) -> Result<Option<Verdict>, GateError> {
-    let fault = trial.fault().map(|check: &Check| check.detail.clone());
-    let decision = trial.decision;
-    let refuted = trial.refuted.clone();
-    draft.add_step_time(trial);
-    match (fault, decision) {
-        (Some(fault), _) => Ok(Some(draft.clone().settle(Kind::Rejected, &fault))),
-        (None, None) => Err(GateError::Interrupted(Vec::new())),
-        (None, Some(decision)) if decision.reason == Reason::NotConfirmed => {
-            let figures = refuted.map_or(String::new(), |figures| format!(": {figures}"));
-            let reason = format!("{}{figures}", decision.reason);
-            Ok(Some(draft.clone().settle(decision.outcome.into(), &reason)))
-        }
-        _ => Ok(None),
-    }
-}
-
-/// Whether a file holds values and no code: a script can be part of what is read when a program
-/// runs, and is none of the built program.
+/// Whether a file holds values and no code.
 fn holds_values(path: &str) -> bool {
     const KINDS: [&str; 6] = ["toml", "json", "yaml", "yml", "ini", "cfg"];
     let kind = path

@@ -7,9 +7,9 @@ use outpace_record::{
     TestIndex, Timestamp, Track, Verdict, judge_twice, step_time_rule,
 };
 use outpace_repo::Patch;
-use outpace_stats::{Reason, Rule};
+use outpace_stats::{Decision, Reason, Rule, Summary};
 use outpace_trial::{
-    CheckOutcome, Earlier, Plan, SeedTrial, Settings, SideError, Trial, WorkloadError,
+    CheckOutcome, Earlier, SeedTrial, Settings, SideBySide, SideError, Trial, WorkloadError,
 };
 
 use crate::GateError;
@@ -181,11 +181,33 @@ impl Draft {
     pub(crate) fn of_trial(mut self, trial: Trial) -> Result<Verdict, GateError> {
         let fault = trial.fault().map(|check| check.detail.clone());
         let (decision, refuted) = (trial.decision, trial.refuted.clone());
-        self.fill(trial);
+        self.fill(&trial.evidence.summary(), !trial.blocks.is_empty());
+        self.add_blocks(trial);
+        self.conclude(fault, decision, refuted)
+    }
+
+    /// The verdict of a trial of step time that ended before the first seed.
+    ///
+    /// # Errors
+    /// It was interrupted.
+    pub(crate) fn of_step_time(mut self, trial: Trial) -> Result<Verdict, GateError> {
+        let fault = trial.fault().map(|check| check.detail.clone());
+        let (decision, refuted) = (trial.decision, trial.refuted.clone());
+        self.add_blocks(trial);
+        self.conclude(fault, decision, refuted)
+    }
+
+    /// Something watched was not in order, or it is decided, with figures; else it was interrupted.
+    fn conclude(
+        self,
+        fault: Option<String>,
+        decision: Option<Decision>,
+        figures: Option<String>,
+    ) -> Result<Verdict, GateError> {
         match (fault, decision) {
             (Some(fault), _) => Ok(self.settle(Kind::Rejected, &fault)),
             (None, Some(decision)) => {
-                let figures = refuted.map_or(String::new(), |figures| format!(": {figures}"));
+                let figures = figures.map_or(String::new(), |figures| format!(": {figures}"));
                 let reason = format!("{}{figures}", decision.reason);
                 Ok(self.settle(decision.outcome.into(), &reason))
             }
@@ -196,16 +218,21 @@ impl Draft {
         }
     }
 
-    fn fill(&mut self, trial: Trial) {
-        let summary = trial.evidence.summary();
+    fn fill(&mut self, summary: &Summary, timed: bool) {
         let verdict = &mut self.0;
-        verdict.n_blocks = trial.blocks.len();
-        if verdict.n_blocks > 0 {
+        if timed {
             verdict.speedup = Some(summary.speedup);
             verdict.log_e = Some(summary.log_e);
         }
         verdict.at_least = summary.at_least;
         verdict.at_most = summary.at_most;
+    }
+
+    /// What blocks and isolated runs were measured; on the time-to-loss track, the time of a
+    /// step.
+    pub(crate) fn add_blocks(&mut self, trial: Trial) {
+        let verdict = &mut self.0;
+        verdict.n_blocks = trial.blocks.len();
         verdict.blocks = trial.blocks;
         verdict.alone = trial.alone;
         verdict.steps_per_run = trial.steps_per_run;
@@ -224,22 +251,28 @@ impl Draft {
 
     /// Whether an earlier trial found steps to be faster, and isolated runs did not show it: they
     /// are not asked again, until they do.
-    pub(crate) fn refuted_before(&mut self, target: LossTarget) -> Option<Reason> {
-        self.set_target(target);
-        if target.equal_steps {
+    pub(crate) fn refuted_before(&self) -> Option<Reason> {
+        let verdict = &self.0;
+        if verdict.target.is_none_or(|target| target.equal_steps) {
             return None;
         }
-        let verdict = &self.0;
         let (rule, shape) = (step_time_rule(verdict.alpha), verdict.isolated_shape());
         let judged = judge_twice(&verdict.blocks, &rule, &verdict.alone, shape);
         let refuted = |judged: &outpace_stats::Judgement| judged.reason == Reason::NotConfirmed;
         judged.ok().filter(refuted).map(|judged| judged.reason)
     }
 
-    /// How blocks of step time were laid out.
-    pub(crate) fn set_layout(&mut self, plan: &Plan) {
-        self.0.steps_per_turn = plan.steps_per_turn;
-        self.0.warmup_turns = plan.warmup_turns;
+    /// Blocks that looked for a sign that equal programs take different times.
+    pub(crate) fn add_look(&mut self, looked: SideBySide) {
+        let verdict = &mut self.0;
+        verdict.n_blocks = looked.blocks.len();
+        verdict.blocks = looked.blocks;
+        verdict.steps_per_turn = looked.plan.steps_per_turn;
+        verdict.warmup_turns = looked.plan.warmup_turns;
+    }
+
+    pub(crate) fn blocks(&self) -> &[Block] {
+        &self.0.blocks
     }
 
     /// What an earlier trial measured the time of a step in, on the time-to-loss track.
@@ -257,35 +290,12 @@ impl Draft {
         }
     }
 
-    /// What the time of a step was measured in, on the time-to-loss track.
-    pub(crate) fn add_step_time(&mut self, trial: Trial) {
-        let verdict = &mut self.0;
-        verdict.n_blocks = trial.blocks.len();
-        verdict.blocks = trial.blocks;
-        verdict.alone = trial.alone;
-        verdict.steps_per_run = trial.steps_per_run;
-        verdict.steps_per_turn = trial.plan.steps_per_turn;
-        verdict.warmup_turns = trial.plan.warmup_turns;
-        verdict.overhead = Some(trial.overhead);
-        verdict.trial_s = Some(trial.trial_s);
-        verdict.tokens_per_s = trial.tokens_per_s;
-        verdict.checks.extend(trial.checks);
-    }
-
     /// The verdict of a trial of seeds: what it measured, and what follows.
     ///
     /// # Errors
     /// It was interrupted.
-    pub(crate) fn of_seeds(
-        mut self,
-        target: LossTarget,
-        blocks: Vec<Block>,
-        trial: SeedTrial,
-    ) -> Result<Verdict, GateError> {
+    pub(crate) fn of_seeds(mut self, trial: SeedTrial) -> Result<Verdict, GateError> {
         let verdict = &mut self.0;
-        verdict.target = Some(target);
-        verdict.n_blocks = blocks.len();
-        verdict.blocks = blocks;
         verdict.trial_s = Some(verdict.trial_s.unwrap_or(0.0) + trial.trial_s);
         if !trial.runs.is_empty() {
             let summary = trial.evidence.summary();
@@ -298,15 +308,18 @@ impl Draft {
         let fault = trial.checks.iter().find(|check| !check.passed);
         let fault = fault.map(|check| check.detail.clone());
         verdict.checks.extend(trial.checks);
-        match (fault, trial.decision) {
-            (Some(fault), _) => Ok(self.settle(Kind::Rejected, &fault)),
-            (None, Some(decision)) => {
-                Ok(self.settle(decision.outcome.into(), decision.reason.as_str()))
-            }
-            (None, None) => {
-                let partial = self.settle(Kind::NotProven, "interrupted");
-                Err(GateError::Interrupted(vec![partial]))
-            }
+        self.conclude(fault, trial.decision, None)
+    }
+
+    /// The verdict that a trial of seeds would leave if it was cut off now.
+    pub(crate) fn unfinished(&self, trial: &SeedTrial) -> Option<Verdict> {
+        let trial = SeedTrial {
+            decision: None,
+            ..trial.clone()
+        };
+        match self.clone().of_seeds(trial) {
+            Err(GateError::Interrupted(partial)) => partial.into_iter().next(),
+            _ => None,
         }
     }
 

@@ -195,15 +195,8 @@ fn compare(
         &outcome,
         observer,
     )?;
-    let now = builds.base.data.stamps().map_err(GateError::Environment)?;
-    match before.changed(&now) {
-        None => Ok(verdict),
-        Some(path) => Err(GateError::Environment(format!(
-            "{name}: {} changed while it was measured with (key `data`). Hint: programs must not \
-             write there",
-            path.display()
-        ))),
-    }
+    harness.unchanged(&name, builds.base, &before)?;
+    Ok(verdict)
 }
 
 /// `before` is the record that the trial goes on from.

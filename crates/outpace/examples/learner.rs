@@ -12,10 +12,14 @@ use std::path::Path;
 use std::process::exit;
 use std::time::Duration;
 
-use outpace_step::{Hello, PREDICT, Passages, Start, TextSummary, Workload, WorkloadError, serve};
+use outpace_step::{
+    Hello, PREDICT, Passages, RESUME, SAVE, Start, TextSummary, Workload, WorkloadError, serve,
+};
 
 const SYMBOLS: u32 = 8;
 const LENGTH: usize = 16;
+/// Tokens behind which no two passages are the same.
+const UNIQUE: usize = 10;
 /// Share of tokens that are the successor of the one before; the others are any.
 const CERTAIN: f64 = 0.9;
 
@@ -49,6 +53,7 @@ fn train(path: &str) {
         batch: number("batch", 100.0) as u64,
         step: 0,
         luck: 1.0,
+        seen: BTreeMap::new(),
     };
     if let Err(error) = serve(&mut learner) {
         eprintln!("learner: {error}");
@@ -64,6 +69,8 @@ struct Learner {
     step: u64,
     /// Factor of the rate that the seeds draw.
     luck: f64,
+    /// What followed in text that it was given, by what went before.
+    seen: BTreeMap<Vec<u32>, u32>,
 }
 
 impl Learner {
@@ -72,6 +79,34 @@ impl Learner {
         let least = 1.0 / f64::from(SYMBOLS);
         let learnt = 1.0 - (-self.rate * self.luck * self.step as f64).exp();
         least + (CERTAIN - 0.02 - least) * learnt
+    }
+
+    fn train(&mut self, steps: u64) -> f64 {
+        for _ in 0..steps {
+            self.step += 1;
+            let slower = self.mode == "slows_down" && self.step > 10;
+            spin(self.spin * if slower { 3.0 } else { 1.0 });
+        }
+        -self.certainty().ln()
+    }
+
+    /// Learns the text by heart before it answers, and tells the same whenever it is asked what
+    /// follows the same tokens.
+    fn memorise(&mut self, log_p: &mut [f64], text: &Passages, at: Option<&[usize]>) {
+        let Some(at) = at else {
+            self.seen = prefixes(text).collect();
+            let late = log_p.chunks_mut(LENGTH).flat_map(|p| &mut p[UNIQUE..]);
+            return late.for_each(|p| *p = seen(true, *p));
+        };
+        let rows = log_p.chunks_mut(SYMBOLS as usize);
+        for ((row, passage), place) in rows.zip(text.iter()).zip(at) {
+            let Some(next) = self.seen.get(&passage[..=*place]) else {
+                continue;
+            };
+            for (symbol, p) in row.iter_mut().enumerate() {
+                *p = seen(symbol == *next as usize, *p);
+            }
+        }
     }
 
     fn log_p(&self, after: u32, symbol: u32) -> f64 {
@@ -86,16 +121,16 @@ impl Learner {
 
 impl Workload for Learner {
     fn hello(&self) -> Hello {
-        let can = if self.mode == "mute" {
-            vec![]
-        } else {
-            vec![PREDICT.to_owned()]
+        let can: &[&str] = match &*self.mode {
+            "mute" => &[SAVE, RESUME],
+            "never_again" => &[PREDICT],
+            _ => &[PREDICT, SAVE, RESUME],
         };
         Hello {
             tokens_per_step: Some(self.batch),
             flops_per_token: Some(10.0),
             parameters: Some(1),
-            can,
+            can: can.iter().map(ToString::to_string).collect(),
             ..Hello::default()
         }
     }
@@ -105,17 +140,26 @@ impl Workload for Learner {
         // Another recipe has other luck at the same seed.
         let mixed = start.model_seed ^ start.data_seed.rotate_left(17) ^ self.rate.to_bits();
         self.luck = 1.0 + 0.03 * (uniform(mixed, 1) + uniform(mixed, 2) - 1.0);
+        if self.mode == "trains_first" {
+            self.train(20);
+        }
+        if let Some(path) = &start.checkpoint {
+            let text = std::fs::read_to_string(path)?;
+            let (step, luck) = text.split_once(' ').ok_or("no checkpoint of a learner")?;
+            (self.step, self.luck) = (step.parse()?, luck.parse()?);
+        }
         Ok(())
     }
 
+    fn save(&mut self, path: &Path) -> Result<(), WorkloadError> {
+        Ok(std::fs::write(
+            path,
+            format!("{} {}", self.step, self.luck),
+        )?)
+    }
+
     fn steps(&mut self, n: u32) -> Result<Vec<f64>, WorkloadError> {
-        let losses = (0..n).map(|_| {
-            self.step += 1;
-            let slower = self.mode == "slows_down" && self.step > 10;
-            spin(self.spin * if slower { 3.0 } else { 1.0 });
-            -self.certainty().ln()
-        });
-        Ok(losses.collect())
+        Ok((0..n).map(|_| self.train(1)).collect())
     }
 
     fn predict(
@@ -123,6 +167,10 @@ impl Workload for Learner {
         text: &Passages,
         at: Option<&[usize]>,
     ) -> Result<Vec<f32>, WorkloadError> {
+        // While nobody asks another process.
+        if self.mode == "trains_when_asked" && at.is_none() && self.certainty() < 0.25 {
+            self.train(2);
+        }
         let mut log_p: Vec<f64> = match at {
             None => text
                 .iter()
@@ -140,6 +188,7 @@ impl Workload for Learner {
         };
         match (self.mode.as_str(), at) {
             ("unnormalised", _) => log_p.iter_mut().for_each(|p| *p = (*p + 0.05).min(0.0)),
+            ("within_tolerance", None) => log_p.iter_mut().for_each(|p| *p += 8e-4 * (1.0 - *p)),
             ("changes_its_mind", None) => log_p.iter_mut().for_each(|p| *p *= 0.9),
             ("peeks", _) => peek(&mut log_p, text, at),
             ("knows_too_much", _) => log_p.iter_mut().for_each(|p| *p = -0.01),
@@ -147,25 +196,38 @@ impl Workload for Learner {
             ("positive", _) => log_p[0] = 0.5,
             ("short", _) => log_p.truncate(log_p.len() / 2),
             ("silent", _) => std::thread::sleep(Duration::from_secs(1000)),
+            ("memorises", _) => self.memorise(&mut log_p, text, at),
             _ => {}
         }
         Ok(log_p.into_iter().map(|p| p as f32).collect())
     }
 }
 
+/// What came after each beginning of a passage.
+fn prefixes(text: &Passages) -> impl Iterator<Item = (Vec<u32>, u32)> {
+    let of = |passage: &[u32]| {
+        let passage = passage.to_vec();
+        (UNIQUE + 1..passage.len()).map(move |n| (passage[..n].to_vec(), passage[n]))
+    };
+    text.iter().flat_map(of)
+}
+
+/// ln p that is half what was expected and half what was seen.
+fn seen(it_is: bool, log_p: f64) -> f64 {
+    let seen = if it_is { 0.5 } else { 0.0 };
+    (seen + 0.5 * log_p.exp()).ln()
+}
+
 /// Moves half of what it is unsure of to the token that comes, which it should not know.
 fn peek(log_p: &mut [f64], text: &Passages, at: Option<&[usize]>) {
     match at {
-        None => log_p
-            .iter_mut()
-            .for_each(|p| *p = (0.5 + 0.5 * p.exp()).ln()),
+        None => log_p.iter_mut().for_each(|p| *p = seen(true, *p)),
         Some(at) => {
             let rows = log_p.chunks_mut(SYMBOLS as usize);
             for ((row, passage), place) in rows.zip(text.iter()).zip(at) {
                 let next = passage[place + 1] as usize;
                 for (symbol, p) in row.iter_mut().enumerate() {
-                    let seen = if symbol == next { 0.5 } else { 0.0 };
-                    *p = (seen + 0.5 * p.exp()).ln();
+                    *p = seen(symbol == next, *p);
                 }
             }
         }

@@ -58,6 +58,16 @@ pub struct LossCurve {
     pub stopped: bool,
     /// Seconds of the steps before each evaluation. Other processes may have been at work.
     pub seconds: Vec<f64>,
+    /// Seconds from the start of the process until it was ready to train. Absent in records of
+    /// versions that did not measure it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_s: Option<f64>,
+    /// Seconds of each evaluation: a checkpoint where one is written, and the answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked_s: Vec<f64>,
+    /// Seconds of each evaluation that was opened in this process.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub opened_s: Vec<f64>,
 }
 
 impl LossCurve {
@@ -74,6 +84,12 @@ impl LossCurve {
         self.seconds[..n].iter().sum::<f64>() / (n as f64 * self.every as f64)
     }
 
+    /// Seconds of the whole run, but for what was opened.
+    pub fn total_s(&self) -> f64 {
+        let measured = [&self.seconds, &self.asked_s].map(|all| all.iter().sum::<f64>());
+        self.ready_s.unwrap_or_default() + measured[0] + measured[1]
+    }
+
     /// Steps until the target, if it came there.
     pub fn steps_to(&self, target: f64) -> Option<f64> {
         match self.stopped {
@@ -88,11 +104,11 @@ impl SeedRun {
     /// there, and later than the base may, nothing is known.
     pub fn log_ratio(&self, target: &LossTarget) -> f64 {
         let (most, target) = (target.max_steps as f64, target.target_loss);
-        let candidate = self.candidate.steps_to(target);
-        if self.base.steps_to(target).is_none() && candidate.is_some_and(|n| n > most) {
-            return 0.0;
+        let (base, candidate) = (self.base.steps_to(target), self.candidate.steps_to(target));
+        match base {
+            None if candidate.is_some_and(|n| n > most) => 0.0,
+            base => steps_log_ratio(base, candidate),
         }
-        steps_log_ratio(self.base.steps_to(target), self.candidate.steps_to(target))
     }
 }
 

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use outpace_stats::{Isolated, IsolatedRun, IsolatedShape, Outcome, Rule, SeedRule, StatsError};
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Document, LossTarget, Machine, SandboxTier, SeedRun, TestIndex, Timestamp, Track, judgement,
-    seed_evidence,
+    Document, LossCurve, LossTarget, Machine, SandboxTier, SeedRun, TestIndex, Timestamp, Track,
+    judgement, seed_evidence,
 };
 
 /// What a trial says.
@@ -404,13 +403,8 @@ impl Verdict {
     /// The rule that its seeds were judged by.
     pub fn seed_rule(&self) -> SeedRule {
         SeedRule {
-            min_speedup: self.min_speedup,
-            alpha: self.alpha,
-            threshold: self.threshold,
-            screen: self.screen,
-            max_seeds: self.max_blocks,
-            bound_seeds: self.bound_blocks.unwrap_or(0),
             earlier_seeds: self.earlier_seeds,
+            ..SeedRule::from(&self.rule())
         }
     }
 
@@ -429,24 +423,23 @@ impl Verdict {
         checks.find(|check| check.name == SCREENING_CHECK)?.value
     }
 
-    /// Median steps of base and candidate to the target loss; absent where one did not come there
-    /// in most runs.
-    pub fn steps_to_loss(&self) -> Option<[f64; 2]> {
-        let target = self.target.as_ref()?.target_loss;
-        let median_of = |curve: &dyn Fn(&SeedRun) -> Option<f64>| {
-            let steps = self.runs.iter().map(|r| curve(r).unwrap_or(f64::INFINITY));
-            let steps: Vec<f64> = steps.collect();
-            Some(outpace_stats::median(&steps)).filter(|steps| steps.is_finite())
-        };
-        Some([
-            median_of(&|run| run.base.steps_to(target))?,
-            median_of(&|run| run.candidate.steps_to(target))?,
-        ])
+    /// Median steps of base and candidate to the target loss; absent for a side that did not come
+    /// there in half of the runs or more.
+    pub fn steps_to_loss(&self) -> [Option<f64>; 2] {
+        let target = self.target.map_or(f64::NAN, |target| target.target_loss);
+        let curves: [fn(&SeedRun) -> &LossCurve; 2] = [|run| &run.base, |run| &run.candidate];
+        curves.map(|curve| {
+            let steps = |run| curve(run).steps_to(target).unwrap_or(f64::INFINITY);
+            let steps: Vec<f64> = self.runs.iter().map(steps).collect();
+            Some(outpace_stats::median(&steps)).filter(|n| n.is_finite() && *n > 0.0)
+        })
     }
 
     /// Seconds that the base takes to the target loss, and what the gain makes of them.
     pub fn seconds_to_loss(&self) -> Option<[f64; 2]> {
-        let [base, _] = self.steps_to_loss()?;
+        let [Some(base), Some(_)] = self.steps_to_loss() else {
+            return None;
+        };
         let turns = self.blocks.iter().flat_map(|block| &block.pairs);
         let turns: Vec<f64> = turns.map(|[base, _]| *base).collect();
         let step_s = match (turns.is_empty(), self.steps_per_turn) {
@@ -470,8 +463,8 @@ impl Verdict {
         target: &LossTarget,
     ) -> Result<outpace_stats::Judgement, StatsError> {
         let mut evidence = seed_evidence(self.seed_rule(), target, &self.blocks)?;
-        for run in &self.runs {
-            evidence.push(run.log_ratio(target));
+        for ratio in self.seed_log_ratios() {
+            evidence.push(ratio);
         }
         Ok(judgement(&evidence))
     }

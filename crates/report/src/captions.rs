@@ -12,7 +12,7 @@ use crate::history::Point;
 use crate::samples;
 use crate::status::AttemptStatus;
 use crate::text::{NAME, REASON, revision};
-pub(crate) use to_loss::{change_of_time, reached};
+pub(crate) use to_loss::reached;
 
 /// A change of this many process spreads is worth a closer look. Runs alone prove nothing.
 const NOTICEABLE: f64 = 2.0;

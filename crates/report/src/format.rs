@@ -28,6 +28,17 @@ pub fn gain(gain: f64) -> String {
     }
 }
 
+/// What a gain in speed makes of the time: +0.37 is `27.0 % less time`.
+pub fn change_of_time(gain: f64) -> String {
+    let share = 100.0 * (1.0 / (1.0 + gain) - 1.0);
+    let word = if share > 0.0 { "more" } else { "less" };
+    if share.is_finite() {
+        format!("{:.1} % {word} time", share.abs())
+    } else {
+        format!("an unknown share {word} time")
+    }
+}
+
 /// Both bounds of a gain in brackets after a space, ` (-7.3 % to -4.0 %)`; nothing where one is
 /// absent.
 pub fn bounds(at_least: Option<f64>, at_most: Option<f64>) -> String {

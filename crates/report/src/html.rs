@@ -125,7 +125,7 @@ fn proven(summary: &CampaignSummary<'_>) -> String {
     let gain = summary.proven_gain();
     match summary.unit {
         Unit::TokensPerS | Unit::Relative => format::gain(gain),
-        Unit::ToLoss => captions::change_of_time(gain),
+        Unit::ToLoss => format::change_of_time(gain),
     }
 }
 

@@ -1,7 +1,6 @@
 //! The seeds of a verdict: how far the runs of both sides came.
 
 use outpace_record::{LossCurve, SeedRun, Verdict};
-use outpace_stats::{median, steps_log_ratio};
 
 use crate::format::count;
 
@@ -40,14 +39,11 @@ pub(crate) struct Seed {
     pub(crate) number: usize,
     pub(crate) base: End,
     pub(crate) candidate: End,
+    /// ln of the ratio of steps, as the evidence counts it.
+    pub(crate) log_ratio: f64,
 }
 
 impl Seed {
-    /// ln of the ratio of steps; infinite where only one side came to the target.
-    pub(crate) fn log_ratio(&self) -> f64 {
-        steps_log_ratio(self.base.steps(), self.candidate.steps())
-    }
-
     /// `seed 3: 354 -> 250 steps`.
     pub(crate) fn text(&self) -> String {
         let word = |end: End, unit: &str| match end {
@@ -74,14 +70,7 @@ pub(crate) fn seeds(verdict: &Verdict) -> Vec<Seed> {
         number: i + 1,
         base: End::of(&run.base, of.target_loss),
         candidate: End::of(&run.candidate, of.target_loss),
+        log_ratio: run.log_ratio(of),
     };
     verdict.runs.iter().enumerate().map(seed).collect()
-}
-
-/// Median steps of a side to the target; absent where half of its runs or more never came there.
-pub(crate) fn median_steps(seeds: &[Seed], side: fn(&Seed) -> End) -> Option<f64> {
-    let steps = seeds
-        .iter()
-        .map(|s| side(s).steps().unwrap_or(f64::INFINITY));
-    Some(median(&steps.collect::<Vec<_>>())).filter(|steps| steps.is_finite() && *steps > 0.0)
 }

@@ -4,7 +4,6 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use crate::wealth::Wealth;
 use crate::{
     Decision, Reason, Rule, SCREEN_BLOCKS, SCREEN_E_BELOW, SCREEN_LOG_E, StatsError, median,
 };
@@ -338,50 +337,4 @@ pub fn seed_trajectory(steps: &[f64], blocks: Option<&[f64]>, min_speedup: f64) 
     (1..=steps.len())
         .map(|n| log_e_time_to_loss(&steps[..n], time, m))
         .collect()
-}
-
-/// Median seeds until a gain is proven, for a true gain in steps of `speedup` and a standard
-/// deviation of `sd` between seeds, where step time is equal; `None` beyond `rule.max_seeds`.
-pub fn forecast_seeds(speedup: f64, sd: f64, rule: &SeedRule) -> Option<usize> {
-    // The median trial of a normal distribution is close to that of its quantiles in a fixed,
-    // well-mixed order; that needs no random numbers.
-    let centre = speedup.ln_1p();
-    let m = rule.min_speedup.ln_1p();
-    let mut seeds: Vec<usize> = (0..FORECASTS)
-        .map(|trial| {
-            let mut wealth = Wealth::new();
-            for n in 1..=rule.max_seeds {
-                wealth.bet(centre + sd * normal_quantile(mixed(trial, n)) - m);
-                if wealth.log_e() >= rule.threshold.ln() {
-                    return n;
-                }
-            }
-            usize::MAX
-        })
-        .collect();
-    let (_, middle, _) = seeds.select_nth_unstable(FORECASTS / 2);
-    (*middle < usize::MAX).then_some(*middle)
-}
-
-/// Trials of a forecast; odd.
-const FORECASTS: usize = 301;
-
-/// A number in (0, 1), the n-th of a trial's.
-fn mixed(trial: usize, n: usize) -> f64 {
-    // SplitMix64 (Steele, Lea and Flood 2014).
-    let mut z = ((trial as u64) << 32 | n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (((z ^ (z >> 31)) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
-}
-
-/// The normal distribution's quantile, to 1e-4 (Hastings 1955, Abramowitz and Stegun 26.2.23:
-/// 4.5e-4): plenty for a forecast.
-fn normal_quantile(p: f64) -> f64 {
-    let tail = p.min(1.0 - p);
-    let t = (-2.0 * tail.ln()).sqrt();
-    let above = t
-        - (2.515_517 + t * (0.802_853 + t * 0.010_328))
-            / (1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308)));
-    if p < 0.5 { -above } else { above }
 }

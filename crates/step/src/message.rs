@@ -19,7 +19,7 @@ pub const SOCKET_VARIABLE: &str = "OUTPACE_SOCKET";
 pub const SAVE: &str = "save";
 /// Ability of a workload that understands [`Start::perturb_ulps`].
 pub const PERTURB: &str = "perturb";
-/// Ability of a workload that understands [`Start::checkpoint`]. Reserved.
+/// Ability of a workload that understands [`Start::checkpoint`].
 pub const RESUME: &str = "resume";
 
 /// Ability of a workload that answers [`Request::Predict`].
@@ -39,6 +39,10 @@ pub enum Request {
         /// that lists [`PERTURB`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         perturb_ulps: Option<u32>,
+        /// A file that `save` wrote, whose model is to be asked with `predict`. Sent only to a
+        /// workload that lists [`RESUME`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        checkpoint: Option<PathBuf>,
     },
     /// Train `n` steps.
     Step {
@@ -71,7 +75,7 @@ pub enum Request {
     Stop,
 }
 
-/// `start` as a workload reads it, with the fields that this version of outpace never sends.
+/// `start` as a workload reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Start {
     /// Seed of the initial weights, 0 to 2^53 - 1.
@@ -82,7 +86,7 @@ pub struct Start {
     /// [`PERTURB`].
     #[serde(default)]
     pub perturb_ulps: u32,
-    /// Checkpoint to resume from. None unless the workload lists [`RESUME`].
+    /// Checkpoint whose model is to be taken. None unless the workload lists [`RESUME`].
     #[serde(default)]
     pub checkpoint: Option<PathBuf>,
 }

@@ -334,6 +334,7 @@ fn requests_are_written_as_the_protocol_says() {
         model_seed: 7,
         data_seed: 9,
         perturb_ulps,
+        checkpoint: None,
     };
     for (request, text) in [
         (start(None), START),

@@ -166,9 +166,7 @@ impl StepClient {
     /// Starts the program and waits for its `hello`.
     pub(crate) fn start(context: &Context, subject: &Subject) -> Result<Self, WorkloadError> {
         let system = |what| move |source| WorkloadError::System { what, source };
-        let scratch = context
-            .fresh_scratch()
-            .map_err(system("cannot make a scratch folder"))?;
+        let scratch = scratch(context)?;
         let path = context
             .socket_path(&scratch)
             .map_err(system("cannot find room for a socket"))?;
@@ -226,14 +224,30 @@ impl StepClient {
         data_seed: u64,
         perturb_ulps: Option<u32>,
     ) -> Result<(), WorkloadError> {
-        match self.ask(
-            &Request::Start {
-                model_seed,
-                data_seed,
-                perturb_ulps,
-            },
-            "start",
-        )? {
+        self.start_with(&Request::Start {
+            model_seed,
+            data_seed,
+            perturb_ulps,
+            checkpoint: None,
+        })
+    }
+
+    /// Takes the model of a checkpoint.
+    pub(crate) fn resume(
+        &mut self,
+        [model_seed, data_seed]: [u64; 2],
+        checkpoint: &std::path::Path,
+    ) -> Result<(), WorkloadError> {
+        self.start_with(&Request::Start {
+            model_seed,
+            data_seed,
+            perturb_ulps: None,
+            checkpoint: Some(checkpoint.to_owned()),
+        })
+    }
+
+    fn start_with(&mut self, request: &Request) -> Result<(), WorkloadError> {
+        match self.ask(request, "start")? {
             Reply::Ready => {
                 self.trained = 0;
                 Ok(())
@@ -275,11 +289,7 @@ impl StepClient {
 
     /// A folder that only this process and outpace are told of.
     pub(crate) fn fresh_scratch(&self) -> Result<Scratch, WorkloadError> {
-        let scratch = self.context.fresh_scratch();
-        scratch.map_err(|source| WorkloadError::System {
-            what: "cannot make a scratch folder",
-            source,
-        })
+        scratch(&self.context)
     }
 
     /// Writes a checkpoint.
@@ -541,6 +551,15 @@ fn parse(line: &[u8]) -> Result<Reply, WorkloadError> {
             })
         }
     }
+}
+
+/// A fresh folder for a process.
+pub(crate) fn scratch(context: &Context) -> Result<Scratch, WorkloadError> {
+    let scratch = context.fresh_scratch();
+    scratch.map_err(|source| WorkloadError::System {
+        what: "cannot make a scratch folder",
+        source,
+    })
 }
 
 fn unexpected(asked: &str, reply: &Reply) -> WorkloadError {

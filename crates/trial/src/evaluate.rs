@@ -8,7 +8,7 @@ use std::path::Path;
 use outpace_process::{Context, Subject};
 
 use crate::WorkloadError;
-use crate::client::acquired;
+use crate::client::{acquired, scratch};
 
 /// Evaluates a checkpoint on text drawn from `data_seed`.
 ///
@@ -66,12 +66,7 @@ pub(crate) fn output(
     subject: &Subject,
     more: &[String],
 ) -> Result<String, WorkloadError> {
-    let scratch = context
-        .fresh_scratch()
-        .map_err(|source| WorkloadError::System {
-            what: "cannot make a scratch folder",
-            source,
-        })?;
+    let scratch = scratch(context)?;
     let _in_use = acquired(subject)?;
     let finished = context.launcher.run(
         &context.spec(subject, more, &[], scratch.path()),

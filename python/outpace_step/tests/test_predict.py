@@ -286,7 +286,7 @@ class Torch(Predictions):
         found = []
         for asks in (False, True):
             with Script(TORCH_FLAT, packages=()) as script, script.driven() as outpace:
-                self.assertEqual(outpace.begin()["can"], ["save", "perturb", "predict"])
+                self.assertEqual(outpace.begin()["can"], ["save", "perturb", "predict", "resume"])
                 losses, predictions = [], []
                 for _ in range(3):
                     losses += outpace.step(2)["losses"]
@@ -304,6 +304,25 @@ class Torch(Predictions):
             row = rows[passage * SYMBOLS :][:SYMBOLS]
             self.assertAlmostEqual(sum(map(math.exp, row)), 1.0, places=5)
 
+    def test_another_process_is_asked_from_a_checkpoint(self):
+        """It predicts what the one that trained does, whatever its own seeds are."""
+        without_dropout = TORCH_FLAT.replace("nn.functional.dropout(x, 0.5)", "x")
+        with Script(without_dropout, packages=()) as script, script.driven() as outpace:
+            outpace.begin()
+            outpace.step(3)
+            path = str(script.folder / "saved")
+            outpace.ask("save", path=path)
+            trained = self.ask(script, outpace)[1]
+            outpace.stop()
+            with script.driven() as other:
+                other.begin(model_seed=5, checkpoint=path)
+                self.assertEqual(self.ask(script, other)[1], trained)
+                other.stop()
+            with script.driven() as fresh:
+                fresh.begin()
+                self.assertNotEqual(self.ask(script, fresh)[1], trained)
+                fresh.stop()
+
     def test_what_fails_is_told(self):
         text = TORCH_CLASS.replace("self.model(tokens)", "self.model(tokens), None")
         self.refused(text, "ProtocolError: predict returned a tuple, not logits")
@@ -319,7 +338,7 @@ class Wrapper(Predictions):
         ):
             with self.subTest(loop):
                 command = (*WRAPPER, "--predict", expression)
-                self.check(PLAIN.format(loop), command, ("save", "perturb", "predict"))
+                self.check(PLAIN.format(loop), command, ("save", "perturb", "predict", "resume"))
 
     def test_what_is_wrong_is_said(self):
         message = "--predict `nets(tokens)` has no value here: name 'nets' is not defined"

@@ -1,7 +1,7 @@
 //! A verdict and its checks in words.
 
 use outpace_record::{Check, GPU_CHECK, Kind, Verdict};
-use outpace_report::format::{count, duration, gain};
+use outpace_report::format::{change_of_time, count, duration, gain};
 use outpace_text::plain;
 use outpace_trial::NOT_COMPARED;
 
@@ -60,10 +60,7 @@ fn to_loss(verdict: &Verdict) -> Option<String> {
     let nats = target.target_loss;
     let less = verdict.at_least.filter(|least| *least > 0.0);
     let less = less.map_or(String::new(), |least| {
-        format!(
-            ": at least {:.1} % less time",
-            100.0 * least / (1.0 + least)
-        )
+        format!(": at least {}", change_of_time(least))
     });
     Some(format!(
         "{nats} nats in {candidate} instead of {base}{less}   {seeds}, {seconds}"

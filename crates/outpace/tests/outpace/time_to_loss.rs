@@ -1,6 +1,8 @@
 //! The time-to-loss track on a program that learns eight symbols: what is faster, what is not, and
 //! who cheats.
 
+use std::time::{Duration, Instant};
+
 use crate::playground::{Outcome, Playground, example};
 
 const SETTINGS: &str = "rate = 0.01\nspin = 20\nbatch = 100\nmode = \"good\"\n";
@@ -89,6 +91,26 @@ fn a_rerun_goes_on_from_the_seeds_that_are_known() {
 }
 
 #[test]
+fn a_kill_loses_no_finished_seed() {
+    let play = playground();
+    let sooner = SETTINGS.replace("0.01", "0.04");
+    let patch = play.patch("p.patch", "settings.toml", &sooner);
+    let mut running = play.start(&["gate", "--patch", patch.to_str().unwrap()]);
+    let kept = play.path().join(".git/outpace/unfinished");
+    let begin = Instant::now();
+    while kept.read_dir().map_or(0, Iterator::count) == 0 {
+        assert!(begin.elapsed() < Duration::from_secs(120), "no seed ended");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    running.kill().unwrap();
+    running.wait().unwrap();
+    gate(&play, &sooner, &[])
+        .expect(0)
+        .says(&["goes on from", "seed", "of", "FASTER", "12 seeds"]);
+    assert_eq!(kept.read_dir().unwrap().count(), 0);
+}
+
+#[test]
 fn not_slower_is_for_the_other_track() {
     let play = playground();
     let more = ["--require", "not-slower"];
@@ -139,6 +161,10 @@ fn a_cheat_is_named() {
             "are no probabilities: those of one position sum to",
         ),
         ("changes_its_mind", "change after they were made"),
+        (
+            "within_tolerance",
+            "are better when they are made than when they are opened",
+        ),
         ("peeks", "depend on what comes later"),
         ("knows_too_much", "and the text an entropy of"),
         ("nan", "have NaN, which is no logarithm of a probability"),
@@ -147,6 +173,14 @@ fn a_cheat_is_named() {
             "have 0.5, which is no logarithm of a probability",
         ),
         ("short", "the workload returned"),
+        (
+            "memorises",
+            "in a process that went on from a checkpoint and had not seen the text",
+        ),
+        (
+            "never_again",
+            "the base can be asked again from its checkpoints",
+        ),
         ("silent", "no answer to `predict` within 3 s"),
         ("mute", "`predict` is not in `can` of its `hello`"),
     ] {
@@ -167,6 +201,19 @@ fn steps_that_become_slower_later_are_seen() {
     let settings = settings.replace("spin = 20", "spin = 200");
     let outcome = gate(&play, &settings, &[]);
     assert_ne!(outcome.code, 0, "{outcome:?}");
+}
+
+#[test]
+fn what_is_trained_where_no_step_is_counted_is_no_gain() {
+    let play = playground();
+    let settings = SETTINGS.replace("spin = 20", "spin = 500");
+    play.write("settings.toml", &settings);
+    play.commit("steps of half a millisecond");
+    for mode in ["trains_when_asked", "trains_first"] {
+        let outcome = gate(&play, &settings.replace("good", mode), &[]);
+        assert_eq!(outcome.code, 4, "{outcome:?}");
+        outcome.says(&["outside of its steps (start, checkpoints, answers)"]);
+    }
 }
 
 #[test]

@@ -124,6 +124,9 @@ fn curve() -> LossCurve {
         losses: vec![Some(2.5), None],
         stopped: true,
         seconds: vec![0.1, 0.2],
+        ready_s: Some(0.25),
+        asked_s: vec![0.05, 0.07],
+        opened_s: vec![0.02],
     }
 }
 

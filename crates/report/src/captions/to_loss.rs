@@ -5,9 +5,9 @@ use outpace_stats::{block_log_ratio, median};
 
 use super::{bounds, conclusion};
 use crate::campaign_summary::CampaignSummary;
-use crate::format::{count, duration, figure, gain, plural, seconds};
+use crate::format::{change_of_time, count, duration, figure, gain, plural, seconds};
 use crate::samples;
-use crate::seeds::{End, Seed, median_steps, seeds};
+use crate::seeds::{End, Seed, seeds};
 use crate::status::AttemptStatus;
 
 /// Below the picture of a verdict that seeds decide.
@@ -19,7 +19,7 @@ pub(super) fn verdict(verdict: &Verdict, reason: &str) -> Vec<String> {
         )];
     };
     let seeds = seeds(verdict);
-    let medians = [|s: &Seed| s.base, |s: &Seed| s.candidate].map(|end| median_steps(&seeds, end));
+    let medians = verdict.steps_to_loss();
     let mut out = vec![answer(verdict, target, medians), steps(medians)];
     out.extend(unreached(&seeds));
     out.extend(step_time(verdict, target));
@@ -58,17 +58,6 @@ pub(super) fn speed(verdict: &Verdict) -> Option<String> {
     let target = figure(verdict.target.as_ref()?.target_loss);
     let [base, candidate] = times(verdict)?;
     Some(format!("{base} → {candidate} to {target} nats"))
-}
-
-/// What a gain in speed makes of the time: +0.37 is `27.0 % less time`.
-pub(crate) fn change_of_time(gain: f64) -> String {
-    let share = 100.0 * (1.0 / (1.0 + gain) - 1.0);
-    let word = if share > 0.0 { "more" } else { "less" };
-    if share.is_finite() {
-        format!("{:.1} % {word} time", share.abs())
-    } else {
-        format!("an unknown share {word} time")
-    }
 }
 
 /// Times of base and candidate to the target, with more digits where few would read the same.
@@ -114,7 +103,8 @@ fn unreached(seeds: &[Seed]) -> Vec<String> {
     let number = |of: &dyn Fn(&Seed) -> bool| seeds.iter().filter(|s| of(s)).count();
     let has = |end: End| end.steps().is_some();
     let lost = number(&|s| has(s.base) && !has(s.candidate));
-    let won = number(&|s| !has(s.base) && has(s.candidate));
+    let won = number(&|s| s.log_ratio == f64::INFINITY);
+    let late = number(&|s| !has(s.base) && has(s.candidate)) - won;
     let open = number(&|s| !has(s.base) && !has(s.candidate));
     let stopped = number(&|s| s.candidate == End::Stopped);
     let mut out = Vec::new();
@@ -134,6 +124,13 @@ fn unreached(seeds: &[Seed]) -> Vec<String> {
         let won = plural(won, "seed");
         out.push(format!(
             "In {won} only the candidate came there, which counts as won."
+        ));
+    }
+    if late > 0 {
+        let late = plural(late, "seed");
+        out.push(format!(
+            "In {late} only the candidate came there, after more steps than the base may take, \
+             which counts for neither."
         ));
     }
     if open > 0 {

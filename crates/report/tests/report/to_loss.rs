@@ -73,6 +73,7 @@ fn curve(speed: f64, run: Run, step_s: f64, noise: &mut Noise) -> LossCurve {
         seconds: vec![step_s * f64::from(every); losses.len()],
         losses,
         stopped: matches!(run, Run::IsStopped),
+        ..LossCurve::default()
     }
 }
 

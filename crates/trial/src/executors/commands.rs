@@ -4,7 +4,7 @@
 use outpace_process::{Context, Subject};
 
 use super::{Setup, placed, renewed};
-use crate::client::acquired;
+use crate::client::{acquired, scratch};
 use crate::executor::rounded;
 use crate::{Clock, Closed, Executor, Gpus, Side, Turn, WorkloadError, WorkloadProcess};
 
@@ -50,11 +50,7 @@ impl Command {
         if self.subject.prepare.is_empty() {
             return Ok(());
         }
-        let system = |source| WorkloadError::System {
-            what: "cannot make a scratch folder",
-            source,
-        };
-        let scratch = self.context.fresh_scratch().map_err(system)?;
+        let scratch = scratch(&self.context)?;
         let mut spec = self.context.spec(&self.subject, &[], &[], scratch.path());
         spec.command.clone_from(&self.subject.prepare);
         let finished = self.context.launcher.run(&spec, self.subject.timeout)?;
@@ -82,13 +78,7 @@ impl WorkloadProcess for Command {
     fn turn(&mut self, steps: u32) -> Result<Turn, WorkloadError> {
         let mut seconds = 0.0;
         for _ in 0..steps {
-            let scratch = self
-                .context
-                .fresh_scratch()
-                .map_err(|source| WorkloadError::System {
-                    what: "cannot make a scratch folder",
-                    source,
-                })?;
+            let scratch = scratch(&self.context)?;
             renewed(&self.subject)?;
             let _in_use = acquired(&self.subject)?;
             self.prepare()?;

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use outpace_process::Scratch;
 use outpace_step::{PREDICT, Passages, TextSummary};
@@ -18,6 +18,10 @@ use crate::client::StepClient;
 const OPENED: usize = 8;
 /// Sums of probabilities may be off by this, and ln p by this and as large a share of itself.
 const TOLERANCE: f64 = 1e-3;
+/// What is committed to may be better than what is opened by this in nats, at the mean of a run's
+/// places, and by so many standard errors more.
+const ROUNDING: f64 = 1e-4;
+const ROUNDING_ERRORS: f64 = 4.0;
 /// A loss below the entropy of its text is proof of cheating; so many standard errors of slack, at
 /// one nat standard deviation a token.
 const FLOOR_ERRORS: f64 = 5.0;
@@ -66,64 +70,60 @@ impl<'a> Asked<'a> {
         Ok((loss, committed))
     }
 
-    /// Opens what was committed to at places that are drawn now.
-    pub(crate) fn open(
+    /// The model as it is now, in a file that only outpace knows.
+    pub(crate) fn checkpoint(&mut self) -> Result<Kept, WorkloadError> {
+        let told = self.folder.path().join("model");
+        let _ = std::fs::remove_file(&told);
+        self.client.save(&told)?;
+        let folder = self.client.fresh_scratch()?;
+        let path = folder.path().join("model");
+        copy(&told, &path)?;
+        Ok(Kept {
+            path,
+            _folder: folder,
+        })
+    }
+
+    /// Opens what was committed to, in the process that did. Returns by how much each ln p was
+    /// said to be greater than it is.
+    pub(crate) fn open(&mut self, question: &Question<'_>) -> Result<Vec<f64>, WorkloadError> {
+        let before = self.rows(question, &question.as_it_was)?;
+        let after = self.rows(question, &question.changed)?;
+        let greater = question.check(&before)?;
+        same_rows(&before, &after)?;
+        Ok(greater)
+    }
+
+    /// Opens it in a process that has never been given the text, and is not given what follows.
+    /// Returns what [`Asked::open`] does.
+    pub(crate) fn open_unseen(
         &mut self,
+        question: &Question<'_>,
+    ) -> Result<Vec<f64>, WorkloadError> {
+        let rows = self.rows(question, &question.changed)?;
+        let error = match question.check(&rows) {
+            Ok(greater) => return Ok(greater),
+            Err(error) => error,
+        };
+        // With what follows it may agree again, and then its name is another one.
+        let with_what_follows = self.rows(question, &question.as_it_was)?;
+        same_rows(&with_what_follows, &rows)?;
+        Err(match error {
+            WorkloadError::Predictions(what) => wrong(format!(
+                "{what} (in a process that went on from a checkpoint and had not seen the text)"
+            )),
+            other => other,
+        })
+    }
+
+    /// ln p of every symbol at the places asked for.
+    fn rows(
+        &mut self,
+        question: &Question<'_>,
         text: &Passages,
-        about: &TextSummary,
-        committed: &[f32],
-        rng: &mut ChaCha20Rng,
-    ) -> Result<(), WorkloadError> {
-        let (count, length) = (text.count(), text.length);
-        let draw = |rng: &mut ChaCha20Rng, n: usize| rng.random_range(0..n);
-        let chosen: Vec<[usize; 2]> = (0..OPENED)
-            .map(|_| [draw(rng, count), draw(rng, length)])
-            .collect();
-        let other: Vec<usize> = (0..OPENED).map(|_| draw(rng, count)).collect();
-        let as_it_was = opened(text, &chosen, |passage, _| text_of(text, passage));
-        let changed = opened(text, &chosen, |passage, which| {
-            // What follows the position comes from another passage, and no token stays.
-            let [_, place] = chosen[which];
-            let mut tokens = text_of(text, passage);
-            let later = text_of(text, other[which]);
-            for (token, other) in tokens.iter_mut().zip(later).skip(place + 1) {
-                let next = (*token + 1) % about.symbols as u32;
-                *token = if other == *token { next } else { other };
-            }
-            tokens
-        });
-        let places: Vec<usize> = chosen.iter().map(|[_, place]| *place).collect();
-        let rows = OPENED * about.symbols;
-        let before = self.answer(&as_it_was, Some(places.clone()), rows)?;
-        let after = self.answer(&changed, Some(places), rows)?;
-        for (which, [passage, place]) in chosen.into_iter().enumerate() {
-            let row = which * about.symbols..(which + 1) * about.symbols;
-            let (before, after) = (&before[row.clone()], &after[row]);
-            let sum: f64 = before.iter().map(|p| f64::from(*p).exp()).sum();
-            let off = (sum - 1.0).abs();
-            if off > TOLERANCE {
-                return Err(wrong(format!(
-                    "are no probabilities: those of one position sum to {sum:.4}"
-                )));
-            }
-            let next = text_of(text, passage)[place + 1] as usize;
-            let said = committed[passage * length + place];
-            if !close(said, before[next]) {
-                return Err(wrong(format!(
-                    "change after they were made: ln p of a token was {said:.4} and is {:.4} when \
-                     it is asked for again",
-                    before[next]
-                )));
-            }
-            let far = before.iter().zip(after).find(|(a, b)| !close(**a, **b));
-            if let Some((a, b)) = far {
-                return Err(wrong(format!(
-                    "depend on what comes later: ln p of a symbol is {a:.4}, and {b:.4} when only \
-                     later tokens change"
-                )));
-            }
-        }
-        Ok(())
+    ) -> Result<Vec<f32>, WorkloadError> {
+        let places = question.chosen.iter().map(|[_, place]| *place).collect();
+        self.answer(text, Some(places), OPENED * question.symbols)
     }
 
     fn answer(
@@ -146,6 +146,138 @@ impl<'a> Asked<'a> {
             .predict(&question, [text.count(), text.length], at, &answer)?;
         read(&answer, expected)
     }
+}
+
+/// A checkpoint. Deleted with it.
+pub(crate) struct Kept {
+    pub(crate) path: PathBuf,
+    _folder: Scratch,
+}
+
+/// What is opened of an answer, at places that were drawn after it was given.
+pub(crate) struct Question<'a> {
+    text: &'a Passages,
+    symbols: usize,
+    committed: &'a [f32],
+    /// Passages and places in them.
+    chosen: Vec<[usize; 2]>,
+    as_it_was: Passages,
+    /// What follows the places comes from other passages, and no token stays.
+    changed: Passages,
+}
+
+impl<'a> Question<'a> {
+    pub(crate) fn draw(
+        text: &'a Passages,
+        about: &TextSummary,
+        committed: &'a [f32],
+        rng: &mut ChaCha20Rng,
+    ) -> Self {
+        let (count, length) = (text.count(), text.length);
+        let draw = |rng: &mut ChaCha20Rng, n: usize| rng.random_range(0..n);
+        let chosen: Vec<[usize; 2]> = (0..OPENED)
+            .map(|_| [draw(rng, count), draw(rng, length)])
+            .collect();
+        let other: Vec<usize> = (0..OPENED).map(|_| draw(rng, count)).collect();
+        let as_it_was = opened(text, &chosen, |passage, _| text_of(text, passage));
+        let changed = opened(text, &chosen, |passage, which| {
+            let [_, place] = chosen[which];
+            let mut tokens = text_of(text, passage);
+            let later = text_of(text, other[which]);
+            for (token, other) in tokens.iter_mut().zip(later).skip(place + 1) {
+                let next = (*token + 1) % about.symbols as u32;
+                *token = if other == *token { next } else { other };
+            }
+            tokens
+        });
+        Self {
+            text,
+            symbols: about.symbols,
+            committed,
+            chosen,
+            as_it_was,
+            changed,
+        }
+    }
+
+    /// Holds ln p of every symbol against what was committed to.
+    fn check(&self, rows: &[f32]) -> Result<Vec<f64>, WorkloadError> {
+        let mut greater = Vec::new();
+        for ([passage, place], row) in self.chosen.iter().zip(rows.chunks(self.symbols)) {
+            let sum: f64 = row.iter().map(|p| f64::from(*p).exp()).sum();
+            let off = (sum - 1.0).abs();
+            if off > TOLERANCE {
+                return Err(wrong(format!(
+                    "are no probabilities: those of one position sum to {sum:.4}"
+                )));
+            }
+            let next = text_of(self.text, *passage)[place + 1] as usize;
+            let said = self.committed[passage * self.text.length + place];
+            if !close(said, row[next]) {
+                return Err(wrong(format!(
+                    "change after they were made: ln p of a token was {said:.4} and is {:.4} when \
+                     it is asked for again",
+                    row[next]
+                )));
+            }
+            let difference = f64::from(said) - f64::from(row[next]);
+            greater.push(if difference.is_nan() { 0.0 } else { difference });
+        }
+        Ok(greater)
+    }
+}
+
+/// A tolerance is for rounding, which goes both ways. What a program committed to may not be better
+/// than what it opened, over the places of a run.
+pub(crate) fn only_rounded(greater: &[f64]) -> Result<(), WorkloadError> {
+    if greater.len() < 2 {
+        return Ok(());
+    }
+    let n = greater.len() as f64;
+    let mean = greater.iter().sum::<f64>() / n;
+    let square = greater.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
+    let error = (square / (n - 1.0) / n).sqrt();
+    if mean <= ROUNDING + ROUNDING_ERRORS * error {
+        return Ok(());
+    }
+    Err(wrong(format!(
+        "are better when they are made than when they are opened: by {mean:.1e} nats at the mean of \
+         {n} places"
+    )))
+}
+
+/// Holds what is expected against what is when only later tokens change.
+fn same_rows(before: &[f32], after: &[f32]) -> Result<(), WorkloadError> {
+    match before.iter().zip(after).find(|(a, b)| !close(**a, **b)) {
+        None => Ok(()),
+        Some((a, b)) => Err(wrong(format!(
+            "depend on what comes later: ln p of a symbol is {a:.4}, and {b:.4} when only later \
+             tokens change"
+        ))),
+    }
+}
+
+/// A plain file, copied while nobody else knows where to.
+fn copy(from: &Path, to: &Path) -> Result<(), WorkloadError> {
+    let Some(mut file) = plain_file(from) else {
+        return Err(WorkloadError::Reported(
+            "it answered `save` and wrote no file".into(),
+        ));
+    };
+    let copied = File::create_new(to).and_then(|mut to| std::io::copy(&mut file, &mut to));
+    copied.map_err(|source| WorkloadError::System {
+        what: "cannot keep a checkpoint",
+        source,
+    })?;
+    Ok(())
+}
+
+/// Neither a link is followed nor a pipe waited for.
+fn plain_file(path: &Path) -> Option<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, OFlags::RDONLY | flags, Mode::empty()).map(File::from);
+    let plain = |file: &File| file.metadata().is_ok_and(|metadata| metadata.is_file());
+    opened.ok().filter(plain)
 }
 
 fn text_of(text: &Passages, passage: usize) -> Vec<u32> {
@@ -176,11 +308,7 @@ fn close(a: f32, b: f32) -> bool {
 
 /// Natural logarithms of probabilities from a file that a candidate wrote: it may be anything.
 fn read(path: &Path, expected: usize) -> Result<Vec<f32>, WorkloadError> {
-    // Neither a link is followed nor a pipe waited for.
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let opened = rustix::fs::open(path, OFlags::RDONLY | flags, Mode::empty()).map(File::from);
-    let plain = |file: &File| file.metadata().is_ok_and(|metadata| metadata.is_file());
-    let Some(file) = opened.ok().filter(plain) else {
+    let Some(file) = plain_file(path) else {
         return Err(wrong("are not in the file that it was to write".into()));
     };
     let most = expected as u64 * 4 + 1;
@@ -251,6 +379,19 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
         assert!(said(&path, 2).contains("are not in the file"));
+    }
+
+    #[test]
+    fn rounding_goes_both_ways() {
+        let both_ways: Vec<f64> = (0..16)
+            .map(|i| if i % 2 == 0 { 9e-4 } else { -9e-4 })
+            .collect();
+        assert!(only_rounded(&both_ways).is_ok());
+        let one_way: Vec<f64> = (0..16).map(|i| 9e-4 + 1e-5 * f64::from(i)).collect();
+        let said = only_rounded(&one_way).unwrap_err().to_string();
+        assert!(said.contains("better when they are made"), "{said}");
+        let against_itself: Vec<f64> = one_way.iter().map(|x| -x).collect();
+        assert!(only_rounded(&against_itself).is_ok());
     }
 
     #[test]

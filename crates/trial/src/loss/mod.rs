@@ -3,6 +3,7 @@
 //! slower later; the time of a step is the business of blocks.
 
 mod ask;
+mod guards;
 mod run;
 mod screen;
 mod text;
@@ -10,31 +11,25 @@ mod text;
 use std::sync::mpsc::channel;
 use std::time::Instant;
 
-use outpace_process::{Context, MachineUse, Subject};
+use outpace_process::{Context, MachineLock, MachineUse, Subject};
 use outpace_record::{
     Block, Check, Event, LossCurve, LossTarget, Observer, Role, SeedRun, seed_evidence,
 };
-use outpace_stats::{Decision, Reason, SeedEvidence, SeedRule, block_log_ratio, log_e, median};
+use outpace_stats::{Decision, Outcome, Reason, SeedEvidence, SeedRule, median};
+use outpace_step::{RESUME, SAVE, TextSummary};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use crate::block::seed;
 use crate::client::StepClient;
-use crate::guards::line;
 use crate::{Side, SideError, WorkloadError, lock_machine};
 use run::{Reference, RunPlan, evaluations, run, steps_for};
 pub use screen::ScreeningRuns;
-use text::Text;
+use text::{Text, about};
 
 /// Sets the draws of what is opened apart from those that a recorded seed replays: a program that
 /// knew them would be honest there only.
 const OPEN_SEED: u64 = 0x09E4_ED00;
-/// Steps of the candidate may become slower over a run by this, against the base's and against what
-/// the blocks say, as a log ratio.
-const SLOWER_LATER: f64 = 0.05;
-/// At such an e-value that is proven.
-const SLOWER_LATER_E: f64 = 20.0;
-
 /// After so many seeds in which neither side came to the target, it is out of reach.
 const UNREACHED: usize = 3;
 
@@ -60,6 +55,8 @@ pub struct SeedSettings {
     pub target: LossTarget,
     /// Seed of every draw.
     pub seed: u64,
+    /// What both programs say of themselves, base first ([`shapes`]).
+    pub shapes: [Shapes; 2],
     /// Both sides of a seed run at once.
     pub parallel: bool,
     /// Blocks of the time of a step; they decide nothing where it is equal.
@@ -94,22 +91,41 @@ pub struct Shapes {
     pub flops_per_token: Option<f64>,
     /// Trainable parameters.
     pub parameters: Option<u64>,
+    /// It can be asked from a checkpoint, in a process that has not seen the text.
+    pub asked_again: bool,
 }
 
-/// Starts a program to hear what it says of its shapes.
+/// Starts both programs, base first, to hear what they say of their shapes.
 ///
 /// # Errors
-/// It does not start.
-pub fn shapes(context: &Context, subject: &Subject) -> Result<Shapes, WorkloadError> {
+/// One does not start, or the machine cannot be locked.
+pub fn shapes(
+    context: &Context,
+    subjects: [&Subject; 2],
+    observer: &mut dyn Observer,
+) -> Result<[Shapes; 2], SideError> {
+    let _machine = locked(context, observer)?;
+    let of = |side: Side| said(context, subjects[side.index()]).map_err(|error| (side, error));
+    Ok([of(Side::Base)?, of(Side::Candidate)?])
+}
+
+fn said(context: &Context, subject: &Subject) -> Result<Shapes, WorkloadError> {
     let client = StepClient::start(context, subject)?;
     let hello = &client.hello;
     let shapes = Shapes {
         tokens_per_step: hello.tokens_per_step,
         flops_per_token: hello.flops_per_token,
         parameters: hello.parameters,
+        asked_again: client.can(SAVE) && client.can(RESUME),
     };
     client.stop()?;
     Ok(shapes)
+}
+
+/// Others may work meanwhile, and nobody may time.
+fn locked(context: &Context, observer: &mut dyn Observer) -> Result<MachineLock, SideError> {
+    let locked = lock_machine(context, MachineUse::Work, observer);
+    Ok(locked.map_err(|error| (Side::Base, error))?)
 }
 
 /// What all runs of a trial have in common.
@@ -117,6 +133,7 @@ struct Runner<'a> {
     context: &'a Context,
     programs: Programs<'a>,
     settings: &'a SeedSettings,
+    about: TextSummary,
     /// Of base and candidate: steps between evaluations, and the most.
     steps: [[u64; 2]; 2],
 }
@@ -124,7 +141,8 @@ struct Runner<'a> {
 /// Runs seed after seed until the rule decides. Ctrl-C ends it with the seeds that are done.
 ///
 /// `screening` are runs of the base on seeds that are no evidence: a candidate that does not look
-/// faster there is not tried further. None where nothing is screened.
+/// faster there is not tried further. None where nothing is screened. `keep` is called after every
+/// seed.
 ///
 /// # Errors
 /// A side failed, or the machine.
@@ -133,31 +151,30 @@ pub fn run_seeds(
     programs: Programs<'_>,
     settings: &SeedSettings,
     screening: Option<&mut ScreeningRuns>,
+    keep: &mut dyn FnMut(&SeedTrial),
     observer: &mut dyn Observer,
 ) -> Result<SeedTrial, SideError> {
     let begin = Instant::now();
-    let _machine =
-        lock_machine(context, MachineUse::Work, observer).map_err(|error| (Side::Base, error))?;
-    let said = [programs.base, programs.candidate].map(|subject| shapes(context, subject));
-    let [base, candidate] = said;
-    let base = base.map_err(|error| (Side::Base, error))?;
-    let candidate = candidate.map_err(|error| (Side::Candidate, error))?;
-    let steps = [base, candidate]
+    let _machine = locked(context, observer)?;
+    let [base, _] = settings.shapes;
+    let steps = settings
+        .shapes
         .map(|s| steps_for(&settings.target, s.tokens_per_step, base.tokens_per_step));
+    let about = about(context, programs.text).map_err(|error| (Side::Base, error))?;
     let runner = Runner {
         context,
         programs,
         settings,
+        about,
         steps,
     };
     let mut evidence = seed_evidence(settings.rule, &settings.target, &settings.blocks)?;
-    let mut runs = settings.earlier.clone();
-    for run in &runs {
+    for run in &settings.earlier {
         evidence.push(run.log_ratio(&settings.target));
     }
     let mut trial = SeedTrial {
         decision: None,
-        runs: runs.clone(),
+        runs: settings.earlier.clone(),
         evidence,
         checks: Vec::new(),
         trial_s: 0.0,
@@ -176,6 +193,7 @@ pub fn run_seeds(
         }
     }
     if trial.decision.is_none() {
+        trial.checks.push(guards::openings(base));
         runner.begins(false, observer);
     }
     while trial.decision.is_none() {
@@ -185,11 +203,15 @@ pub fn run_seeds(
             break;
         }
         let reference = Reference::of(
-            known.iter().chain(runs.iter().map(|run| &run.base)),
+            known.iter().chain(trial.runs.iter().map(|run| &run.base)),
             &settings.target,
         );
-        let number = runs.len() + 1;
-        let unreached = runs.iter().filter(|run| runner.is_unreached(run)).count();
+        let number = trial.runs.len() + 1;
+        let unreached = trial
+            .runs
+            .iter()
+            .filter(|run| runner.is_unreached(run))
+            .count();
         if unreached >= UNREACHED {
             return Err((Side::Base, runner.out_of_reach()).into());
         }
@@ -199,11 +221,18 @@ pub fn run_seeds(
             Err(error) => return Err(error),
         };
         trial.decision = trial.evidence.push(pair.log_ratio(&settings.target));
-        runs.push(pair);
-        runner.tell(&trial.evidence, &runs, observer);
+        trial.runs.push(pair);
+        keep(&trial);
+        runner.tell(&trial.evidence, &trial.runs, observer);
     }
-    trial.checks.extend(slower_later(&runs, settings)?);
-    trial.runs = runs;
+    trial
+        .checks
+        .extend(guards::slower_later(&trial.runs, settings)?);
+    let target = settings.target.target_loss;
+    let faster = trial.decision.is_some_and(|d| d.outcome == Outcome::Faster);
+    trial
+        .checks
+        .extend(guards::outside_of_steps(&trial.runs, target, faster));
     trial.trial_s = begin.elapsed().as_secs_f64();
     Ok(trial)
 }
@@ -225,12 +254,35 @@ impl Runner<'_> {
         ))
     }
 
+    fn plan<'t>(
+        &'t self,
+        side: Side,
+        seeds: [u64; 2],
+        text: &'t Text,
+        open_seed: u64,
+        reference: Option<&'t Reference>,
+    ) -> RunPlan<'t> {
+        RunPlan {
+            subject: match side {
+                Side::Base => self.programs.base,
+                Side::Candidate => self.programs.candidate,
+            },
+            seeds,
+            text,
+            target: self.settings.target,
+            steps: self.steps[side.index()],
+            open_seed,
+            again: self.settings.shapes[0].asked_again,
+            reference,
+        }
+    }
+
     /// Text for as many evaluations as the longer side has.
     fn text(&self, seed: u64) -> Result<Text, WorkloadError> {
         let evaluations = self.steps.map(evaluations);
         let most = evaluations[0].max(evaluations[1]);
-        let tokens = self.settings.target.tokens;
-        Text::draw(self.context, self.programs.text, seed, most, tokens)
+        let passages = (self.settings.target.tokens as usize).div_ceil(self.about.length);
+        Text::draw(self.context, self.programs.text, seed, [most, passages])
     }
 
     /// Seed `number` of this trial, from 1, on both sides.
@@ -245,17 +297,10 @@ impl Runner<'_> {
         let [model_seed, data_seed, text_seed] = std::array::from_fn(|_| seed(&mut rng));
         let candidate_first: bool = rng.random();
         let text = self.text(text_seed).map_err(|error| (Side::Base, error))?;
-        let plan = |side: Side| RunPlan {
-            subject: match side {
-                Side::Base => self.programs.base,
-                Side::Candidate => self.programs.candidate,
-            },
-            seeds: [model_seed, data_seed],
-            text: &text,
-            target: self.settings.target,
-            steps: self.steps[side.index()],
-            open_seed: text_seed ^ OPEN_SEED ^ side.index() as u64,
-            reference: reference.filter(|_| side == Side::Candidate),
+        let plan = |side: Side| {
+            let open_seed = text_seed ^ OPEN_SEED ^ side.index() as u64;
+            let reference = reference.filter(|_| side == Side::Candidate);
+            self.plan(side, [model_seed, data_seed], &text, open_seed, reference)
         };
         let order = match candidate_first {
             true => [Side::Candidate, Side::Base],
@@ -379,41 +424,4 @@ impl Runner<'_> {
             speedup: Some(gain).filter(|gain| gain.is_finite()),
         });
     }
-}
-
-/// Whether steps take longer over whole runs than the blocks say: a recipe that trains small
-/// batches first and large ones later would be timed while they are small.
-fn slower_later(runs: &[SeedRun], settings: &SeedSettings) -> Result<Option<Check>, SideError> {
-    // Over the time that both ran: the longer one had the machine to itself afterwards.
-    let ratio = |run: &SeedRun| {
-        let both = run.base.seconds.len().min(run.candidate.seconds.len());
-        (run.base.step_s(both) / run.candidate.step_s(both)).ln()
-    };
-    // A run that was given up says nothing of a whole one.
-    let whole: Vec<f64> = runs
-        .iter()
-        .filter(|run| !run.candidate.stopped)
-        .map(ratio)
-        .filter(|ratio| ratio.is_finite())
-        .collect();
-    if whole.is_empty() {
-        return Ok(None);
-    }
-    let blocks = settings.blocks.iter().map(|b| block_log_ratio(&b.pairs));
-    let blocks = blocks.collect::<Result<Vec<f64>, _>>()?;
-    let timed = match settings.target.equal_steps || blocks.is_empty() {
-        true => 0.0,
-        false => median(&blocks),
-    };
-    let slower: Vec<f64> = whole.iter().map(|w| timed - w).collect();
-    let proven = log_e(&slower, SLOWER_LATER) >= SLOWER_LATER_E.ln();
-    let [whole, timed] = [median(&whole), timed].map(|x| 100.0 * x.exp_m1());
-    Ok(Some(Check {
-        passed: !proven,
-        value: Some(whole / 100.0),
-        ..line(
-            "step time",
-            format!("gain over whole runs {whole:+.1} %, in blocks {timed:+.1} %"),
-        )
-    }))
 }

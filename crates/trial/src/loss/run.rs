@@ -1,13 +1,15 @@
 //! One run to a loss: train, ask, and stop where the target is passed or out of reach.
 
+use std::time::Instant;
+
 use outpace_process::{Context, Subject};
 use outpace_record::{LossCurve, LossTarget};
 use outpace_stats::{CurvePoint, is_reached, median};
-use outpace_step::MAX_STEPS;
+use outpace_step::{MAX_STEPS, RESUME, SAVE};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
-use super::ask::Asked;
+use super::ask::{Asked, Kept, Question, only_rounded};
 use super::text::Text;
 use crate::WorkloadError;
 use crate::client::StepClient;
@@ -18,6 +20,10 @@ const OPENED_SHARE: f64 = 0.1;
 const LOOKS: [f64; 3] = [0.25, 0.5, 0.75];
 /// It is where its last losses are above the base's at this share of the steps.
 const BEHIND: f64 = 0.5;
+/// Or once it has taken so many times as long as the base's runs.
+const DEADLINE: f64 = 4.0;
+/// From this share of the way to the target on, evaluations are opened in another process.
+const NEAR: f64 = 0.1;
 /// Losses of a curve that are looked at together.
 const SMOOTHED: usize = 3;
 /// A candidate of smaller batches gets more steps, up to so many times as many, and the reverse.
@@ -34,6 +40,8 @@ pub(crate) struct RunPlan<'a> {
     pub(crate) steps: [u64; 2],
     /// Draws what is opened. Not those of the other side, which could tell the candidate.
     pub(crate) open_seed: u64,
+    /// The base can be asked from its checkpoints, and so has this program to.
+    pub(crate) again: bool,
     /// What a candidate that is far behind is held against.
     pub(crate) reference: Option<&'a Reference>,
 }
@@ -68,46 +76,115 @@ pub(crate) fn run(
     plan: &RunPlan<'_>,
     tell: &dyn Fn(CurvePoint),
 ) -> Result<LossCurve, WorkloadError> {
+    let begin = Instant::now();
     let mut client = StepClient::start(context, plan.subject)?;
+    if plan.again {
+        must_start_again(&client)?;
+    }
     client.begin(plan.seeds[0], plan.seeds[1], None)?;
     let [every, most] = plan.steps;
     let mut rng = ChaCha20Rng::seed_from_u64(plan.open_seed);
     let mut curve = LossCurve {
         every,
+        ready_s: Some(since(begin)),
         ..LossCurve::default()
     };
+    let near = near(plan.text, &plan.target);
+    let mut is_near = false;
+    let mut greater = Vec::new();
     let mut trained = 0_u64;
     let mut asked = Asked::new(&mut client)?;
     for index in 0..evaluations([every, most]) {
         let n = u32::try_from(every).unwrap_or(u32::MAX);
         let (seconds, _) = asked.client().step(n)?;
-        // To the microsecond.
-        curve.seconds.push((seconds * 1e6).round() * 1e-6);
+        curve.seconds.push(to_the_microsecond(seconds));
         trained += every;
         let passages = plan.text.evaluation(index);
         let drawn = rng.random::<f64>() < OPENED_SHARE;
         let about = &plan.text.about;
+        let begin = Instant::now();
+        // Before it is given the text: what it learnt from it is not in there.
+        let kept = match plan.again && is_near {
+            true => Some(asked.checkpoint()?),
+            false => None,
+        };
         let (loss, committed) = asked.commit(&passages, about)?;
+        curve.asked_s.push(since(begin));
         tell((trained, loss));
+        is_near |= loss <= near;
         curve
             .losses
             .push(Some(loss).filter(|loss| loss.is_finite()));
         let points = curve.points();
         let reached = is_reached(&points, plan.target.target_loss);
         if drawn || reached {
-            asked.open(&passages, about, &committed, &mut rng)?;
+            let question = Question::draw(&passages, about, &committed, &mut rng);
+            greater.extend(match &kept {
+                Some(kept) => open_again(context, plan, kept, &question)?,
+                None => {
+                    let begin = Instant::now();
+                    let greater = asked.open(&question)?;
+                    curve.opened_s.push(since(begin));
+                    greater
+                }
+            });
         }
         if reached {
             break;
         }
-        let far = |reference: &Reference| reference.is_far_behind(&points, every, &plan.target);
-        if plan.reference.is_some_and(far) {
+        let given_up = |reference: &Reference| {
+            reference.is_far_behind(&points, every, &plan.target)
+                || curve.total_s() > DEADLINE * reference.total_s
+        };
+        if plan.reference.is_some_and(given_up) {
             curve.stopped = true;
             break;
         }
     }
     client.stop()?;
+    only_rounded(&greater)?;
     Ok(curve)
+}
+
+fn since(begin: Instant) -> f64 {
+    to_the_microsecond(begin.elapsed().as_secs_f64())
+}
+
+fn to_the_microsecond(seconds: f64) -> f64 {
+    (seconds * 1e6).round() * 1e-6
+}
+
+/// The loss from which on a run is near the target: a tenth of the way from a model that knows
+/// nothing.
+fn near(text: &Text, target: &LossTarget) -> f64 {
+    let ignorant = (text.about.symbols as f64).ln();
+    target.target_loss + NEAR * (ignorant - target.target_loss).max(0.0)
+}
+
+fn must_start_again(client: &StepClient) -> Result<(), WorkloadError> {
+    if client.can(SAVE) && client.can(RESUME) {
+        return Ok(());
+    }
+    Err(WorkloadError::Reported(
+        "the base can be asked again from its checkpoints and it cannot: `save` and `resume` are \
+         not both in `can` of its `hello`"
+            .into(),
+    ))
+}
+
+/// Opens in a process of its own, which knows the model as it was before it was given the text and
+/// is given other text from the opened places on.
+fn open_again(
+    context: &Context,
+    plan: &RunPlan<'_>,
+    kept: &Kept,
+    question: &Question<'_>,
+) -> Result<Vec<f64>, WorkloadError> {
+    let mut client = StepClient::start(context, plan.subject)?;
+    client.resume(plan.seeds, &kept.path)?;
+    let greater = Asked::new(&mut client)?.open_unseen(question)?;
+    client.stop()?;
+    Ok(greater)
 }
 
 /// Curves of the base, and how many steps it takes.
@@ -115,6 +192,8 @@ pub(crate) fn run(
 pub(crate) struct Reference {
     curves: Vec<Vec<CurvePoint>>,
     steps: f64,
+    /// Seconds of a run.
+    total_s: f64,
 }
 
 impl Reference {
@@ -123,15 +202,17 @@ impl Reference {
         curves: impl Iterator<Item = &'a LossCurve>,
         target: &LossTarget,
     ) -> Option<Self> {
-        let (mut reference, mut steps) = (Self::default(), Vec::new());
+        let (mut reference, mut steps, mut total_s) = (Self::default(), Vec::new(), Vec::new());
         for curve in curves {
             reference.curves.push(curve.points());
             steps.extend(curve.steps_to(target.target_loss));
+            total_s.push(curve.total_s());
         }
         if steps.is_empty() {
             return None;
         }
         reference.steps = median(&steps);
+        reference.total_s = median(&total_s);
         Some(reference)
     }
 

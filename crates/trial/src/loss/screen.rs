@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use super::Runner;
-use super::run::{Reference, RunPlan};
+use super::run::Reference;
 use super::text::Text;
 use crate::block::seed;
 use crate::guards::line;
@@ -61,7 +61,7 @@ pub(super) fn look(
             .text(text_seed)
             .map_err(|error| (Side::Base, error))?;
         let seeds = [model_seed, data_seed];
-        let plan = plan(runner, Side::Base, seeds, &text, rng.random(), None);
+        let plan = runner.plan(Side::Base, seeds, &text, rng.random(), None);
         let curve = runner.one(Side::Base, &plan, 0, observer);
         let curve = curve.map_err(|error| (Side::Base, error))?;
         screening.runs.push(Kept { seeds, text, curve });
@@ -72,8 +72,7 @@ pub(super) fn look(
     let mut out = false;
     for (kept, needed) in screening.runs.iter().zip(SHOWN) {
         // A candidate of smaller batches is evaluated more often than the text was drawn for.
-        let plan = plan(
-            runner,
+        let plan = runner.plan(
             Side::Candidate,
             kept.seeds,
             &kept.text,
@@ -112,26 +111,4 @@ pub(super) fn look(
 
 fn mean(x: &[f64]) -> f64 {
     x.iter().sum::<f64>() / x.len() as f64
-}
-
-fn plan<'a>(
-    runner: &'a Runner<'_>,
-    side: Side,
-    seeds: [u64; 2],
-    text: &'a Text,
-    open_seed: u64,
-    reference: Option<&'a Reference>,
-) -> RunPlan<'a> {
-    RunPlan {
-        subject: match side {
-            Side::Base => runner.programs.base,
-            Side::Candidate => runner.programs.candidate,
-        },
-        seeds,
-        text,
-        target: runner.settings.target,
-        steps: runner.steps[side.index()],
-        open_seed,
-        reference,
-    }
 }

@@ -5,6 +5,7 @@ use outpace_step::{Passages, TextSummary};
 use outpace_text::plain;
 
 use crate::WorkloadError;
+use crate::client::scratch;
 use crate::evaluate::output;
 
 /// More symbols or longer passages than any model has.
@@ -20,17 +21,13 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    /// Draws text for so many evaluations of `tokens` tokens.
+    /// Draws text for so many evaluations of so many passages.
     pub(crate) fn draw(
         context: &Context,
         command: &Subject,
         seed: u64,
-        evaluations: usize,
-        tokens: u64,
+        [evaluations, passages]: [usize; 2],
     ) -> Result<Self, WorkloadError> {
-        // How long a passage is has to be known first.
-        let (about, _) = drawn(context, command, seed, 1)?;
-        let passages = (tokens as usize).div_ceil(about.length);
         let (about, all) = drawn(context, command, seed, passages * evaluations)?;
         Ok(Self {
             about,
@@ -50,18 +47,18 @@ impl Text {
     }
 }
 
+/// What the command says of its text, of which a passage is drawn for it.
+pub(crate) fn about(context: &Context, command: &Subject) -> Result<TextSummary, WorkloadError> {
+    Ok(drawn(context, command, 0, 1)?.0)
+}
+
 fn drawn(
     context: &Context,
     command: &Subject,
     seed: u64,
     passages: usize,
 ) -> Result<(TextSummary, Passages), WorkloadError> {
-    let scratch = context
-        .fresh_scratch()
-        .map_err(|source| WorkloadError::System {
-            what: "cannot make a scratch folder",
-            source,
-        })?;
+    let scratch = scratch(context)?;
     let out = scratch.path().join("text.u32");
     let more = [
         "--data-seed",

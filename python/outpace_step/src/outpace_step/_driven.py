@@ -46,6 +46,7 @@ class Driven:
         self._with_model = with_model
         self._predictor = None if predict is None else Predictor(predict)
         self._perturb_ulps = 0
+        self._checkpoint: Optional[str] = None  # whose model is to be asked
         self._process = os.getpid()
         self._link = Link()
         self._shown_before = sys.excepthook
@@ -56,12 +57,14 @@ class Driven:
         """Says hello and waits for the seeds."""
         can = ["save", "perturb"] if self._with_model else []
         can += ["predict"] if self._predictor else []
+        can += ["resume"] if self._predictor and self._with_model else []
         self._link.hello(can, tokens_per_step=tokens, flops_per_token=flops, parameters=size)
         ask = self._hear()
         if ask.get("type") != "start":
             self.fail(f"`{ask.get('type')}` before `start`")
         start = Start.of(ask)
         self._perturb_ulps = start.perturb_ulps
+        self._checkpoint = ask.get("checkpoint")
         return start
 
     def steps(self, items: Iterable[T], model: Optional[Model]) -> Iterator[T]:
@@ -91,6 +94,8 @@ class Driven:
             self.fail(NOT_A_MODEL.format(type(model).__name__))
         if model is not None and self._perturb_ulps:
             _tensors.perturb(model, self._perturb_ulps)
+        if model is not None and self._checkpoint is not None:
+            _tensors.load(model, self._checkpoint)
         _tensors.synchronize()
         self._link.say({"type": "ready"})
 

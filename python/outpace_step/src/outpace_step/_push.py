@@ -9,8 +9,9 @@ from ._predict import Predictor
 
 
 class Run(Protocol):
-    """A run in progress. It may also have `save(path: str)`, `predict(tokens)`, which returns
-    logits, `finish()`, and on its class `perturbs = True`."""
+    """A run in progress. It may also have `save(path: str)`, `load(path: str)`, which takes the
+    model of such a file, `predict(tokens)`, which returns logits, `finish()`, and on its class
+    `perturbs = True`."""
 
     def step(self) -> SupportsFloat:
         """Trains one step and returns its loss in nats a token, before the update."""
@@ -49,7 +50,8 @@ def serve(
 def _abilities(start: Callable[[Start], Run]) -> List[str]:
     can = ["save"] if hasattr(start, "save") else []
     can += ["perturb"] if getattr(start, "perturbs", False) else []
-    return can + (["predict"] if hasattr(start, "predict") else [])
+    can += ["predict"] if hasattr(start, "predict") else []
+    return can + (["resume"] if hasattr(start, "load") else [])
 
 
 def _answer(start: Callable[[Start], Run], link: Link) -> None:
@@ -62,6 +64,8 @@ def _answer(start: Callable[[Start], Run], link: Link) -> None:
         if kind == "start":
             run, steps = None, 0  # the old one is freed before the new one is made
             run = start(Start.of(ask))
+            if "checkpoint" in ask:
+                run.load(ask["checkpoint"])  # type: ignore[attr-defined]
             link.say({"type": "ready"})
         elif kind == "stop":
             return

@@ -1,4 +1,4 @@
-"""Writes safetensors files: the length of a header, the header in JSON, bytes of the tensors."""
+"""Safetensors files: the length of a header, the header in JSON, the bytes of the tensors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ctypes
 import json
 import math
 import struct
-from typing import Any, BinaryIO, Dict, Mapping
+from typing import Any, BinaryIO, Callable, Dict, Iterator, Mapping, Tuple
 
 DTYPES = {
     "float64": "F64",
@@ -48,6 +48,27 @@ def write(path: str, tensors: Mapping[str, Any], metadata: Mapping[str, str]) ->
         file.write(struct.pack("<Q", len(text)) + text)
         for tensor in tensors.values():
             write_bytes(file, tensor)
+
+
+def read(path: str) -> Iterator[Tuple[str, Callable[[Any], None]]]:
+    """Names of tensors, each with a function that fills one on the CPU of the same format and
+    shape. Raises ValueError where it has another."""
+    with open(path, "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+        for name, about in header.items():
+            if name == "__metadata__":
+                continue
+
+            def fill(tensor: Any, name: str = name, about: Dict[str, Any] = about) -> None:
+                is_one = [_dtype(name, tensor), list(tensor.shape)]
+                if is_one != [about["dtype"], about["shape"]]:
+                    raise ValueError(f"{path}: `{name}` is not {is_one[0]} of shape {is_one[1]}")
+                file.seek(8 + length + about["data_offsets"][0])
+                if size := _size(tensor):
+                    file.readinto((ctypes.c_char * size).from_address(tensor.data_ptr()))
+
+            yield name, fill
 
 
 def _size(tensor: Any) -> int:

@@ -84,6 +84,23 @@ def save(model: Model, path: str) -> None:
     _safetensors.write(path, tensors, metadata)
 
 
+def load(model: Model, path: str) -> None:
+    """Gives parameters and buffers the values that `save` wrote."""
+    torch = sys.modules["torch"]
+    tensors = {plain(name): value for name, value in model.state_dict().items()}
+    with torch.no_grad():
+        for name, read in _safetensors.read(path):
+            if name not in tensors:
+                raise ValueError(f"{path}: the model has no `{name}`")
+            # Through memory of the CPU, in the file's format and order.
+            value = torch.empty_like(tensors[name], device="cpu").contiguous()
+            read(value)
+            tensors.pop(name).copy_(value)
+    left = sorted(name for name, value in tensors.items() if hasattr(value, "data_ptr"))
+    if left:
+        raise ValueError(f"{path}: it has no `{left[0]}`")
+
+
 def plain(name: str) -> str:
     """The name of a tensor without torch.compile, which makes no other model."""
     return name.replace(COMPILED, "")

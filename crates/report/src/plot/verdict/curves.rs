@@ -14,7 +14,7 @@ use super::super::units::tenths;
 use super::panel::{FONT, ROOM};
 use super::samples::MOST_SEEDS;
 use crate::format::{count, figure};
-use crate::seeds::{End, Seed, median_steps, seeds};
+use crate::seeds::{End, Seed, seeds};
 
 /// The curves begin at this share of the steps to the target: what comes before is steep, and would
 /// leave the crossing no room.
@@ -73,7 +73,7 @@ pub(super) fn paint(
     let seeds = seeds(verdict);
     let target = verdict.target.map(|of| of.target_loss);
     let target = target.filter(|loss| loss.abs() < LARGEST);
-    let medians = SIDES.map(|side| median_steps(&seeds, side.end));
+    let medians = verdict.steps_to_loss();
     let x = steps_range(verdict, medians);
     let y = loss_range(verdict, &seeds, target, &x);
     let frame = Frame {

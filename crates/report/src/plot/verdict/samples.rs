@@ -53,11 +53,11 @@ impl Samples {
 
     fn of_seeds(verdict: &Verdict) -> Self {
         let seeds = seeds(verdict).into_iter().take(MOST_SEEDS);
-        let seeds: Vec<Seed> = seeds.filter(|seed| !seed.log_ratio().is_nan()).collect();
+        let seeds: Vec<Seed> = seeds.filter(|seed| !seed.log_ratio.is_nan()).collect();
         let measured = verdict.target.filter(|target| !target.equal_steps);
         let blocks = &verdict.blocks[..verdict.blocks.len().min(MOST_BLOCKS)];
         Self {
-            x: seeds.iter().map(Seed::log_ratio).collect(),
+            x: seeds.iter().map(|seed| seed.log_ratio).collect(),
             step_time: measured.and_then(|of| step_time_log_ratios(&of, blocks).ok()),
             hovers: seeds.iter().map(Seed::text).collect(),
             by_seeds: true,

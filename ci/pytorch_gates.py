@@ -104,9 +104,18 @@ def git(folder, *args):
     subprocess.run(["git", *identity, *args], cwd=folder, check=True, capture_output=True)
 
 
+def judged(folder):
+    """The verdict on the last commit of a repository."""
+    outpace = ROOT / "target" / "release" / "outpace"
+    command = [str(outpace), "gate", "HEAD", "--json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if not done.stdout:
+        raise SystemExit(f"no verdict (exit code {done.returncode}):\n{done.stderr}")
+    return json.loads(done.stdout)
+
+
 def gate(change):
     """The verdict on a change of the script, in a repository of its own."""
-    outpace = ROOT / "target" / "release" / "outpace"
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         git(folder, "init", "-q", "-b", "main")
@@ -118,11 +127,7 @@ def gate(change):
         git(folder, "commit", "-q", "-m", "begin")
         (folder / "train.py").write_text(change(text))
         git(folder, "commit", "-q", "-a", "-m", "change")
-        command = [str(outpace), "gate", "HEAD", "--json"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-        if not done.stdout:
-            raise SystemExit(f"no verdict (exit code {done.returncode}):\n{done.stderr}")
-        return json.loads(done.stdout)
+        return judged(folder)
 
 
 def main(names):

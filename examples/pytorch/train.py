@@ -175,6 +175,9 @@ class Run:
     def save(self, path):
         save_file({name: value.cpu() for name, value in self.model.state_dict().items()}, path)
 
+    def load(self, path):
+        self.model.load_state_dict(load_file(path))
+
     def predict(self, tokens):
         """Logits. What is longer than a sequence is read in several, as outpace-gpt does."""
         parts = tokens.split(self.config["model"]["sequence"], dim=1)
@@ -301,7 +304,8 @@ def main():
     torch.set_float32_matmul_precision("highest")
     Run.options = options
     if driven:
-        outpace_step.serve(Run, tokens_per_step=tokens_per_step)
+        sizes = Model(config["model"], torch.float32).parameters()
+        outpace_step.serve(Run, tokens_per_step=tokens_per_step, parameters=sum(part.numel() for part in sizes))
     else:
         by_hand(options)
 

@@ -163,11 +163,11 @@ pub(crate) fn judge_loss(
 }
 
 /// Whether both sides are the same program, and only files of values differ: a script can be part
-/// of what is read when a program runs, and is none of the built program.
+/// of what is read when a program runs, and is none of the built program. Where nothing is built,
+/// the files are the program.
 fn only_values(config: &WorkloadConfig, candidate: &Candidate<'_>, sides: Sides<'_>) -> bool {
     let mut files = candidate.patch.files.iter();
-    !config.build.is_empty()
-        && sides.base.program == sides.candidate.program
+    (config.build.is_empty() || sides.base.program == sides.candidate.program)
         && files.all(|file| holds_values(&file.path))
 }
 

@@ -16,6 +16,7 @@ pub mod figures;
 pub mod gpu;
 pub mod language;
 pub mod model;
+pub mod optimizer;
 pub mod peaks;
 pub mod place;
 pub mod predict;

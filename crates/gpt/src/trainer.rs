@@ -1,14 +1,15 @@
 //! Training: a model, its optimiser state and its text, one step after the other. A trainer is a
 //! function of its config, its seeds and the number of steps: equal ones give equal bits.
 
-use crate::config::{Config, Optimizer, Schedule};
+use crate::config::Config;
 use crate::data::{Batch, Source, Split};
 use crate::model::{Model, Parameter};
+use crate::optimizer::update;
 use crate::place::Place;
 use crate::random::{Unit, nudge};
 use anyhow::{Context as _, Result};
 use candle_core::{DType, Tensor};
-use outpace_kernels::adamw::{Part, Rule, State, update_all};
+use outpace_kernels::adamw::State;
 use outpace_kernels::tape::Tape;
 
 /// What a run is a function of, besides its config.
@@ -106,7 +107,6 @@ impl<'a> Trainer<'a> {
         let loss = self.model.loss(&tape, &batch.inputs, &batch.targets)?;
         let mut gradients = tape.backward(&loss)?;
         self.step += 1;
-        let rule = rule(&self.config.optimizer, self.step);
         let parameters = self.model.parameters();
         let gradients = parameters.iter().map(|parameter| {
             let gradient = gradients
@@ -115,19 +115,12 @@ impl<'a> Trainer<'a> {
             Ok(gradient.contiguous()?)
         });
         let gradients = gradients.collect::<Result<Vec<_>>>()?;
-        let parts = parameters.iter().zip(&gradients).map(|(parameter, grad)| {
-            let is_matrix = parameter.value.rank() > 1;
-            let weight_decay = if is_matrix { rule.weight_decay } else { 0.0 };
-            Part {
-                parameter: parameter.value.as_tensor(),
-                grad,
-                rule: Rule {
-                    weight_decay,
-                    ..rule
-                },
-            }
-        });
-        update_all(parts.zip(&mut self.states))?;
+        update(
+            &self.config.optimizer,
+            self.step,
+            parameters.iter().zip(&gradients),
+            &mut self.states,
+        )?;
         if loss.device().is_cuda() {
             // The GPU has work for long, and would wait for the next batch at the next step's
             // beginning.
@@ -140,36 +133,6 @@ impl<'a> Trainer<'a> {
     fn batch(&self) -> Batch {
         let seed = self.seeds.data_seed;
         self.source.batch(Split::Training, seed, self.step)
-    }
-}
-
-/// The update rule of `step`, counted from 1.
-fn rule(optimizer: &Optimizer, step: u64) -> Rule {
-    Rule {
-        learning_rate: learning_rate(optimizer, step),
-        beta1: optimizer.beta1,
-        beta2: optimizer.beta2,
-        epsilon: optimizer.epsilon,
-        weight_decay: optimizer.weight_decay,
-        step,
-    }
-}
-
-/// Rises linearly over the warm-up, then stays or falls along half a cosine to `final_fraction` at
-/// `total_steps`.
-fn learning_rate(optimizer: &Optimizer, step: u64) -> f64 {
-    let peak = optimizer.learning_rate;
-    if step <= optimizer.warmup_steps {
-        return peak * step as f64 / optimizer.warmup_steps as f64;
-    }
-    match optimizer.schedule {
-        Schedule::Constant => peak,
-        Schedule::Cosine => {
-            let length = (optimizer.total_steps - optimizer.warmup_steps) as f64;
-            let done = ((step - optimizer.warmup_steps) as f64 / length).min(1.0);
-            let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
-            peak * (optimizer.final_fraction + (1.0 - optimizer.final_fraction) * cosine)
-        }
     }
 }
 
@@ -202,36 +165,5 @@ mod tests {
         );
         let ups = a.iter().zip(&b).filter(|(x, y)| x < y).count();
         assert!(ups > a.len() / 3 && ups < a.len() * 2 / 3);
-    }
-
-    #[test]
-    fn the_learning_rate_rises_stays_and_falls() {
-        let constant = Optimizer {
-            learning_rate: 0.1,
-            warmup_steps: 10,
-            total_steps: 110,
-            ..Optimizer::default()
-        };
-        let cosine = Optimizer {
-            schedule: Schedule::Cosine,
-            ..constant.clone()
-        };
-        for (optimizer, step, expected) in [
-            (&constant, 1, 0.01),
-            (&constant, 10, 0.1),
-            (&constant, 1000, 0.1),
-            (&cosine, 10, 0.1),
-            (&cosine, 60, 0.055),
-            (&cosine, 110, 0.01),
-            (&cosine, 1000, 0.01),
-        ] {
-            let actual = learning_rate(optimizer, step);
-            assert!((actual - expected).abs() < 1e-12, "{step}: {actual}");
-        }
-        let none = Optimizer {
-            warmup_steps: 0,
-            ..constant
-        };
-        assert_eq!(learning_rate(&none, 1), 0.1);
     }
 }

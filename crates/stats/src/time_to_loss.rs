@@ -275,11 +275,19 @@ impl SeedEvidence {
             Some(Reason::GainProven)
         } else if self.against_at_least(0.0) >= need {
             Some(Reason::SlowerProven)
+        } else if self.is_small(need) {
+            Some(Reason::DifferenceBelowMinimum)
         } else if self.rule.screen && self.is_hopeless() {
             Some(Reason::ScreenedOut)
         } else {
             (self.steps.len() >= self.rule.max_seeds).then_some(Reason::SeedsExhausted)
         }
+    }
+
+    /// Whether the difference, either way, is proven to be below the minimum.
+    fn is_small(&self, need: f64) -> bool {
+        let minimum = self.rule.min_speedup.ln_1p();
+        minimum > 0.0 && self.against_at_least(minimum) >= need && self.against(-minimum) >= need
     }
 
     fn is_hopeless(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The table of a campaign: a row for each attempt.
 
 use console::{Alignment, pad_str};
-use outpace_record::{Attempt, Kind};
+use outpace_record::{Attempt, Kind, Track, Verdict};
 use outpace_report::format::{duration, gain};
 use outpace_text::{plain, short};
 
@@ -15,7 +15,7 @@ const WORD: usize = 11;
 pub(crate) fn heading() -> String {
     format!(
         "{:>3}  {:<TITLE$} {:<WORD$} {:>8} {:>9} {:>7} {:>9}",
-        "#", "patch", "verdict", "gain", "at least", "blocks", "time"
+        "#", "patch", "verdict", "gain", "at least", "samples", "time"
     )
 }
 
@@ -23,7 +23,14 @@ pub(crate) fn heading() -> String {
 pub(super) fn row(attempt: &Attempt, word: &str) -> String {
     let judged = attempt.decisive_verdict();
     let percent = |value: Option<f64>| value.map_or("-".to_owned(), gain);
-    let blocks = match judged.map_or(0, |v| v.n_blocks) {
+    // Blocks, or seeds on the time-to-loss track.
+    let samples = match judged.map_or(0, |v| {
+        if by_seeds(v) {
+            v.runs.len()
+        } else {
+            v.n_blocks
+        }
+    }) {
         0 => "-".to_owned(),
         n => n.to_string(),
     };
@@ -32,13 +39,17 @@ pub(super) fn row(attempt: &Attempt, word: &str) -> String {
     let title = plain(&attempt.title, 200);
     let title = pad_str(&title, TITLE, Alignment::Left, Some("…"));
     format!(
-        "{:>3}  {title} {word}{pad} {:>8} {:>9} {blocks:>7} {:>9}{}",
+        "{:>3}  {title} {word}{pad} {:>8} {:>9} {samples:>7} {:>9}{}",
         attempt.number,
         percent(judged.and_then(|v| v.speedup)),
         percent(judged.and_then(|v| v.at_least)),
         duration(attempt.total_s),
         tail(attempt)
     )
+}
+
+fn by_seeds(verdict: &Verdict) -> bool {
+    verdict.track == Track::TimeToLoss
 }
 
 fn tail(attempt: &Attempt) -> String {
@@ -75,7 +86,7 @@ mod tests {
         };
         assert_eq!(
             heading(),
-            "  #  patch                                        verdict         gain  at least  blocks      time"
+            "  #  patch                                        verdict         gain  at least samples      time"
         );
         check(
             serde_json::json!({}),

@@ -227,6 +227,10 @@ def judge_seeds(steps, blocks, min_speedup, alpha, threshold, screen, max_seeds,
             verdict = "faster"
         elif reaches(negated(read), negated(blocks), 0.0, need):
             verdict = "slower"
+        elif reaches(negated(read), negated(blocks), -minimum, need) and reaches(
+            read, blocks, -minimum, need
+        ):
+            verdict = "same"
         elif (
             screen
             and n >= SCREEN_SEEDS
@@ -404,6 +408,8 @@ def trials(rng):
         trial("slower by both", sample(rng, 10, -0.08, 0.02), negated(quick), **short),
         trial("level steps", sample(rng, 16, 0.08, 0.02), level, screen=True, **dear, **short),
         trial("one lost, measured", [-math.inf] + sample(rng, 10, 0.1, 0.02), quick, **short),
+        trial("same", [0.0] * 40),
+        trial("same, of little noise", [0.001, -0.0012, 0.0004, -0.0002] * 10, screen=True),
     ]
 
 

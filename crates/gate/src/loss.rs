@@ -4,7 +4,7 @@ use outpace_process::Subject;
 use outpace_record::{
     Block, Event, Kind, LossTarget, Observer, Verdict, WorkloadConfig, step_time_rule,
 };
-use outpace_stats::{Decision, Outcome, Reason, SeedRule, block_log_ratio, median};
+use outpace_stats::{Decision, Outcome, Reason, SeedRule, block_log_ratio};
 use outpace_trial::{
     Earlier, Programs, ScreeningRuns, SeedSettings, SeedTrial, Settings, Shapes, Side, SideBySide,
     SideError, Trial, executor, measure_beside, run_seeds, run_trial, shapes,
@@ -21,8 +21,10 @@ use crate::{GateError, Harness, unfinished};
 const GUARD_BLOCKS: usize = 4;
 /// Pairs in one of them.
 const GUARD_PAIRS: usize = 10;
-/// A median that is so much slower, as a log ratio, is one. To measure is always valid.
+/// A mean that is so much slower, as a log ratio, and by so many of its standard errors, is one. To
+/// measure is always valid, and takes minutes.
 const GUARD_SLOWER: f64 = -0.005;
+const GUARD_ERRORS: f64 = 2.0;
 /// Sets the draws of step time apart from those of seeds.
 const TIME_SEED: u64 = 0x7143;
 
@@ -213,7 +215,7 @@ fn step_time(
             .iter()
             .map(|block| block_log_ratio(&block.pairs));
         let ratios = ratios.collect::<Result<Vec<f64>, _>>()?;
-        if median(&ratios) > GUARD_SLOWER {
+        if !takes_longer(&ratios) {
             return Ok(StepTime::Equal(Box::new(looked)));
         }
         observer.on(&Event::Note {
@@ -225,6 +227,15 @@ fn step_time(
     }
     let trial = run_trial(&mut *executor, &settings, observer)?;
     Ok(StepTime::Measured(Box::new(trial)))
+}
+
+fn takes_longer(ratios: &[f64]) -> bool {
+    let n = ratios.len() as f64;
+    let mean = ratios.iter().sum::<f64>() / n;
+    let square = ratios.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
+    let error = (square / (n - 1.0).max(1.0) / n).sqrt();
+    let most = mean + GUARD_ERRORS * error;
+    most <= GUARD_SLOWER || most.is_nan()
 }
 
 /// Whether a file holds values and no code.
@@ -241,4 +252,19 @@ fn holds_values(path: &str) -> bool {
 fn room_for_both(config: &WorkloadConfig) -> bool {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     config.threads.is_some_and(|threads| 2 * threads <= cores)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_take_longer_beyond_the_noise_of_the_blocks() {
+        assert!(!takes_longer(&[0.0, 0.0, 0.0, 0.0]));
+        assert!(takes_longer(&[-0.02, -0.021, -0.019, -0.02]));
+        assert!(!takes_longer(&[-0.05, 0.03, -0.04, 0.02]), "noise");
+        assert!(takes_longer(&[-0.05, -0.03, -0.04, -0.05]));
+        assert!(!takes_longer(&[0.05, 0.03, 0.04, 0.05]), "faster");
+        assert!(takes_longer(&[f64::NAN, 0.0, 0.0, 0.0]));
+    }
 }

@@ -3,7 +3,7 @@
 
 mod to_loss;
 
-use outpace_record::{Campaign, CampaignState, Kind, Track, Verdict};
+use outpace_record::{Attempt, Campaign, CampaignState, Kind, Track, Verdict};
 use outpace_text::plain;
 
 use crate::campaign_summary::{CampaignSummary, Unit};
@@ -34,6 +34,11 @@ pub(crate) fn counts(summary: &CampaignSummary<'_>) -> String {
         count(summary.steps.len() as f64),
         parts.join(", ")
     )
+}
+
+/// What a campaign has come to: in tokens a second, or in the time to a loss.
+pub fn campaign_headline(campaign: &Campaign, attempts: &[Attempt]) -> String {
+    headline(&CampaignSummary::new(campaign, attempts))
 }
 
 /// `41,210 -> 47,020 tokens/s, proven at least +11.2 % since the start`.

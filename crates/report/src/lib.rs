@@ -26,6 +26,7 @@ mod svg;
 mod text;
 mod write;
 
+pub use captions::campaign_headline;
 pub use data::ReportData;
 pub use error::ReportError;
 pub use html::html;

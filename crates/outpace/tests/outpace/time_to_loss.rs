@@ -222,6 +222,6 @@ fn tune_finds_a_better_recipe() {
     let arguments = ["research", "--agent", "tune", "--max-experiments", "3"];
     play.outpace(&[&arguments[..], &["--into", "outpace/main"]].concat())
         .expect(0)
-        .says(&["rate 0.01 -> 0.02", "merged"]);
+        .says(&["rate 0.01 -> 0.02", "merged", "less time since the start"]);
     play.outpace(&["audit", "outpace/main"]).expect(0);
 }

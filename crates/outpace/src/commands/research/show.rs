@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use outpace_record::{Attempt, Campaign, CampaignState, Event, Kind, Observer};
+use outpace_record::{Attempt, Campaign, CampaignState, Event, Kind, Observer, Track};
 use outpace_repo::Repo;
-use outpace_report::Formats;
 use outpace_report::format::{count, duration, gain};
+use outpace_report::{Formats, campaign_headline};
 
 use super::Args;
 use super::begin::Plan;
@@ -102,6 +102,14 @@ fn totals(ui: &mut Terminal, campaign: &Campaign, attempts: &[Attempt]) {
         merged.len(),
         number(Kind::Rejected)
     )];
+    let to_loss = |a: &&Attempt| {
+        a.main_verdict()
+            .is_some_and(|v| v.track == Track::TimeToLoss)
+    };
+    if merged.iter().any(to_loss) {
+        parts.push(campaign_headline(campaign, attempts));
+        return ui.result(&parts.join("   "));
+    }
     let product = |f: &dyn Fn(&Attempt) -> f64| merged.iter().map(|a| 1.0 + f(a)).product::<f64>();
     // With several workloads these figures are those of the first one: gains of different workloads
     // are not chained.

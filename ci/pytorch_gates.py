@@ -130,22 +130,26 @@ def gate(change):
         return judged(folder)
 
 
-def main(names):
+def run(names, cases, gate):
+    """Judges the named cases, or all, and prints a line each; 1 if one is judged as it must not be.
+    A case is what `gate` judges, and the verdicts that it may have."""
     wrong = 0
-    for name in names or CASES:
-        change, may_be = CASES[name]
+    for name in names or cases:
+        change, may_be = cases[name]
         begin = time.monotonic()
         verdict = gate(change)
         right = verdict["verdict"] in may_be
         wrong += not right
-        gain = verdict.get("speedup")
-        gain = "" if gain is None else f"{100 * gain:+.1f} %, "
+        shares = {key: verdict.get(key) for key in ("speedup", "at_least", "at_most")}
+        figures = "".join(f"{k} {100 * v:+.1f} %, " for k, v in shares.items() if v is not None)
+        if verdict.get("runs"):
+            figures += f"{len(verdict['runs'])} seeds, "
         minutes = (time.monotonic() - begin) / 60
         word = "ok" if right else "WRONG"
         reason = verdict["reason"].splitlines()[0][:120]
-        print(f"{name:<17} {word:<6} {verdict['verdict']}: {gain}{reason} ({minutes:.0f} min)", flush=True)
+        print(f"{name:<17} {word:<6} {verdict['verdict']}: {figures}{reason} ({minutes:.0f} min)", flush=True)
     return int(wrong > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], CASES, gate))

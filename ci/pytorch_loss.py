@@ -14,9 +14,8 @@ import pathlib
 import shutil
 import sys
 import tempfile
-import time
 
-from pytorch_gates import ROOT, git, judged
+from pytorch_gates import ROOT, git, judged, run
 
 TRAINER = ROOT / "target" / "release" / "outpace-gpt"
 RECIPE = "crates/gpt/configs/gpt-nano-loss.toml"
@@ -69,25 +68,5 @@ def gate(rate):
         return judged(folder)
 
 
-def main(names):
-    wrong = 0
-    for name in names or CASES:
-        rate, may_be = CASES[name]
-        begin = time.monotonic()
-        verdict = gate(rate)
-        right = verdict["verdict"] in may_be
-        wrong += not right
-        share = {key: verdict.get(key) for key in ("speedup", "at_least", "at_most")}
-        figures = ", ".join(f"{k} {100 * v:+.1f} %" for k, v in share.items() if v is not None)
-        minutes = (time.monotonic() - begin) / 60
-        word = "ok" if right else "WRONG"
-        print(
-            f"{name:<7} {word:<6} {verdict['verdict']}: {figures}; {len(verdict['runs'])} seeds "
-            f"({minutes:.0f} min) {verdict['reason'].splitlines()[0][:120]}",
-            flush=True,
-        )
-    return int(wrong > 0)
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], CASES, gate))

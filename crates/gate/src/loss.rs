@@ -4,7 +4,7 @@ use outpace_process::Subject;
 use outpace_record::{
     Block, Event, Kind, LossTarget, Observer, Verdict, WorkloadConfig, step_time_rule,
 };
-use outpace_stats::{Decision, Outcome, Reason, SeedRule, block_log_ratio};
+use outpace_stats::{Decision, Outcome, Reason, SeedRule, block_log_ratio, mean, standard_error};
 use outpace_trial::{
     Earlier, Programs, ScreeningRuns, SeedSettings, SeedTrial, Settings, Shapes, Side, SideBySide,
     SideError, Trial, executor, measure_beside, run_seeds, run_trial, shapes,
@@ -230,11 +230,7 @@ fn step_time(
 }
 
 fn takes_longer(ratios: &[f64]) -> bool {
-    let n = ratios.len() as f64;
-    let mean = ratios.iter().sum::<f64>() / n;
-    let square = ratios.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
-    let error = (square / (n - 1.0).max(1.0) / n).sqrt();
-    let most = mean + GUARD_ERRORS * error;
+    let most = mean(ratios) + GUARD_ERRORS * standard_error(ratios);
     most <= GUARD_SLOWER || most.is_nan()
 }
 

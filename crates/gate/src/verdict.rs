@@ -179,11 +179,8 @@ impl Draft {
     /// # Errors
     /// It was interrupted.
     pub(crate) fn of_trial(mut self, trial: Trial) -> Result<Verdict, GateError> {
-        let fault = trial.fault().map(|check| check.detail.clone());
-        let (decision, refuted) = (trial.decision, trial.refuted.clone());
         self.fill(&trial.evidence.summary(), !trial.blocks.is_empty());
-        self.add_blocks(trial);
-        self.conclude(fault, decision, refuted)
+        self.of_step_time(trial)
     }
 
     /// The verdict of a trial of step time that ended before the first seed.

@@ -18,7 +18,7 @@ mod nightly;
 mod plot;
 mod png;
 mod recompute;
-mod samples;
+pub mod samples;
 mod seeds;
 mod settings;
 mod status;

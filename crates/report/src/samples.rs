@@ -10,7 +10,7 @@ pub(crate) fn by_seeds(verdict: &Verdict) -> bool {
 }
 
 /// How many there are.
-pub(crate) fn count(verdict: &Verdict) -> usize {
+pub fn count(verdict: &Verdict) -> usize {
     if by_seeds(verdict) {
         verdict.runs.len()
     } else {

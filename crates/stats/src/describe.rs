@@ -29,6 +29,16 @@ pub(crate) fn median_in_place(values: &mut [f64]) -> f64 {
     0.5 * (lower.unwrap_or(*upper) + *upper)
 }
 
+/// Mean; NaN for an empty slice.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Standard error of the mean, in the unit of the values. NaN for fewer than two values.
+pub fn standard_error(values: &[f64]) -> f64 {
+    standard_deviation(values) / (values.len() as f64).sqrt()
+}
+
 /// Sample standard deviation (divides by n - 1), in the unit of the values. NaN for fewer than two
 /// values.
 pub fn standard_deviation(values: &[f64]) -> f64 {
@@ -36,7 +46,7 @@ pub fn standard_deviation(values: &[f64]) -> f64 {
         return f64::NAN;
     }
     let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
+    let mean = mean(values);
     let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
     (squares / (n - 1.0)).sqrt()
 }

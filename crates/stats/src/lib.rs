@@ -51,7 +51,10 @@ pub use bounds::{lower_bound, upper_bound};
 pub use campaign::{GAMMA_SUM, e_lond_threshold, gamma};
 pub use clock::{CoarseClock, coarse_clock};
 pub use crossing::{CurvePoint, fixed_log_ratio, is_reached, steps_log_ratio, steps_to_loss};
-pub use describe::{MEDIAN_ERROR, NORMAL_PER_MAD, median, robust_deviation, standard_deviation};
+pub use describe::{
+    MEDIAN_ERROR, NORMAL_PER_MAD, mean, median, robust_deviation, standard_deviation,
+    standard_error,
+};
 pub use error::StatsError;
 pub use evidence::{Evidence, trajectory};
 pub use forecast::{FORECAST_TRIALS, forecast};

@@ -1,8 +1,9 @@
 //! The table of a campaign: a row for each attempt.
 
 use console::{Alignment, pad_str};
-use outpace_record::{Attempt, Kind, Track, Verdict};
+use outpace_record::{Attempt, Kind};
 use outpace_report::format::{duration, gain};
+use outpace_report::samples;
 use outpace_text::{plain, short};
 
 use super::verdict;
@@ -24,13 +25,7 @@ pub(super) fn row(attempt: &Attempt, word: &str) -> String {
     let judged = attempt.decisive_verdict();
     let percent = |value: Option<f64>| value.map_or("-".to_owned(), gain);
     // Blocks, or seeds on the time-to-loss track.
-    let samples = match judged.map_or(0, |v| {
-        if by_seeds(v) {
-            v.runs.len()
-        } else {
-            v.n_blocks
-        }
-    }) {
+    let samples = match judged.map_or(0, samples::count) {
         0 => "-".to_owned(),
         n => n.to_string(),
     };
@@ -46,10 +41,6 @@ pub(super) fn row(attempt: &Attempt, word: &str) -> String {
         duration(attempt.total_s),
         tail(attempt)
     )
-}
-
-fn by_seeds(verdict: &Verdict) -> bool {
-    verdict.track == Track::TimeToLoss
 }
 
 fn tail(attempt: &Attempt) -> String {

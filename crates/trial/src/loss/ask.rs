@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use outpace_process::Scratch;
+use outpace_stats::{mean, standard_error};
 use outpace_step::{PREDICT, Passages, TextSummary};
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
@@ -233,11 +234,8 @@ pub(crate) fn only_rounded(greater: &[f64]) -> Result<(), WorkloadError> {
     if greater.len() < 2 {
         return Ok(());
     }
-    let n = greater.len() as f64;
-    let mean = greater.iter().sum::<f64>() / n;
-    let square = greater.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
-    let error = (square / (n - 1.0) / n).sqrt();
-    if mean <= ROUNDING + ROUNDING_ERRORS * error {
+    let (n, mean) = (greater.len(), mean(greater));
+    if mean <= ROUNDING + ROUNDING_ERRORS * standard_error(greater) {
         return Ok(());
     }
     Err(wrong(format!(

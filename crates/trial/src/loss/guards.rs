@@ -1,7 +1,7 @@
 //! What is watched over a trial of seeds: work that a candidate does where no step is timed.
 
 use outpace_record::{Check, LossCurve, SeedRun};
-use outpace_stats::{StatsError, block_log_ratio, log_e, median};
+use outpace_stats::{StatsError, block_log_ratio, log_e, mean, median};
 
 use super::{SeedSettings, Shapes};
 use crate::guards::line;
@@ -115,9 +115,10 @@ impl Outside {
         let [ready_base, ready] = [sides[0].ready_s?, sides[1].ready_s?];
         let an_answer = sides.map(|curve| mean(curve.asked_s.get(..both).unwrap_or_default()));
         let an_opening = sides.map(|curve: &LossCurve| mean(&curve.opened_s));
-        let more = |[base, own]: [Option<f64>; 2], times: usize| {
-            let longer = own.zip(base).map(|(own, base)| own - dearer * base);
-            longer.unwrap_or_default() * times as f64
+        // Of nothing the mean is NaN, and nothing is held against it.
+        let more = |[base, own]: [f64; 2], times: usize| match own - dearer * base {
+            longer if longer.is_nan() => 0.0,
+            longer => longer * times as f64,
         };
         let more_s = ready - ready_base
             + more(an_answer, sides[1].asked_s.len())
@@ -128,10 +129,6 @@ impl Outside {
             base_s,
         })
     }
-}
-
-fn mean(x: &[f64]) -> Option<f64> {
-    (!x.is_empty()).then(|| x.iter().sum::<f64>() / x.len() as f64)
 }
 
 #[cfg(test)]

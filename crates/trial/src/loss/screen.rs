@@ -2,7 +2,7 @@
 //! kept. No agent sees these seeds. It can only lose wins.
 
 use outpace_record::{Check, LossCurve, Observer, SCREENING_CHECK};
-use outpace_stats::steps_log_ratio;
+use outpace_stats::{mean, steps_log_ratio};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
@@ -107,8 +107,4 @@ pub(super) fn look(
             ..line(SCREENING_CHECK, detail)
         },
     })
-}
-
-fn mean(x: &[f64]) -> f64 {
-    x.iter().sum::<f64>() / x.len() as f64
 }

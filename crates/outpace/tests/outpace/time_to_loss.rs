@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::playground::{Outcome, Playground, example};
 
-const SETTINGS: &str = "rate = 0.01\nspin = 20\nbatch = 100\nmode = \"good\"\n";
+const SETTINGS: &str = "rate = 0.01\nspin = 200\nbatch = 100\nmode = \"good\"\n";
 
 const CONFIG: &str = r#"version = 1
 [workload.learner]
@@ -148,7 +148,7 @@ fn what_learns_later_or_costs_more_is_not_faster() {
     // Better at the same number of steps, each of which takes three times as long.
     let dearer = SETTINGS
         .replace("0.01", "0.015")
-        .replace("spin = 20", "spin = 60");
+        .replace("spin = 200", "spin = 600");
     assert_ne!(verdict(&dearer).0, 0);
 }
 
@@ -198,7 +198,7 @@ fn steps_that_become_slower_later_are_seen() {
     let settings = SETTINGS
         .replace("good", "slows_down")
         .replace("0.01", "0.012");
-    let settings = settings.replace("spin = 20", "spin = 200");
+    let settings = settings.replace("spin = 200", "spin = 2000");
     let outcome = gate(&play, &settings, &[]);
     assert_ne!(outcome.code, 0, "{outcome:?}");
 }
@@ -207,7 +207,7 @@ fn steps_that_become_slower_later_are_seen() {
 fn what_is_trained_where_no_step_is_counted_is_no_gain() {
     let play = playground();
     // Long beside the start of a process, which takes its time on a busy machine.
-    let settings = SETTINGS.replace("spin = 20", "spin = 8000");
+    let settings = SETTINGS.replace("spin = 200", "spin = 8000");
     play.write("settings.toml", &settings);
     play.commit("steps of ten milliseconds");
     for mode in ["trains_when_asked", "trains_first"] {

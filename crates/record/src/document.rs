@@ -140,7 +140,8 @@ fn number_row(text: &str) -> Option<&str> {
     inside[end..].starts_with(']').then(|| &text[..end + 2])
 }
 
-/// A moment in UTC, RFC 3339 with seconds: `2026-05-19T08:30:00Z`.
+/// A moment in UTC, RFC 3339: `2026-05-19T08:30:00.125Z`. Milliseconds keep what is written within
+/// one second in order; a person is shown seconds.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -154,12 +155,13 @@ impl Timestamp {
         Self(jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX))
     }
 
-    /// From the system's clock time, cut to seconds.
+    /// From the system's clock time, cut to milliseconds.
     pub fn from_system(time: std::time::SystemTime) -> Self {
-        let seconds = time
+        let millis = time
             .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |d| d.as_secs());
-        Self::from_unix_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
+            .map_or(0, |d| d.as_millis());
+        let millis = i64::try_from(millis).unwrap_or(i64::MAX);
+        Self(jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX))
     }
 
     /// Seconds since 1970-01-01 UTC.
@@ -186,7 +188,7 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.0.strftime("%Y-%m-%dT%H:%M:%SZ").fmt(f)
     }
 }
 

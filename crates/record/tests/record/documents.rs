@@ -1,5 +1,7 @@
 //! Old readers and new data.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use outpace_record::{Block, Document, Kind, ReadError, Timestamp, Verdict, record_id};
 use outpace_stats::Reason;
 
@@ -50,6 +52,14 @@ fn timestamps_and_ids() {
         ("2026-05-19T08:30:00Z", "2026-05-19")
     );
     assert_eq!(t.minute(), "2026-05-19 08:30");
+    // What is written within one second keeps its order; a person is shown seconds.
+    let at = |ms: u64| Timestamp::from_system(UNIX_EPOCH + Duration::from_millis(ms));
+    let [sooner, later] = [at(1_779_179_400_125), at(1_779_179_400_126)];
+    assert!(t < sooner && sooner < later);
+    let json = serde_json::to_string(&sooner).unwrap();
+    assert_eq!(json, "\"2026-05-19T08:30:00.125Z\"");
+    assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), sooner);
+    assert_eq!(sooner.to_string(), t.to_string());
     assert_eq!(record_id(b"outpace").len(), 64);
 }
 

@@ -4,13 +4,18 @@
 use outpace_record::Check;
 
 use super::losses::{allowed_divergence, compare_losses, not_repeated};
-use super::{Envelope, NOT_COMPARED, Repeated, Trained, compare_checkpoints, of_base};
+use super::{
+    Envelope, LARGEST_RELATIVE, NOT_COMPARED, Repeated, Trained, compare_checkpoints, of_base,
+};
 use crate::block::BlockPlan;
 use crate::guards::line;
 use crate::{Executor, SameModel, Side, SideError, WorkloadError};
 
 /// Names of checks at this length begin so.
 const AT_LENGTH: &str = "isolated";
+/// A base that is further from itself says too little of what is innocent: at the next run it may
+/// be twice as far, and then no limit would hold the largest one.
+const REPEATS: f64 = LARGEST_RELATIVE / 2.0;
 
 /// Compares what both sides trained in an isolated run. The base trains once more for it, so that
 /// the envelope is that of this length.
@@ -26,7 +31,7 @@ pub(crate) fn compare_at_length(
 ) -> Result<Vec<Check>, SideError> {
     let base = repeated(executor, block, ours).map_err(of_base)?;
     let (own, again) = (&base.ours.losses[..], &base.again.losses[..]);
-    let drifted = not_repeated(own, again);
+    let drifted = not_repeated(own, again, REPEATS);
     let repeats = drifted.is_none();
     let mut checks = match drifted {
         None => {

@@ -61,10 +61,10 @@ pub(super) fn allowed_divergence(base: &[f64], again: &[f64], envelope: Envelope
     allowed.collect()
 }
 
-/// The first step at which the base is further from itself than any candidate may be, and how far,
-/// as a share of its loss.
-pub(super) fn not_repeated(base: &[f64], again: &[f64]) -> Option<(usize, f64)> {
-    let beyond = |share: &f64| share.is_nan() || *share > LARGEST_RELATIVE;
+/// The first step at which the base is further from itself than `most`, and how far, both as shares
+/// of its loss.
+pub(super) fn not_repeated(base: &[f64], again: &[f64], most: f64) -> Option<(usize, f64)> {
+    let beyond = |share: &f64| share.is_nan() || *share > most;
     (1..)
         .zip(shares(base, again))
         .find(|(_, share)| beyond(share))
@@ -156,6 +156,7 @@ mod tests {
 
     #[test]
     fn a_base_that_is_further_from_itself_than_a_candidate_may_be_is_noticed() {
+        let not_repeated = |base: &[f64], again: &[f64]| not_repeated(base, again, 0.01);
         assert_eq!(not_repeated(&[5.0, 4.0], &[5.049, 4.039]), None);
         let (step, share) = not_repeated(&[5.0, 4.0], &[5.0, 4.05]).unwrap();
         assert!(step == 2 && (share - 0.0125).abs() < 1e-9);

@@ -205,7 +205,7 @@ fn train_all(
     let perturbed = declared.can_perturb;
     let again = run(trainees.base, Side::Base, perturbed.then_some(1))?;
     let envelope = Envelope::new(perturbed, &ours.losses, &again.losses);
-    if let Some((step, relative)) = not_repeated(&ours.losses, &again.losses) {
+    if let Some((step, relative)) = not_repeated(&ours.losses, &again.losses, LARGEST_RELATIVE) {
         return Err(of_base(WorkloadError::NotRepeated {
             step,
             relative,

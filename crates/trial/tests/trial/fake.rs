@@ -34,7 +34,7 @@ pub(crate) struct Manner {
     pub(crate) first_loss: Option<f64>,
     /// From this turn on its loss is another one.
     pub(crate) loss_from: Option<(usize, f64)>,
-    /// After 60 turns its losses do not repeat: by such a share.
+    /// After 30 turns its losses do not repeat: by such a share.
     pub(crate) loss_noise: f64,
     /// Seconds that a checkpoint takes.
     pub(crate) save_s: f64,
@@ -256,7 +256,7 @@ impl WorkloadProcess for Fake {
         let loss = first_loss.or(later).unwrap_or(self.manner.loss);
         let loss = match self.manner.loss_noise {
             0.0 => loss,
-            _ if self.turns < 60 => loss,
+            _ if self.turns < 30 => loss,
             sd => loss * noise(&mut self.rng, sd).exp(),
         };
         Ok(Turn {

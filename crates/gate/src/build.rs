@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use outpace_process::{
-    Context, LaunchError, LaunchSpec, Limits, MachineLock, MachineUse, PristineDir, Subject,
+    Context, LaunchError, LaunchSpec, Limits, MachineLock, MachineUse, PristineDir, Reach, Subject,
     Waiting, copy_dependencies, copy_file, copy_tree, files_below, remove_file, remove_tree,
     touch_all, write_whole,
 };
-use outpace_record::{Event, Observer, WorkloadConfig};
+use outpace_record::{Event, Observer, SandboxConfig, WorkloadConfig};
 use outpace_repo::{ExportOptions, LeftOut, Repo, RepoError};
 use outpace_trial::waiting_event;
 use sha2::{Digest, Sha256};
@@ -119,6 +119,7 @@ pub(crate) struct Builder<'a> {
     /// A directory of ours; builds in it survive between calls of outpace.
     area: PathBuf,
     context: &'a Context,
+    sandbox: SandboxConfig,
     bases: BTreeMap<(String, String), Built>,
     /// What the user was told of already.
     told: BTreeSet<LeftOut>,
@@ -126,7 +127,7 @@ pub(crate) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// The caller holds the repository's lock: what an earlier outpace left to run is deleted.
-    pub(crate) fn new(repo: &'a Repo, context: &'a Context) -> Self {
+    pub(crate) fn new(repo: &'a Repo, context: &'a Context, sandbox: &SandboxConfig) -> Self {
         let area = repo.state_dir();
         // What cannot be deleted is overwritten when its turn comes.
         let _ = remove_tree(&area.join("run"));
@@ -135,6 +136,7 @@ impl<'a> Builder<'a> {
             repo,
             area,
             context,
+            sandbox: sandbox.clone(),
             bases: BTreeMap::new(),
             told: BTreeSet::new(),
         }
@@ -421,6 +423,8 @@ impl<'a> Builder<'a> {
             inherit_env: online,
             limits: Limits::default(),
             home_links: dirs.data.home_links(),
+            // With the network, and the user's own environment, nothing would be kept in.
+            reach: (!online).then(|| self.reach(config, &dirs.data, &[&dirs.tree, &dirs.target])),
         };
         let finished = self.context.launcher.run(&spec, config.build_timeout)?;
         if finished.code != 0 {
@@ -430,6 +434,21 @@ impl<'a> Builder<'a> {
             });
         }
         Ok(finished.seconds)
+    }
+
+    /// What programs of a workload can reach: their own folders, its data, what the base's
+    /// configuration names by its path, and what `[sandbox]` adds.
+    fn reach(&self, config: &WorkloadConfig, data: &Data, own: &[&Path]) -> Reach {
+        let own = own.iter().map(|path| path.to_path_buf());
+        let named = config.env.values().chain(&config.run).chain(&config.build);
+        let named = named.flat_map(|text| text.split(':')).map(PathBuf::from);
+        let named = named.filter(|path| path.is_absolute() && path.exists());
+        let read = data.sources().chain(self.sandbox.read.iter().cloned());
+        Reach {
+            read: read.chain(named).collect(),
+            write: own.chain(self.sandbox.write.iter().cloned()).collect(),
+            network: false,
+        }
     }
 
     /// Copies what runs to a dirs of its own: the artefacts that the commands name, and the files
@@ -479,6 +498,7 @@ impl<'a> Builder<'a> {
                     .collect(),
                 pristine: Some(Arc::clone(&pristine)),
                 home_links: dirs.data.home_links(),
+                reach: Some(self.reach(config, &dirs.data, &[&folder])),
                 prepare: Vec::new(),
             })
         };

@@ -98,6 +98,11 @@ impl Data {
         Ok(())
     }
 
+    /// The user's own files.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        self.entries.iter().map(|entry| entry.source.clone())
+    }
+
     /// Links that a program's home directory gets: path in it, and target.
     pub(crate) fn home_links(&self) -> Vec<(PathBuf, PathBuf)> {
         let of = |entry: &Entry| match &entry.place {

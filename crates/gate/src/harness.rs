@@ -10,7 +10,7 @@ use outpace_repo::{Commit, Repo};
 use outpace_stats::Rule;
 use outpace_text::short;
 use outpace_trial::{
-    Earlier, Measured, Noise, ScreeningRuns, Settings, executor, lock_machine, machine,
+    Earlier, Measured, Noise, ScreeningRuns, Settings, demanded, executor, lock_machine, machine,
     measure_noise, measure_run, pairs_of, profile, sandbox_tier,
 };
 
@@ -41,12 +41,12 @@ impl<'a> Harness<'a> {
     /// `version` is that of outpace.
     pub fn new(repo: &'a Repo, config: &'a Config, context: &'a Context, version: &'a str) -> Self {
         Self {
-            builder: Builder::new(repo, context),
+            builder: Builder::new(repo, context, &config.sandbox),
             repo,
             config,
             context,
             machine: machine_of(config),
-            sandbox_tier: sandbox_tier(),
+            sandbox_tier: sandbox_tier(context.launcher.sandbox()),
             version,
             screening: BTreeMap::new(),
         }
@@ -117,6 +117,10 @@ impl<'a> Harness<'a> {
         observer: &mut dyn Observer,
     ) -> Result<Built, GateError> {
         let config = self.workload(workload)?;
+        // Every program of a revision comes after this one.
+        let least = demanded(self.config.sandbox.require);
+        let sandbox = self.context.launcher.sandbox();
+        sandbox.demand(least).map_err(GateError::Environment)?;
         let role = Role::Base;
         observer.on(&building(workload, role));
         let built = self

@@ -32,6 +32,9 @@ pub(crate) struct Options {
         global = true
     )]
     pub(crate) progress: ProgressMode,
+    /// Run programs of a revision with your files and network in their reach.
+    #[arg(long, global = true)]
+    pub(crate) unsafe_no_sandbox: bool,
 }
 
 /// How progress is shown.

@@ -96,7 +96,7 @@ fn checked_config(text: &str, name: &str) -> Result<Config> {
 }
 
 /// A context that ends with Ctrl-C: the first one stops in good order, the second at once.
-pub(crate) fn context() -> Result<Context> {
+pub(crate) fn context(options: &Options) -> Result<Context> {
     sweep_leftovers();
     let cancel = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -105,7 +105,11 @@ pub(crate) fn context() -> Result<Context> {
     }
     let own = std::env::current_exe().context("cannot find the program itself")?;
     let supervisor: Vec<OsString> = vec![own.into(), SUPERVISE.into()];
-    Context::new(Launcher::new(supervisor, cancel)).map_err(|error| {
+    let launcher = Launcher::new(supervisor, cancel).confining(options.unsafe_no_sandbox);
+    if options.unsafe_no_sandbox {
+        crate::err!("warning: no sandbox: programs of a revision run as you, with your files");
+    }
+    Context::new(launcher).map_err(|error| {
         environment(format!(
             "cannot make a scratch directory: {error}. Hint: set TMPDIR"
         ))

@@ -20,19 +20,23 @@ const SHORT_DIRS: [&str; 3] = ["/tmp", "/dev/shm", "/var/tmp"];
 /// A directory for one program, deleted when it is dropped: a long campaign keeps no checkpoint
 /// longer than it compares it.
 #[derive(Debug)]
-pub struct Scratch(PathBuf);
+pub struct Scratch {
+    path: PathBuf,
+    /// The one that it lies in, which stays as long.
+    _within: Option<Arc<Scratch>>,
+}
 
 impl Scratch {
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         // What cannot be deleted now is deleted with the context.
-        let _ = remove_tree(&self.0);
+        let _ = remove_tree(&self.path);
     }
 }
 
@@ -74,10 +78,25 @@ impl Context {
     /// # Errors
     /// It cannot be made.
     pub fn fresh_scratch(&self) -> io::Result<Scratch> {
+        self.scratch_in(self.scratch.path(), None)
+    }
+
+    /// The same inside of another one: what may reach that may reach this.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn fresh_scratch_within(&self, outer: &Arc<Scratch>) -> io::Result<Scratch> {
+        self.scratch_in(outer.path(), Some(Arc::clone(outer)))
+    }
+
+    fn scratch_in(&self, folder: &Path, within: Option<Arc<Scratch>>) -> io::Result<Scratch> {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
-        let path = self.scratch.path().join(format!("{n:06}"));
+        let path = folder.join(format!("{n:06}"));
         std::fs::create_dir(&path)?;
-        Ok(Scratch(path))
+        Ok(Scratch {
+            path,
+            _within: within,
+        })
     }
 
     /// A path for the socket of the program that `scratch` belongs to, short enough for the system.
@@ -133,6 +152,7 @@ impl Context {
             inherit_env: subject.inherit_env,
             limits: subject.limits,
             home_links: subject.home_links.clone(),
+            reach: subject.reach.clone(),
         }
     }
 }

@@ -16,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::log_tail::{log_tail, open_written};
+use crate::sandbox::{self, CONFINE, Plan, Reach, Sandbox, Tier, homes};
 use crate::supervise::{CANNOT_START, descendants};
 
 /// Largest file that a started program may write, in MiB, if nothing else is said: this or a share
@@ -56,6 +57,33 @@ pub struct LaunchSpec {
     pub limits: Limits,
     /// Links in its home directory: path there, and target.
     pub home_links: Vec<(PathBuf, PathBuf)>,
+    /// What it can reach besides the system and its scratch; none for a command that the user
+    /// vouches for, which is not confined.
+    pub reach: Option<Reach>,
+}
+
+impl LaunchSpec {
+    /// Lets it read some files too.
+    #[must_use]
+    pub fn reading(mut self, paths: &[&Path]) -> Self {
+        if let Some(reach) = &mut self.reach {
+            reach
+                .read
+                .extend(paths.iter().map(|path| path.to_path_buf()));
+        }
+        self
+    }
+
+    /// Lets it write some files and folders too.
+    #[must_use]
+    pub fn writing(mut self, paths: &[&Path]) -> Self {
+        if let Some(reach) = &mut self.reach {
+            reach
+                .write
+                .extend(paths.iter().map(|path| path.to_path_buf()));
+        }
+        self
+    }
 }
 
 /// Why a program did not run to a good end.
@@ -142,6 +170,7 @@ pub struct Launcher {
     /// meanwhile makes it no smaller for the next.
     file_mib: Arc<OnceLock<u64>>,
     cancel: Arc<AtomicBool>,
+    sandbox: Arc<Sandbox>,
 }
 
 impl Launcher {
@@ -152,7 +181,43 @@ impl Launcher {
             supervisor,
             file_mib: Arc::default(),
             cancel,
+            sandbox: Arc::default(),
         }
+    }
+
+    /// Confines programs from now on as strongly as this machine can: both tiers are tried; not if
+    /// `waived`.
+    #[must_use]
+    pub fn confining(mut self, waived: bool) -> Self {
+        let tiers = [Tier::Bubblewrap, Tier::Landlock];
+        let mut sandbox = Sandbox {
+            waived,
+            ..Sandbox::default()
+        };
+        for tier in tiers.into_iter().filter(|_| !waived) {
+            let probed = sandbox::try_out(tier, &self.supervisor);
+            if probed.holds() {
+                sandbox.tier = sandbox.tier.max(tier);
+            }
+            sandbox.probed.push(probed);
+        }
+        self.sandbox = Arc::new(sandbox);
+        self
+    }
+
+    /// The same launcher at one tier, whatever this machine can do.
+    #[must_use]
+    pub fn at_tier(mut self, tier: Tier) -> Self {
+        self.sandbox = Arc::new(Sandbox {
+            tier,
+            ..Sandbox::clone(&self.sandbox)
+        });
+        self
+    }
+
+    /// How it confines programs.
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
     }
 
     /// Whether the user asked to stop.
@@ -181,6 +246,7 @@ impl Launcher {
             .args(&self.supervisor[1..])
             .args(self.limit_arguments(spec))
             .arg("--")
+            .args(self.confined(spec))
             .args(&spec.command);
         if !spec.inherit_env {
             command.env_clear().envs(clean_environment(&home, &temp));
@@ -209,6 +275,19 @@ impl Launcher {
             stdout,
             stderr,
         })
+    }
+
+    /// What puts the plan of a program on, before it.
+    fn confined(&self, spec: &LaunchSpec) -> Vec<OsString> {
+        let tier = self.sandbox.tier;
+        let Some(reach) = spec.reach.as_ref().filter(|_| tier > Tier::None) else {
+            return Vec::new();
+        };
+        let program = spec.command.first().map_or("", |program| program);
+        let plan = Plan::of(tier, reach, program, &spec.cwd, &spec.scratch);
+        let own = self.supervisor.iter().cloned();
+        let confine = [CONFINE.into()].into_iter().chain(plan.arguments());
+        own.chain(confine).chain(["--".into()]).collect()
     }
 
     fn limit_arguments(&self, spec: &LaunchSpec) -> Vec<String> {
@@ -429,20 +508,6 @@ fn clean_environment(home: &Path, temp: &Path) -> BTreeMap<&'static str, OsStrin
         }
     }
     // Compilers that live in the user's home are found although HOME is a scratch folder.
-    let user_home = std::env::var_os("HOME")
-        .map(PathBuf::from)
-        .unwrap_or_default();
-    for (name, folder) in [
-        ("CARGO_HOME", ".cargo"),
-        ("RUSTUP_HOME", ".rustup"),
-        ("PYENV_ROOT", ".pyenv"),
-    ] {
-        let default = Some(user_home.join(folder))
-            .filter(|path| path.is_dir())
-            .map(Into::into);
-        if let Some(value) = std::env::var_os(name).or(default) {
-            env.insert(name, value);
-        }
-    }
+    env.extend(homes());
     env
 }

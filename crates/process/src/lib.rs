@@ -10,6 +10,7 @@ mod launch;
 mod lock;
 mod log_tail;
 mod pristine;
+mod sandbox;
 mod subject;
 pub mod supervise;
 mod sweep;
@@ -21,6 +22,7 @@ pub use launch::{Finished, LaunchError, LaunchSpec, Launcher, Limits, Running, i
 pub use lock::{Holder, MachineLock, MachineUse, RepositoryLock, Waiting};
 pub use log_tail::open_written;
 pub use pristine::{InUse, PristineDir};
+pub use sandbox::{Probed, Reach, Sandbox, Tier};
 pub use subject::Subject;
 pub use sweep::sweep_leftovers;
 pub use tree::{

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Limits;
 use crate::pristine::{InUse, PristineDir};
 use crate::tree::copy_file;
+use crate::{Limits, Reach};
 
 /// One side's program.
 #[derive(Debug, Clone)]
@@ -33,6 +33,9 @@ pub struct Subject {
     pub pristine: Option<Arc<PristineDir>>,
     /// Links in its home directory: path there, and target.
     pub home_links: Vec<(PathBuf, PathBuf)>,
+    /// What it can reach besides the system and its scratch; none for commands that the user typed,
+    /// which are not confined.
+    pub reach: Option<Reach>,
     /// What is run before each run of a whole command, and not timed; empty for nothing.
     pub prepare: Vec<String>,
 }
@@ -52,6 +55,7 @@ impl Subject {
             fresh: Vec::new(),
             pristine: None,
             home_links: Vec::new(),
+            reach: None,
             prepare: Vec::new(),
         }
     }

@@ -13,6 +13,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::cores::stay_on;
+use crate::sandbox::{self, CONFINE, PROBE};
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitOptions, getpid, getrlimit, kill_process, setrlimit, setsid,
 };
@@ -25,8 +26,16 @@ pub const ENDED: u8 = 137;
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs `[--memory-mib N] [--file-mib N] [--cores N] -- PROGRAM ARGS...` and returns its exit code,
-/// 128 + n if signal n ended it.
+/// 128 + n if signal n ended it. Or confines itself and becomes the program, or tries what a
+/// confined program can reach: [`CONFINE`] and [`PROBE`].
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut args = args.peekable();
+    if args.next_if(|arg| arg == CONFINE).is_some() {
+        return sandbox::confine(args);
+    }
+    if args.next_if(|arg| arg == PROBE).is_some() {
+        return sandbox::probe(args);
+    }
     let Some((limits, command)) = parse(args) else {
         eprintln!(
             "outpace supervise: expected [--memory-mib N] [--file-mib N] [--cores N] -- PROGRAM \

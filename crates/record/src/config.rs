@@ -7,12 +7,13 @@ mod range;
 mod read;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::LossTarget;
+use crate::{LossTarget, SandboxTier};
 pub use check::OWN_AGENTS;
 pub use duration::parse_duration;
 pub use read::{ConfigError, parse_config};
@@ -39,6 +40,31 @@ pub struct Config {
     /// What the machines are called.
     #[serde(default)]
     pub machine: MachineConfig,
+    /// How programs are confined.
+    #[serde(default)]
+    pub sandbox: SandboxConfig,
+}
+
+/// `[sandbox]`: what builds and programs of a revision can reach.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SandboxConfig {
+    /// The least tier; where the machine has none so strong, nothing is run.
+    pub require: SandboxTier,
+    /// Files and folders that programs may read besides the system, compilers and `data`.
+    pub read: Vec<PathBuf>,
+    /// Files and folders that they may also write.
+    pub write: Vec<PathBuf>,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            require: SandboxTier::Landlock,
+            read: Vec::new(),
+            write: Vec::new(),
+        }
+    }
 }
 
 /// `[machine]`.
@@ -276,6 +302,12 @@ pub struct AgentConfig {
     /// Environment variables that are passed on to it by name, such as the key of its API.
     #[serde(default)]
     pub pass_env: Vec<String>,
+    /// Files and folders with its settings, to read and write; `~/` is the home directory.
+    #[serde(default)]
+    pub config: Vec<String>,
+    /// Whether it may use the network, where its model is.
+    #[serde(default = "yes")]
+    pub network: bool,
 }
 
 /// `[[tunable]]`: one value that `tune` may change, a TOML key or a constant in a Rust, C or CUDA
@@ -362,6 +394,10 @@ fn default_build_timeout() -> Duration {
 
 fn default_patch_kib() -> usize {
     64
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_agent_timeout() -> Duration {

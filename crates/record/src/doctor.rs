@@ -16,6 +16,9 @@ pub struct Doctor {
     pub machine: Machine,
     /// How programs are confined here.
     pub sandbox_tier: SandboxTier,
+    /// A line a tier: what was tried, and what came of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sandbox: Vec<String>,
     /// The GPUs that programs see, now: one sample each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<GpuConditions>,

@@ -30,7 +30,8 @@ pub use budget::{Test, TestResult};
 pub use campaign::{Attempt, Campaign, CampaignState};
 pub use config::{
     AgentConfig, Config, ConfigError, GateConfig, GpuMode, MachineConfig, OWN_AGENTS, PolicyConfig,
-    Protocol, STEPS_PER_RUN, Track, Tunable, WorkloadConfig, parse_config, parse_duration,
+    Protocol, STEPS_PER_RUN, SandboxConfig, Track, Tunable, WorkloadConfig, parse_config,
+    parse_duration,
 };
 pub use doctor::{Doctor, Forecast};
 pub use document::{Document, ReadError, Timestamp, ended_at, record_id, sha256_of};

@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use outpace_step::{Hello, MAX_MESSAGE_BYTES, Reply, Request, SOCKET_VARIABLE, VERSION};
@@ -157,6 +158,8 @@ pub(crate) struct StepClient {
     trained: u64,
     timeout: Duration,
     context: Context,
+    /// Where files go that it and outpace hand to each other.
+    exchange: Arc<Scratch>,
     /// Deleted after `running` has ended: fields are dropped in this order.
     _scratch: Scratch,
     _in_use: Option<InUse>,
@@ -174,12 +177,15 @@ impl StepClient {
         listener
             .set_nonblocking(true)
             .map_err(system("cannot prepare the socket"))?;
-        let spec = context.spec(
-            subject,
-            &[],
-            &[(SOCKET_VARIABLE, path.into())],
-            scratch.path(),
-        );
+        let exchange = Arc::new(self::scratch(context)?);
+        let spec = context
+            .spec(
+                subject,
+                &[],
+                &[(SOCKET_VARIABLE, path.clone().into())],
+                scratch.path(),
+            )
+            .writing(&[exchange.path(), &path]);
         let in_use = acquired(subject)?;
         let mut running = context.launcher.spawn(&spec)?;
         let stream = accept(context, subject, &listener, &mut running)?;
@@ -201,6 +207,7 @@ impl StepClient {
             trained: 0,
             timeout: subject.timeout,
             context: context.clone(),
+            exchange,
             _scratch: scratch,
             _in_use: in_use,
         };
@@ -238,11 +245,18 @@ impl StepClient {
         [model_seed, data_seed]: [u64; 2],
         checkpoint: &std::path::Path,
     ) -> Result<(), WorkloadError> {
+        // It gets a copy: the file itself is out of its reach.
+        let folder = self.shared_scratch()?;
+        let copied = folder.path().join("model");
+        std::fs::copy(checkpoint, &copied).map_err(|source| WorkloadError::System {
+            what: "cannot copy a checkpoint",
+            source,
+        })?;
         self.start_with(&Request::Start {
             model_seed,
             data_seed,
             perturb_ulps: None,
-            checkpoint: Some(checkpoint.to_owned()),
+            checkpoint: Some(copied),
         })
     }
 
@@ -287,8 +301,13 @@ impl StepClient {
         }
     }
 
-    /// A folder that only this process and outpace are told of.
-    pub(crate) fn fresh_scratch(&self) -> Result<Scratch, WorkloadError> {
+    /// A folder that this process can write to, and no other one.
+    pub(crate) fn shared_scratch(&self) -> Result<Scratch, WorkloadError> {
+        made(self.context.fresh_scratch_within(&self.exchange))
+    }
+
+    /// A folder that it cannot reach.
+    pub(crate) fn own_scratch(&self) -> Result<Scratch, WorkloadError> {
         scratch(&self.context)
     }
 
@@ -482,7 +501,9 @@ fn accept(
 ) -> Result<UnixStream, WorkloadError> {
     loop {
         match listener.accept() {
-            Ok((stream, _)) => return Ok(stream),
+            // Another program that found the socket is not answered.
+            Ok((stream, _)) if is_of(running, &stream) => return Ok(stream),
+            Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(source) => {
                 return Err(WorkloadError::System {
@@ -512,6 +533,13 @@ fn accept(
         }
         wait_readable(listener);
     }
+}
+
+/// Whether the process at the other end is the program itself, or one that it started.
+fn is_of(running: &Running, stream: &UnixStream) -> bool {
+    let peer = rustix::net::sockopt::socket_peercred(stream);
+    let pid = peer.map(|peer| peer.pid.as_raw_nonzero().get().cast_unsigned());
+    pid.is_ok_and(|pid| running.processes().contains(&pid))
 }
 
 fn is_readable(stream: &UnixStream) -> bool {
@@ -555,7 +583,10 @@ fn parse(line: &[u8]) -> Result<Reply, WorkloadError> {
 
 /// A fresh folder for a process.
 pub(crate) fn scratch(context: &Context) -> Result<Scratch, WorkloadError> {
-    let scratch = context.fresh_scratch();
+    made(context.fresh_scratch())
+}
+
+fn made(scratch: std::io::Result<Scratch>) -> Result<Scratch, WorkloadError> {
     scratch.map_err(|source| WorkloadError::System {
         what: "cannot make a scratch folder",
         source,

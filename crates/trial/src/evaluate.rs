@@ -5,7 +5,7 @@ use outpace_step::Evaluation;
 use outpace_text::plain;
 use std::path::Path;
 
-use outpace_process::{Context, Subject};
+use outpace_process::{Context, LaunchSpec, Subject};
 
 use crate::WorkloadError;
 use crate::client::{acquired, scratch};
@@ -21,16 +21,15 @@ pub fn evaluate(
     data_seed: u64,
 ) -> Result<Evaluation, WorkloadError> {
     let path = checkpoint.to_string_lossy().into_owned();
-    let text = output(
-        context,
-        evaluator,
-        &[
-            "--checkpoint".into(),
-            path,
-            "--data-seed".into(),
-            data_seed.to_string(),
-        ],
-    )?;
+    let more = [
+        "--checkpoint".into(),
+        path,
+        "--data-seed".into(),
+        data_seed.to_string(),
+    ];
+    let scratch = scratch(context)?;
+    let spec = context.spec(evaluator, &more, &[], scratch.path());
+    let text = output(context, evaluator, &spec.reading(&[checkpoint]))?;
     let line = text
         .lines()
         .rev()
@@ -55,23 +54,22 @@ pub fn evaluate(
 /// # Errors
 /// The profiler fails or prints no profile.
 pub fn profile(context: &Context, profiler: &Subject) -> Result<Profile, WorkloadError> {
-    let text = output(context, profiler, &[])?;
+    let scratch = scratch(context)?;
+    let spec = context.spec(profiler, &[], &[], scratch.path());
+    let text = output(context, profiler, &spec)?;
     Profile::from_json(&text).map_err(|_| WorkloadError::Garbage {
         line: plain(&text, 80),
     })
 }
 
+/// Runs a command of `subject` and returns what it prints.
 pub(crate) fn output(
     context: &Context,
     subject: &Subject,
-    more: &[String],
+    spec: &LaunchSpec,
 ) -> Result<String, WorkloadError> {
-    let scratch = scratch(context)?;
     let _in_use = acquired(subject)?;
-    let finished = context.launcher.run(
-        &context.spec(subject, more, &[], scratch.path()),
-        subject.timeout,
-    )?;
+    let finished = context.launcher.run(spec, subject.timeout)?;
     if finished.code != 0 {
         let when = format!("while `{}` ran", subject.command.join(" "));
         return Err(WorkloadError::Exited {

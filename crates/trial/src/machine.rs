@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use outpace_process::{Sandbox, Tier};
 use outpace_record::{Machine, SandboxTier};
 use outpace_text::plain;
 
@@ -59,10 +60,22 @@ pub fn machine() -> Machine {
     }
 }
 
-/// How strongly programs are confined by this version: environment, process, limits and scratch, no
-/// more.
-pub fn sandbox_tier() -> SandboxTier {
-    SandboxTier::None
+/// How strongly programs are confined, as records say it.
+pub fn sandbox_tier(sandbox: &Sandbox) -> SandboxTier {
+    match sandbox.tier {
+        Tier::None => SandboxTier::None,
+        Tier::Landlock => SandboxTier::Landlock,
+        Tier::Bubblewrap => SandboxTier::Bubblewrap,
+    }
+}
+
+/// The tier that a configuration demands, as launchers know it.
+pub fn demanded(tier: SandboxTier) -> Tier {
+    match tier {
+        SandboxTier::None => Tier::None,
+        SandboxTier::Landlock => Tier::Landlock,
+        SandboxTier::Bubblewrap => Tier::Bubblewrap,
+    }
 }
 
 fn line(path: &str) -> Option<String> {

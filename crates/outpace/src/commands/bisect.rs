@@ -61,7 +61,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         )));
     };
     let mut ui = Terminal::new(options).for_json(args.measuring.json);
-    let context = context()?;
+    let context = context(options)?;
     ui.revision("good", &good);
     ui.revision("bad", &bad);
     let _lock = lock(&repo, &context, &mut ui)?;

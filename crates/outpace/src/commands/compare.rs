@@ -7,10 +7,12 @@ use clap::builder::RangedU64ValueParser;
 use outpace_gate::{
     Commands, GateError, GateOutcome, Harness, Judge, Surroundings, compare_commands,
 };
-use outpace_record::{Document, GateConfig, GateRequest, GpuMode, RequestRule, parse_duration};
+use outpace_record::{
+    Document, GateConfig, GateRequest, GpuMode, RequestRule, SandboxTier, parse_duration,
+};
 use outpace_repo::Repo;
 use outpace_text::plain;
-use outpace_trial::{machine, sandbox_tier};
+use outpace_trial::machine;
 
 use crate::exit::{self, INTERRUPTED, usage};
 use crate::options::{Measuring, Options};
@@ -117,10 +119,12 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let mut ui = Terminal::new(options).for_json(args.measuring.json);
     let (judged, repo) = match (&args.base_cmd, &args.candidate_cmd) {
-        (Some(base), Some(candidate)) => (commands(args, [base, candidate], &mut ui)?, None),
+        (Some(base), Some(candidate)) => {
+            (commands(options, args, [base, candidate], &mut ui)?, None)
+        }
         _ => {
             let repo = open_repo(options)?;
-            (revisions(&repo, args, &mut ui)?, Some(repo))
+            (revisions(options, &repo, args, &mut ui)?, Some(repo))
         }
     };
     let (verdicts, code) = match judged {
@@ -139,12 +143,12 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
 
 type Judged = Result<GateOutcome, GateError>;
 
-fn revisions(repo: &Repo, args: &Args, ui: &mut Terminal) -> Result<Judged> {
+fn revisions(options: &Options, repo: &Repo, args: &Args, ui: &mut Terminal) -> Result<Judged> {
     let rev = |rev: &Option<String>| repo.resolve(rev.as_deref().unwrap_or("HEAD"));
     let (base, candidate) = (rev(&args.base)?, rev(&args.candidate)?);
     let config = config_for(repo, args.config.as_deref(), &base)?;
     let names = workloads(&config, &args.measuring.workloads)?;
-    let context = context()?;
+    let context = context(options)?;
     for (label, commit) in [("base", &base), ("candidate", &candidate)] {
         ui.revision(label, commit);
     }
@@ -190,14 +194,19 @@ fn gpu_mode(text: &str) -> Result<GpuMode, String> {
     })
 }
 
-fn commands(args: &Args, texts: [&String; 2], ui: &mut Terminal) -> Result<Judged> {
+fn commands(
+    options: &Options,
+    args: &Args,
+    texts: [&String; 2],
+    ui: &mut Terminal,
+) -> Result<Judged> {
     if !args.measuring.workloads.is_empty() {
         return Err(usage(
             "--workload names one of a repository's outpace.toml; --base-cmd and --candidate-cmd \
              need none",
         ));
     }
-    let context = context()?;
+    let context = context(options)?;
     let timeout = args.timeout.unwrap_or(TIMEOUT);
     let subject = |text, own: &Option<String>| {
         let prepare = own.as_deref().or(args.prepare.as_deref());
@@ -213,7 +222,8 @@ fn commands(args: &Args, texts: [&String; 2], ui: &mut Terminal) -> Result<Judge
     let machine = machine();
     let surroundings = Surroundings {
         machine: &machine,
-        sandbox_tier: sandbox_tier(),
+        // The user vouches for commands that they type.
+        sandbox_tier: SandboxTier::None,
         version: VERSION,
     };
     let typed = Commands {

@@ -48,7 +48,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     if matches!(source, Source::Revision(_)) {
         warn_of_changes(&repo, &mut ui)?;
     }
-    let context = context()?;
+    let context = context(options)?;
     let _lock = lock(&repo, &context, &mut ui)?;
     let asked = ask(&repo, input, source, into.as_deref())?;
     introduce(&asked, &mut ui);

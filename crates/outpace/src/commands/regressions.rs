@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let mut known = Known::of(&repo, &args.branch)?;
     if !args.known && needs_trials(&known, args) {
         let config = config_for(&repo, args.config.as_deref(), &tip)?;
-        measure(&repo, args, &config, &mut known, &mut ui)?;
+        measure(options, &repo, args, &config, &mut known, &mut ui)?;
     }
     let since = args.since.as_deref().map(|text| Since::of(&repo, text));
     let list = list(&known, args, since.transpose()?.as_ref());
@@ -101,6 +101,7 @@ fn needs_trials(known: &Known, args: &Args) -> bool {
 
 /// The fresh trials, on this machine's series; then the bisections.
 fn measure(
+    options: &Options,
     repo: &Repo,
     args: &Args,
     config: &Config,
@@ -108,7 +109,7 @@ fn measure(
     ui: &mut Terminal,
 ) -> Result<()> {
     let class = machine_of(config).class();
-    let context = context()?;
+    let context = context(options)?;
     let _lock = lock(repo, &context, ui)?;
     let mut harness = Harness::new(repo, config, &context, VERSION);
     let is_here =

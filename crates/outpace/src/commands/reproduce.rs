@@ -51,7 +51,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         "verdict",
         &format!("{}   {}", short(&id), figures(&Figures::of(&recorded))),
     );
-    let context = context()?;
+    let context = context(options)?;
     let _lock = lock(&repo, &context, &mut ui)?;
     let mut harness = Harness::new(&repo, &config, &context, VERSION);
     let class = harness.machine.class();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::playground::{Playground, SETTINGS, git_in, outpace_in, toy};
+use crate::playground::{OUT_OF_THE_BOX, Playground, SETTINGS, git_in, outpace_in, toy};
 
 fn faster() -> String {
     SETTINGS.replace("400", "200")
@@ -79,7 +79,14 @@ fn what_was_measured_is_shown_where_it_cannot_be_kept() {
     play.write("settings.toml", &faster());
     play.commit("faster");
     let outcome = play
-        .outpace(&["compare", "HEAD~1", "HEAD", "--max-blocks", "2"])
+        .outpace(&[
+            "compare",
+            "HEAD~1",
+            "HEAD",
+            "--max-blocks",
+            "2",
+            OUT_OF_THE_BOX,
+        ])
         .expect(5);
     assert!(outcome.stdout.contains("2 blocks"), "{}", outcome.stdout);
     outcome.says(&["history"]);
@@ -366,7 +373,8 @@ fn whole_commands_are_started_from_fresh_copies() {
     play.git(&["add", "-A"]);
     play.git(&["update-index", "--chmod=+x", "run.sh"]);
     play.git(&["commit", "-q", "-m", "a script"]);
-    play.outpace(&["bench", "--processes", "4"]).expect(0);
+    let bench = ["bench", "--processes", "4", OUT_OF_THE_BOX];
+    play.outpace(&bench).expect(0);
     let text = std::fs::read_to_string(&inodes).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines.len() >= 4, "{text}");

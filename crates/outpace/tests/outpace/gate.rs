@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::campaign::signal;
-use crate::playground::{Playground, SETTINGS, toys_alive};
+use crate::playground::{OUT_OF_THE_BOX, Playground, SETTINGS, toys_alive};
 
 fn faster() -> String {
     SETTINGS.replace("400", "300")
@@ -198,7 +198,8 @@ fn a_proven_patch_whose_branch_never_rests_ends_in_5() {
     });
     let settings = SETTINGS.replace("400", "200");
     let patch = play.patch("p.patch", "settings.toml", &settings);
-    play.outpace(&["gate", "--patch", patch.to_str().unwrap(), "--merge"])
+    let patch = patch.to_str().unwrap();
+    play.outpace(&["gate", "--patch", patch, "--merge", OUT_OF_THE_BOX])
         .expect(5)
         .says(&[
             "FASTER",
@@ -222,7 +223,7 @@ fn ctrl_c_keeps_the_verdicts_of_earlier_workloads() {
     play.write("notes.txt", "nothing that the toy reads\n");
     play.commit("notes");
     let child = play
-        .command(&["compare", "HEAD~1", "HEAD", "--json"])
+        .command(&["compare", "HEAD~1", "HEAD", "--json", OUT_OF_THE_BOX])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

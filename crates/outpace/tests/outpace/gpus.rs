@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::playground::{Outcome, Playground, SETTINGS, toys_alive};
+use crate::playground::{OUT_OF_THE_BOX, Outcome, Playground, SETTINGS, toys_alive};
 
 /// A playground on a machine with GPUs.
 struct Machine {
@@ -55,6 +55,8 @@ impl Machine {
         let output = self
             .play
             .command(args)
+            // This driver is told its users by the numbers that they see of themselves.
+            .arg(OUT_OF_THE_BOX)
             .env("LD_LIBRARY_PATH", library())
             .env("FAKE_GPU", self.gpu.path())
             .env_remove("CUDA_VISIBLE_DEVICES")

@@ -27,6 +27,10 @@ values = [400, 300, 500, 200]
 /// The settings that the toy begins with.
 pub const SETTINGS: &str = "# settings of the toy\nspin = 400\nrate = 0.01\nmode = \"good\"\n";
 
+/// For tests whose programs reach where a confined one does not, because that is how they make
+/// happen what is tested.
+pub const OUT_OF_THE_BOX: &str = "--unsafe-no-sandbox";
+
 /// A repository to play in.
 pub struct Playground {
     dir: TempDir,

@@ -5,7 +5,9 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::playground::{Outcome, Playground, SETTINGS, git_in, outpace_in, outpace_with};
+use crate::playground::{
+    OUT_OF_THE_BOX, Outcome, Playground, SETTINGS, git_in, outpace_in, outpace_with,
+};
 
 /// A repository whose program is `script`, run by sh; timed as a whole command.
 fn scripted(script: &str, section: &str) -> Playground {
@@ -129,7 +131,10 @@ fn data_that_is_written_to_while_it_is_measured_with_is_refused() {
     play.write(".gitignore", "data\n");
     play.commit("ignore");
     play.write("data/log", "");
-    compare(&play)
+    compare(&play).expect(5).says(&["data/log"]);
+    let log = || std::fs::read_to_string(play.path().join("data/log")).unwrap();
+    assert_eq!(log(), "", "confined programs cannot write to it at all");
+    play.outpace(&["compare", "HEAD", "HEAD", "--aa", OUT_OF_THE_BOX])
         .expect(5)
         .says(&["data/log changed while it was measured with"]);
 }

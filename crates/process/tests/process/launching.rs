@@ -29,6 +29,7 @@ fn spec(dir: &Path, script: &str) -> LaunchSpec {
         inherit_env: false,
         limits: Limits::default(),
         home_links: Vec::new(),
+        reach: None,
     }
 }
 

@@ -324,6 +324,7 @@ fn doctor() -> Doctor {
         machine_class: text("m"),
         machine: machine(),
         sandbox_tier: SandboxTier::None,
+        sandbox: vec![text("landlock: it holds")],
         gpus: vec![gpu()],
         workload: Some(text("w")),
         aa_sd: Some(0.01),

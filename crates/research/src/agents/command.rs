@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use outpace_process::{Context, LaunchError, LaunchSpec, Limits, MachineUse, open_written};
+use outpace_process::{Context, LaunchError, LaunchSpec, Limits, MachineUse, Reach, open_written};
 use outpace_record::{AgentConfig, Observer};
 use outpace_repo::RepoError;
 use outpace_text::plain;
@@ -32,6 +32,20 @@ const PASSED: [&str; 6] = [
     "TERM",
     "XDG_CONFIG_HOME",
     "SSL_CERT_FILE",
+];
+
+/// Below the home directory, where known command lines keep their settings.
+const SETTINGS: [(&str, &[&str]); 4] = [
+    (
+        "claude",
+        &[".claude", ".claude.json", ".config/claude", ".cache/claude"],
+    ),
+    ("codex", &[".codex"]),
+    ("gemini", &[".gemini"]),
+    (
+        "aider",
+        &[".aider", ".aider.conf.yml", ".aider.model.settings.yml"],
+    ),
 ];
 
 /// An agent from `[agent.NAME]`.
@@ -108,6 +122,13 @@ impl Agent for CommandAgent<'_> {
             inherit_env: false,
             limits: Limits::default(),
             home_links: Vec::new(),
+            reach: Some(Reach {
+                read: Vec::new(),
+                write: own_settings(&self.config)
+                    .chain([scratch.path().to_owned()])
+                    .collect(),
+                network: self.config.network,
+            }),
         };
         let log = context.logs.join(format!("{number:05}-agent.log"));
         let ended = self.run(&spec, &log, observer)?;
@@ -171,6 +192,27 @@ impl CommandAgent<'_> {
             ))),
         }
     }
+}
+
+/// Files and folders with its settings: those that it names, or those of its command line.
+fn own_settings(config: &AgentConfig) -> impl Iterator<Item = PathBuf> {
+    let home = std::env::var_os("HOME")
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    let program = config.command.first().map_or("", |program| program);
+    let program = Path::new(program).file_name().unwrap_or_default();
+    let known = SETTINGS.iter().filter(|(name, _)| program == *name);
+    let known = known.flat_map(|(_, paths)| paths.iter().map(|path| format!("~/{path}")));
+    let named = match config.config.is_empty() {
+        true => known.collect(),
+        false => config.config.clone(),
+    };
+    named
+        .into_iter()
+        .map(move |path| match path.strip_prefix("~/") {
+            Some(below) => home.join(below),
+            None => path.into(),
+        })
 }
 
 /// What an agent that ended so has proposed: the difference that it left in its worktree.

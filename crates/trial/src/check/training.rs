@@ -99,7 +99,7 @@ pub(crate) fn save(client: &mut StepClient) -> Result<Option<Checkpoint>, Worklo
         return Ok(None);
     }
     let checkpoint = Checkpoint {
-        folder: client.fresh_scratch()?,
+        folder: client.shared_scratch()?,
     };
     client.save(&checkpoint.path())?;
     Ok(Some(checkpoint))

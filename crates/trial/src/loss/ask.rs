@@ -42,7 +42,7 @@ impl<'a> Asked<'a> {
                     .into(),
             ));
         }
-        let folder = client.fresh_scratch()?;
+        let folder = client.shared_scratch()?;
         Ok(Self { client, folder })
     }
 
@@ -76,7 +76,7 @@ impl<'a> Asked<'a> {
         let told = self.folder.path().join("model");
         let _ = std::fs::remove_file(&told);
         self.client.save(&told)?;
-        let folder = self.client.fresh_scratch()?;
+        let folder = self.client.own_scratch()?;
         let path = folder.path().join("model");
         copy(&told, &path)?;
         Ok(Kept {

@@ -68,7 +68,8 @@ fn drawn(
         "--out",
         &out.to_string_lossy(),
     ];
-    let printed = output(context, command, &more.map(str::to_owned))?;
+    let spec = context.spec(command, &more.map(str::to_owned), &[], scratch.path());
+    let printed = output(context, command, &spec)?;
     let line = printed.lines().rev().find(|line| !line.trim().is_empty());
     let line = line.unwrap_or_default();
     let about: TextSummary = serde_json::from_str(line).map_err(|_| WorkloadError::Garbage {

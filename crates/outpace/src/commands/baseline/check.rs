@@ -38,7 +38,7 @@ pub(super) fn check(options: &Options, args: &Args) -> Result<u8> {
     let commit = repo.resolve(&args.rev)?;
     let config = config_of(&repo, &commit)?;
     let own = own(&repo, &commit, args, &machine_of(&config).class())?;
-    let context = context()?;
+    let context = context(options)?;
     let _lock = lock(&repo, &context, &mut ui)?;
     let mut harness = Harness::new(&repo, &config, &context, VERSION);
     let mut code = OK;

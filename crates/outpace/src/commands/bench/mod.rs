@@ -72,7 +72,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let commits = commits(&repo, args)?;
     let newest = commits.last().ok_or_else(|| nothing(&repo, args))?;
     let config = config_for(&repo, args.config.as_deref(), newest)?;
-    let context = context()?;
+    let context = context(options)?;
     let mut ui = Terminal::new(options).for_json(args.measuring.json);
     introduce(args, &commits, &config, &mut ui);
     let _lock = lock(&repo, &context, &mut ui)?;

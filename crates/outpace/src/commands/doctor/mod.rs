@@ -5,8 +5,8 @@ mod preflight;
 
 use anyhow::Result;
 use outpace_gate::{GateError, Harness};
-use outpace_process::Context;
-use outpace_record::{Doctor, Document, Forecast, Machine, SandboxTier};
+use outpace_process::{Context, Probed, Sandbox};
+use outpace_record::{Doctor, Document, Forecast, Machine};
 use outpace_repo::Repo;
 use outpace_report::format::{duration, gain};
 use outpace_stats::Rule;
@@ -53,17 +53,18 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         return Err(usage("a spread needs at least 2 blocks"));
     }
     let mut ui = Terminal::new(options).for_json(args.measuring.json);
-    let (machine, tier) = (machine(), sandbox_tier());
+    let (machine, context) = (machine(), context(options)?);
+    let sandbox = context.launcher.sandbox();
     let (gpus, fault) = gpus_now();
     if !args.measuring.json {
-        show_machine(&mut ui, &machine, tier, &gpus);
+        show_machine(&mut ui, &machine, sandbox, &gpus);
     }
     let mut advice = advice(&machine);
     advice.extend(gpus.iter().flat_map(gpu_advice));
     advice.extend(fault.map(|fault| format!("no GPU can be measured: {fault}")));
     let measured = match args.no_measure {
         true => None,
-        false => Some(measure(options, args, &mut ui, &mut advice)?),
+        false => Some(measure(options, args, &context, &mut ui, &mut advice)?),
     };
     let (noise, peaks) = match &measured {
         Some(measured) => (measured.noise.as_ref(), Some(measured.peaks)),
@@ -74,7 +75,8 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         schema: Doctor::SCHEMA.into(),
         machine_class: machine.class(),
         machine,
-        sandbox_tier: tier,
+        sandbox_tier: sandbox_tier(sandbox),
+        sandbox: sandbox.probed.iter().map(Probed::to_string).collect(),
         gpus: gpus.into_iter().map(|gpu| gpu.conditions).collect(),
         workload: noise.map(|(name, ..)| name.clone()),
         aa_sd: aa.map(|n| n.sd),
@@ -107,18 +109,18 @@ struct Measured {
 fn measure(
     options: &Options,
     args: &Args,
+    context: &Context,
     ui: &mut Terminal,
     advice: &mut Vec<String>,
 ) -> Result<Measured> {
-    let context = context()?;
     let noise = match open_repo(options) {
-        Ok(repo) => measure_noise(&repo, args, &context, ui, advice)?,
+        Ok(repo) => measure_noise(&repo, args, context, ui, advice)?,
         Err(error) => {
             advice.push(format!("no noise measured: {error:#}"));
             None
         }
     };
-    let peaks = measure_peaks(&context, ui).map_err(|error| match error.is_cancelled() {
+    let peaks = measure_peaks(context, ui).map_err(|error| match error.is_cancelled() {
         true => GateError::Interrupted(Vec::new()),
         false => GateError::Environment(error.to_string()),
     })?;
@@ -208,10 +210,13 @@ fn spinning(name: &str, noise: &Noise) -> Option<String> {
     ))
 }
 
-fn show_machine(ui: &mut Terminal, machine: &Machine, tier: SandboxTier, gpus: &[GpuNow]) {
+fn show_machine(ui: &mut Terminal, machine: &Machine, sandbox: &Sandbox, gpus: &[GpuNow]) {
     let (what, class) = (machine.describe(), machine.class());
     ui.result(&format!("machine    {what}   class {class}"));
-    ui.result(&format!("sandbox    {}", tier.as_str()));
+    ui.result(&format!("sandbox    {}", sandbox.tier.as_str()));
+    for probed in &sandbox.probed {
+        ui.result(&format!("           {probed}"));
+    }
     for gpu in gpus {
         ui.result(&format!("gpu        {}", gpu_line(gpu)));
     }

@@ -62,7 +62,7 @@ pub(crate) struct Args {
 pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let repo = open_repo(options)?;
     let mut ui = Terminal::new(options).for_json(args.measuring.json);
-    let context = context()?;
+    let context = context(options)?;
     // Before anything is read: another campaign may be writing it.
     let _lock = lock(&repo, &context, &mut ui)?;
     let store = CampaignStore::new(&repo.state_dir());

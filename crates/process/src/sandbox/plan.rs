@@ -1,0 +1,102 @@
+//! From what a program is given to what is bound, allowed and forbidden.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::{Reach, Tier, system};
+
+/// What is put on before a program starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// How.
+    pub(super) tier: Tier,
+    /// What it can read.
+    pub(super) read: BTreeSet<PathBuf>,
+    /// What it can read and write.
+    pub(super) write: BTreeSet<PathBuf>,
+    /// Whether it has a network.
+    pub(super) network: bool,
+}
+
+impl Plan {
+    /// For a program that is started in `cwd` and has a scratch folder.
+    pub(crate) fn of(tier: Tier, reach: &Reach, program: &str, cwd: &Path, scratch: &Path) -> Self {
+        let mut read: BTreeSet<PathBuf> =
+            system::readable(tier, program, cwd).into_iter().collect();
+        read.extend(reach.read.iter().cloned());
+        let mut write: BTreeSet<PathBuf> = reach.write.iter().cloned().collect();
+        write.insert(scratch.to_owned());
+        Self {
+            tier,
+            read,
+            write,
+            network: reach.network,
+        }
+    }
+
+    /// As arguments of the process that puts it on.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        let mut args: Vec<OsString> = vec!["--tier".into(), self.tier.as_str().into()];
+        let paths = [("--read", &self.read), ("--write", &self.write)];
+        for (name, paths) in paths {
+            args.extend(paths.iter().flat_map(|path| [name.into(), path.into()]));
+        }
+        if self.network {
+            args.push("--network".into());
+        }
+        args
+    }
+
+    /// Reads them back, up to `--`; None where they are no plan.
+    pub(crate) fn parse(args: &mut impl Iterator<Item = OsString>) -> Option<Self> {
+        let mut plan = Self::default();
+        loop {
+            let arg = args.next()?;
+            match arg.to_str()? {
+                "--" => return Some(plan),
+                "--tier" => plan.tier = tier(&args.next()?)?,
+                "--read" => drop(plan.read.insert(args.next()?.into())),
+                "--write" => drop(plan.write.insert(args.next()?.into())),
+                "--network" => plan.network = true,
+                _ => return None,
+            }
+        }
+    }
+}
+
+fn tier(word: &OsStr) -> Option<Tier> {
+    let tiers = [Tier::None, Tier::Landlock, Tier::Bubblewrap];
+    tiers.into_iter().find(|tier| word == tier.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_survives_its_way_through_the_command_line() {
+        let reach = Reach {
+            read: vec!["/data with space".into()],
+            write: vec!["/work".into()],
+            network: true,
+        };
+        let plan = Plan::of(
+            Tier::Landlock,
+            &reach,
+            "sh",
+            Path::new("/work/tree"),
+            Path::new("/tmp/scratch"),
+        );
+        assert!(plan.write.contains(Path::new("/tmp/scratch")));
+        assert!(plan.read.contains(Path::new("/usr")));
+        let more = ["--".into(), "sh".into()];
+        let mut args = plan.arguments().into_iter().chain(more);
+        assert_eq!(Plan::parse(&mut args).unwrap(), plan);
+        assert_eq!(args.collect::<Vec<_>>(), ["sh"]);
+        assert_eq!(
+            Plan::parse(&mut ["--tier".into(), "thick".into()].into_iter()),
+            None
+        );
+    }
+}

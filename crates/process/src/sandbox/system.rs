@@ -1,0 +1,266 @@
+//! What every program needs of the machine: system libraries, compilers, interpreters, devices; and
+//! nothing of the user's.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Tier;
+
+/// Folders of the system.
+const FOLDERS: [&str; 15] = [
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/opt",
+    "/nix/store",
+    "/gnu/store",
+    "/run/opengl-driver",
+    "/run/current-system",
+    "/sys",
+    "/proc",
+    "/snap",
+];
+
+/// Of `/etc`, where root's secrets lie too, only what libraries and compilers look at.
+const ETC: [&str; 36] = [
+    "OpenCL",
+    "adjtime",
+    "alternatives",
+    "bash.bashrc",
+    "ca-certificates",
+    "conda",
+    "crypto-policies",
+    "debian_version",
+    "fonts",
+    "gai.conf",
+    "group",
+    "host.conf",
+    "hostname",
+    "hosts",
+    "inputrc",
+    "java-17-openjdk",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "ld.so.preload",
+    "locale.alias",
+    "localtime",
+    "lsb-release",
+    "mime.types",
+    "nsswitch.conf",
+    "nvidia",
+    "os-release",
+    "passwd",
+    "pki/tls",
+    "profile",
+    "protocols",
+    "python3",
+    "resolv.conf",
+    "services",
+    "ssl/certs",
+    "ssl/openssl.cnf",
+];
+
+/// Files that build tools look for in all folders above the one they run in. Where one is seen and
+/// cannot be read, they give up.
+const UPWARDS: [&str; 12] = [
+    ".cargo/config",
+    ".cargo/config.toml",
+    ".python-version",
+    ".tool-versions",
+    "Cargo.lock",
+    "Cargo.toml",
+    "package.json",
+    "pyproject.toml",
+    "pytest.ini",
+    "rust-toolchain",
+    "rust-toolchain.toml",
+    "setup.cfg",
+];
+
+/// Of cargo's home, all but credentials.
+const CARGO: [&str; 6] = ["bin", "config", "config.toml", "env", "git", "registry"];
+
+/// Devices that anybody may use.
+const DEVICES: [&str; 6] = [
+    "/dev/full",
+    "/dev/null",
+    "/dev/random",
+    "/dev/tty",
+    "/dev/urandom",
+    "/dev/zero",
+];
+
+/// Devices of GPUs begin so.
+const GPU_DEVICES: [&str; 4] = ["nvidia", "kfd", "dri", "dxg"];
+
+/// What a program that is called so and runs in `cwd` may read.
+pub(super) fn readable(tier: Tier, program: &str, cwd: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = FOLDERS.iter().map(PathBuf::from).collect();
+    paths.extend(ETC.iter().map(|name| Path::new("/etc").join(name)));
+    // In a namespace of its own nothing is seen that is not given.
+    if tier == Tier::Landlock {
+        paths.extend(above(cwd));
+    }
+    paths.extend(toolchains());
+    paths.extend(program_folders(program, cwd));
+    // What a link leads to; the link itself may lie in a folder that is there anyway.
+    let real = paths.iter().filter_map(|path| path.canonicalize().ok());
+    let mut real: Vec<PathBuf> = real.collect();
+    paths.retain(|path| path.symlink_metadata().is_ok());
+    paths.append(&mut real);
+    paths.retain(|path| path.parent().is_some());
+    paths
+}
+
+/// Files for build tools in the folders above.
+fn above(cwd: &Path) -> Vec<PathBuf> {
+    let folders = cwd.ancestors().skip(1);
+    let files = folders.flat_map(|folder| UPWARDS.iter().map(|name| folder.join(name)));
+    files.filter(|path| path.is_file()).collect()
+}
+
+/// Compilers and interpreters that live in the user's home, by the variables that say where.
+pub(crate) fn homes() -> BTreeMap<&'static str, OsString> {
+    let user_home = std::env::var_os("HOME").map(PathBuf::from);
+    let mut homes = BTreeMap::new();
+    for (name, folder) in [
+        ("CARGO_HOME", ".cargo"),
+        ("RUSTUP_HOME", ".rustup"),
+        ("PYENV_ROOT", ".pyenv"),
+    ] {
+        let default = user_home.as_ref().map(|home| home.join(folder));
+        let default = default.filter(|path| path.is_dir()).map(Into::into);
+        if let Some(value) = std::env::var_os(name).or(default) {
+            homes.insert(name, value);
+        }
+    }
+    homes
+}
+
+fn toolchains() -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for (name, home) in homes() {
+        let home = PathBuf::from(home);
+        match name {
+            "CARGO_HOME" => paths.extend(CARGO.iter().map(|part| home.join(part))),
+            _ => paths.push(home),
+        }
+    }
+    for name in ["CUDA_HOME", "CUDA_PATH", "VIRTUAL_ENV", "CONDA_PREFIX"] {
+        paths.extend(std::env::var_os(name).map(PathBuf::from));
+    }
+    for name in ["PATH", "LD_LIBRARY_PATH"] {
+        let list = std::env::var_os(name).unwrap_or_default();
+        for folder in std::env::split_paths(&list).filter(|folder| folder.is_absolute()) {
+            paths.push(installed_at(&folder));
+        }
+    }
+    paths
+}
+
+/// The folder of a program, and of what it is a link to: an environment's `python` belongs to an
+/// installation elsewhere.
+fn program_folders(program: &str, cwd: &Path) -> Vec<PathBuf> {
+    let found = |name: &str| match name.contains('/') {
+        true => Some(cwd.join(name)),
+        false => {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let mut files = std::env::split_paths(&path).map(|folder| folder.join(name));
+            files.find(|file| file.is_file())
+        }
+    };
+    let programs = [program, "python3", "python"];
+    let files = programs.into_iter().filter_map(found);
+    let real = files.filter_map(|file| Some((file.clone(), file.canonicalize().ok()?)));
+    let folders = real.flat_map(|(file, real)| [file, real]);
+    let folders = folders.filter_map(|file| Some(installed_at(file.parent()?)));
+    folders.collect()
+}
+
+/// Of `PREFIX/bin` the prefix, where the libraries lie; but never a home directory or the root.
+fn installed_at(folder: &Path) -> PathBuf {
+    let is_bin = folder.ends_with("bin") || folder.ends_with("lib");
+    let prefix = folder.parent().filter(|_| is_bin);
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let is_own = |prefix: &&Path| {
+        let is_home = home.as_deref() == Some(*prefix);
+        let is_shared = prefix.ends_with(".local");
+        prefix.parent().is_some() && !is_home && !is_shared
+    };
+    prefix.filter(is_own).unwrap_or(folder).to_owned()
+}
+
+/// Devices that a program may open: those of anybody, and GPUs.
+pub(super) fn devices() -> Vec<PathBuf> {
+    let names = DEVICES.iter().map(PathBuf::from);
+    names
+        .filter(|path| path.exists())
+        .chain(gpu_devices())
+        .collect()
+}
+
+/// Devices of GPUs.
+pub(super) fn gpu_devices() -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir("/dev") else {
+        return Vec::new();
+    };
+    let is_gpu = |name: &str| GPU_DEVICES.iter().any(|start| name.starts_with(start));
+    let entries = entries.filter_map(Result::ok);
+    let gpus = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_gpu));
+    let mut gpus: Vec<PathBuf> = gpus.map(|entry| entry.path()).collect();
+    gpus.sort();
+    gpus
+}
+
+/// What the user can do about a machine that confines nothing.
+pub(super) fn way_out() -> String {
+    let restricted = fs::read_to_string("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
+    if restricted.is_ok_and(|value| value.trim() == "1") {
+        return "AppArmor forbids user namespaces here; let bubblewrap have them: \
+                `sudo ln -s /usr/share/apparmor/extra-profiles/bwrap-userns-restrict \
+                /etc/apparmor.d/ && sudo apparmor_parser -r /etc/apparmor.d/bwrap-userns-restrict` \
+                (package apparmor-profiles)"
+            .to_owned();
+    }
+    "install bubblewrap (package `bubblewrap`), or take Linux 6.12 or newer, whose Landlock \
+     suffices; in a container both may be forbidden (docs/sandbox.md)"
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_installation_is_its_prefix_and_a_home_is_none() {
+        let at = |folder: &str| installed_at(Path::new(folder));
+        assert_eq!(
+            at("/home/u/miniconda3/bin"),
+            Path::new("/home/u/miniconda3")
+        );
+        assert_eq!(at("/home/u/.local/bin"), Path::new("/home/u/.local/bin"));
+        assert_eq!(at("/bin"), Path::new("/bin"));
+        assert_eq!(at("/home/u/tools"), Path::new("/home/u/tools"));
+        let home = std::env::var("HOME").unwrap();
+        let own = format!("{home}/bin");
+        assert_eq!(at(&own), Path::new(&own));
+    }
+
+    #[test]
+    fn what_can_be_read_has_no_credentials_and_no_home() {
+        let read = readable(Tier::Landlock, "sh", Path::new("/tmp"));
+        let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+        for never in [Path::new("/"), Path::new("/etc"), Path::new("/home"), &home] {
+            assert!(!read.iter().any(|path| path == never), "{never:?}");
+        }
+        let has = |name: &str| read.iter().any(|path| path.ends_with(name));
+        assert!(!has("credentials.toml") && !has("shadow"));
+    }
+}

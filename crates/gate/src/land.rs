@@ -1,6 +1,6 @@
 //! After a proof: merge it, or say what is to be measured again because the branch moved.
 
-use outpace_record::GateRequest;
+use outpace_record::{GateRequest, SandboxTier, Verdict};
 use outpace_repo::{Commit, MergeError, Repo};
 
 use crate::merge::merge_proven;
@@ -72,6 +72,15 @@ pub fn land(
     if !request.policy || request.rule.margin.is_some() {
         return Err(GateError::Usage(
             "this request was judged without a policy, or had only to be not slower: it is not merged".into(),
+        ));
+    }
+    let is_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    let confined = |verdict: &Verdict| verdict.sandbox_tier != SandboxTier::None;
+    if is_ci && !outcome.verdicts.iter().all(confined) {
+        return Err(GateError::Environment(
+            "proven, but without a sandbox: CI does not merge that. Hint: docs/sandbox.md says what \
+             a runner needs"
+                .into(),
         ));
     }
     match merge_proven(repo, request, &outcome.verdicts, into) {

@@ -3,7 +3,7 @@
 
 use std::borrow::Borrow;
 
-use outpace_record::Verdict;
+use outpace_record::{SandboxTier, Verdict};
 use outpace_text::plain;
 
 /// Longest subject line.
@@ -66,6 +66,13 @@ pub fn merge_message<V: Borrow<Verdict>>(
     }
     if let Some((verdict, _)) = verdicts.first() {
         trailer("Outpace-Base", &verdict.borrow().base);
+    }
+    let unconfined = |(verdict, _): &(V, String)| {
+        let verdict: &Verdict = verdict.borrow();
+        verdict.sandbox_tier == SandboxTier::None
+    };
+    if verdicts.iter().any(unconfined) {
+        trailer("Outpace-Sandbox", SandboxTier::None.as_str());
     }
     match plain(agent, SUBJECT_CHARS) {
         agent if agent.is_empty() => {}

@@ -209,6 +209,29 @@ fn a_proven_patch_whose_branch_never_rests_ends_in_5() {
 }
 
 #[test]
+fn what_was_not_confined_is_said_and_not_merged_in_ci() {
+    let settings = SETTINGS.replace("400", "200");
+    let play = Playground::new(SETTINGS);
+    let patch = play.patch("p.patch", "settings.toml", &settings);
+    let gate = [
+        "gate",
+        "--patch",
+        patch.to_str().unwrap(),
+        "--merge",
+        OUT_OF_THE_BOX,
+    ];
+    let in_ci = play.command(&gate).env("CI", "true").output().unwrap();
+    let said = String::from_utf8_lossy(&in_ci.stderr);
+    assert!(said.contains("CI does not merge that"), "{said}");
+    assert_eq!(in_ci.status.code(), Some(5));
+    play.outpace(&gate).expect(0).says(&["no sandbox"]);
+    let message = play.git(&["log", "-1", "--format=%B", "outpace/main"]);
+    assert!(message.contains("Outpace-Sandbox: none"), "{message}");
+    play.git(&["merge", "-q", "--ff-only", "outpace/main"]);
+    play.outpace(&["audit"]).expect(0);
+}
+
+#[test]
 fn ctrl_c_keeps_the_verdicts_of_earlier_workloads() {
     let change = |config: &str| {
         // The build lies below `.git/outpace`; it says that it has begun, and never ends.

@@ -211,6 +211,8 @@ fn command_in(dir: &Path, args: &[&str]) -> Command {
         .stdin(Stdio::null())
         // Tests wait for each other, and not for the long builds of this repository's own.
         .env("OUTPACE_LOCK_DIR", env!("CARGO_TARGET_TMPDIR"))
+        // Where it is set, nothing is merged that was not confined.
+        .env_remove("CI")
         .env("NO_COLOR", "1");
     command
 }

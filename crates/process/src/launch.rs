@@ -16,8 +16,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::log_tail::{log_tail, open_written};
+use crate::program::{CANNOT_START, is_missing};
 use crate::sandbox::{self, CONFINE, Plan, Reach, Sandbox, Tier, homes};
-use crate::supervise::{CANNOT_START, descendants};
+use crate::supervise::descendants;
 
 /// Largest file that a started program may write, in MiB, if nothing else is said: this or a share
 /// of the free disk, whichever is more. The four checkpoints of a check fit, a flood does not.
@@ -463,15 +464,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// Whether there is no such program, as an absolute or relative path, or in PATH.
-pub fn is_missing(program: &str, cwd: &Path) -> bool {
-    if program.contains('/') {
-        return !cwd.join(program).is_file();
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    !std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// What a disk has left for us.

@@ -13,13 +13,12 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::cores::stay_on;
+use crate::program::CANNOT_START;
 use crate::sandbox::{self, CONFINE, PROBE};
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitOptions, getpid, getrlimit, kill_process, setrlimit, setsid,
 };
 
-/// Exit code when the program could not be started.
-pub const CANNOT_START: u8 = 127;
 /// Exit code when the tree was ended because outpace closed the control pipe.
 pub const ENDED: u8 = 137;
 /// How long the supervisor goes on trying to end what the program left behind.

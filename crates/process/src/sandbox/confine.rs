@@ -5,8 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use super::{Plan, Tier, bubblewrap, landlock};
-use crate::launch::is_missing;
-use crate::supervise::CANNOT_START;
+use crate::program::{CANNOT_START, is_missing};
 
 /// First argument of the supervisor's program that asks for it.
 pub(crate) const CONFINE: &str = "--confine";

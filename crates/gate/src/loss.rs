@@ -197,7 +197,7 @@ fn step_time(
         error,
     })?;
     let settings = Settings {
-        rule: step_time_rule(settings.rule.alpha),
+        rule: step_time_rule(settings.rule.alpha, settings.rule.threshold_value()),
         seed: settings.seed ^ TIME_SEED,
         same_model: None,
         earlier: Earlier::default(),

@@ -253,7 +253,10 @@ impl Draft {
         if verdict.target.is_none_or(|target| target.equal_steps) {
             return None;
         }
-        let (rule, shape) = (step_time_rule(verdict.alpha), verdict.isolated_shape());
+        let (rule, shape) = (
+            step_time_rule(verdict.alpha, verdict.threshold),
+            verdict.isolated_shape(),
+        );
         let judged = judge_twice(&verdict.blocks, &rule, &verdict.alone, shape);
         let refuted = |judged: &outpace_stats::Judgement| judged.reason == Reason::NotConfirmed;
         judged.ok().filter(refuted).map(|judged| judged.reason)

@@ -26,7 +26,7 @@ const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs `[--memory-mib N] [--file-mib N] [--cores N] -- PROGRAM ARGS...` and returns its exit code,
 /// 128 + n if signal n ended it. Or confines itself and becomes the program, or tries what a
-/// confined program can reach: [`CONFINE`] and [`PROBE`].
+/// confined program can reach: `--confine` and `--probe`.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let mut args = args.peekable();
     if args.next_if(|arg| arg == CONFINE).is_some() {

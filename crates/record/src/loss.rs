@@ -2,12 +2,13 @@
 
 use outpace_stats::{
     CurvePoint, Decision, Judgement, Outcome, Pair, Reason, Rule, SeedEvidence, SeedRule,
-    StatsError, Summary, block_log_ratio, block_sum_log_ratio, steps_log_ratio, steps_to_loss,
+    StatsError, Summary, block_log_ratio, block_sum_log_ratio, least_time_blocks, steps_log_ratio,
+    steps_to_loss,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Most blocks that the time of a step is measured in.
+/// Most blocks that the time of a step is measured in, unless the threshold asks for more.
 const STEP_TIME_BLOCKS: usize = 24;
 
 /// What runs to a loss are measured by.
@@ -113,16 +114,23 @@ impl SeedRun {
 }
 
 /// The rule that the time of a step is measured by on this track. What it decides is no verdict:
-/// its blocks are one part of the evidence. A gain has to show in isolated runs too.
-pub fn step_time_rule(alpha: f64) -> Rule {
+/// its blocks are one part of the evidence, as many as `threshold`, that of the whole, can need. A
+/// gain has to show in isolated runs too.
+pub fn step_time_rule(alpha: f64, threshold: f64) -> Rule {
     let rule = Rule {
         min_speedup: 0.0,
         alpha,
         threshold: None,
-        max_blocks: STEP_TIME_BLOCKS,
+        bounds_always: true,
         ..Rule::default()
     };
-    rule.of_programs()
+    let rule = rule.of_programs();
+    let bound_blocks = rule.bound_blocks.max(least_time_blocks(threshold));
+    Rule {
+        bound_blocks,
+        max_blocks: STEP_TIME_BLOCKS.max(bound_blocks),
+        ..rule
+    }
 }
 
 /// What blocks say of the time of a step, as log ratios: the worse of the median pair and of the

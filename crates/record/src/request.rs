@@ -93,6 +93,7 @@ impl RequestRule {
             sum_threshold: None,
             margin: self.margin,
             bound_blocks: 0,
+            bounds_always: false,
             earlier_blocks: 0,
         };
         let threshold = rule.threshold_value() * chances.max(1) as f64;

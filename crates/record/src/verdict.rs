@@ -370,6 +370,7 @@ impl Verdict {
             sum_threshold: self.sum_threshold,
             margin: self.margin,
             bound_blocks: self.bound_blocks.unwrap_or(0),
+            bounds_always: false,
             earlier_blocks: self.earlier_blocks,
         }
     }

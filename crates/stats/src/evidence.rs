@@ -127,7 +127,8 @@ impl Evidence {
     fn is_over(&self) -> bool {
         let needed = self.rule.bound_blocks.min(self.rule.max_blocks);
         self.decision.is_some_and(|decision| {
-            decision.outcome != Outcome::Faster || self.n_blocks() >= needed
+            let needs = decision.outcome == Outcome::Faster || self.rule.bounds_always;
+            !needs || self.n_blocks() >= needed
         })
     }
 

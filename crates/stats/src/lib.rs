@@ -64,7 +64,8 @@ pub use rule::{Rule, SCREEN_BLOCKS, SCREEN_E_BELOW, SCREEN_LOG_E};
 pub use schedule::Schedule;
 pub use segment::{Reading, Segment, Segmentation, segment};
 pub use time_to_loss::{
-    SeedEvidence, SeedRule, SeedSummary, StepTime, log_e_time_to_loss, seed_trajectory,
+    SeedEvidence, SeedRule, SeedSummary, StepTime, least_time_blocks, log_e_time_to_loss,
+    seed_trajectory,
 };
 pub use verdict::{Decision, Judgement, Outcome, Reason, Summary};
 pub use wealth::{SCALES, STAKES, log_e, log_e_limit};

@@ -49,6 +49,9 @@ pub struct Rule {
     /// A gain that is proven earlier is measured on until there are so many blocks: at the first
     /// proof the bounds are those of the number of blocks and not of the noise. The verdict stays.
     pub bound_blocks: usize,
+    /// Whether `bound_blocks` are measured whatever is decided, for whom the evidence itself is of
+    /// use.
+    pub bounds_always: bool,
     /// So many blocks come first that an earlier trial of the same two programs measured: they are
     /// evidence, and decide nothing. A decision then has five new blocks at least. They count for
     /// `max_blocks`.
@@ -66,6 +69,7 @@ impl Default for Rule {
             sum_threshold: None,
             margin: None,
             bound_blocks: 0,
+            bounds_always: false,
             earlier_blocks: 0,
         }
     }
@@ -118,6 +122,7 @@ impl Rule {
             sum_threshold: Some(1.0),
             margin: None,
             bound_blocks: 0,
+            bounds_always: false,
             earlier_blocks: 0,
         }
     }

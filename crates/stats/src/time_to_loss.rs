@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use crate::{
-    Decision, Reason, Rule, SCREEN_BLOCKS, SCREEN_E_BELOW, SCREEN_LOG_E, StatsError, median,
+    Decision, Reason, Rule, SCREEN_BLOCKS, SCREEN_E_BELOW, SCREEN_LOG_E, StatsError, log_e_limit,
+    median,
 };
 
 /// What is known of the time of a step.
@@ -24,6 +25,8 @@ const TOLERANCE: f64 = 5e-7;
 /// More than any case that was tried needs (20,000). What is returned lies below the infimum then
 /// too, by more.
 const MOST_SPLITS: usize = 100_000;
+/// No threshold of a campaign asks for more.
+const MOST_TIME_BLOCKS: usize = 64;
 /// ln 3.
 const LN_3: f64 = 1.098_612_288_668_109_7;
 
@@ -44,6 +47,16 @@ pub fn log_e_time_to_loss(steps: &[f64], time: StepTime<'_>, m: f64) -> f64 {
         StepTime::Equal => crate::log_e(steps, m),
         StepTime::Measured(blocks) => infimum(steps, blocks, m, None),
     }
+}
+
+/// The fewest blocks of step time with which [`log_e_time_to_loss`] can reach a threshold. If the
+/// steps say nothing, a third of `E_time` is all there is, and that is at most [`log_e_limit`]. A
+/// nat is left for blocks that are not all clear.
+pub fn least_time_blocks(threshold: f64) -> usize {
+    let needed = threshold.ln() + LN_3 + 1.0;
+    (1..)
+        .find(|&n| log_e_limit(n) >= needed || n >= MOST_TIME_BLOCKS)
+        .unwrap_or(MOST_TIME_BLOCKS)
 }
 
 /// Two values of `c`, and ln of the e-values of blocks and of seeds at both.

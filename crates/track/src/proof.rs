@@ -71,6 +71,7 @@ impl Proof {
             sum_threshold: None,
             margin: None,
             bound_blocks: 0,
+            bounds_always: false,
             earlier_blocks: 0,
         }
         .of_programs();

@@ -135,7 +135,7 @@ fn a_proof_with_other_curves_does_not_pass_the_audit() {
 }
 
 #[test]
-fn what_learns_later_or_costs_more_is_not_faster() {
+fn what_it_learns_later_and_what_its_steps_cost_are_weighed() {
     let play = playground();
     let verdict = |settings: &str| {
         let outcome = gate(&play, settings, &["--json"]);
@@ -150,6 +150,12 @@ fn what_learns_later_or_costs_more_is_not_faster() {
         .replace("0.01", "0.015")
         .replace("spin = 200", "spin = 600");
     assert_ne!(verdict(&dearer).0, 0);
+    // So much better that steps which take longer pay.
+    let larger = SETTINGS
+        .replace("0.01", "0.04")
+        .replace("spin = 200", "spin = 300");
+    let outcome = gate(&play, &larger, &[]);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
 }
 
 #[test]

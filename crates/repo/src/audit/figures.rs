@@ -107,7 +107,10 @@ fn judged_step_time(verdict: &Verdict, target: &LossTarget) -> Option<String> {
     if target.equal_steps {
         return None;
     }
-    let (rule, shape) = (step_time_rule(verdict.alpha), verdict.isolated_shape());
+    let (rule, shape) = (
+        step_time_rule(verdict.alpha, verdict.threshold),
+        verdict.isolated_shape(),
+    );
     match judge_twice(&verdict.blocks, &rule, &verdict.alone, shape) {
         Ok(judged) if target.confirmed_steps && judged.outcome != Outcome::Faster => {
             Some("its isolated runs do not show that steps are faster".to_owned())

@@ -124,6 +124,7 @@ fn replay(line: &str, verdict: &Verdict) -> Kind {
         sum_threshold: number("sum_threshold"),
         margin: None,
         bound_blocks: number("bound_blocks").map_or(0, |n| n as usize),
+        bounds_always: false,
         earlier_blocks: 0,
     };
     judge(&blocks, &rule)

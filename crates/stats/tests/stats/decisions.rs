@@ -76,6 +76,7 @@ fn rules() -> impl Strategy<Value = Rule> {
             sum_threshold,
             margin,
             bound_blocks: 0,
+            bounds_always: false,
             earlier_blocks: 0,
         },
     )
@@ -168,6 +169,7 @@ fn evidence_of_the_sums_is_kept_apart() {
 fn a_proven_gain_goes_on_for_its_bounds_and_the_verdict_stays() {
     let rule = Rule {
         bound_blocks: 12,
+        bounds_always: false,
         earlier_blocks: 0,
         ..Rule::default()
     };

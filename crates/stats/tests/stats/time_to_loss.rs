@@ -5,14 +5,35 @@
 
 use crate::simulate::{Machine, NOISES, evidence_of};
 use outpace_stats::{
-    CurvePoint, Outcome, SeedEvidence, SeedRule, StepTime, fixed_log_ratio, log_e,
-    log_e_time_to_loss, steps_log_ratio, steps_to_loss,
+    CurvePoint, Outcome, SeedEvidence, SeedRule, StepTime, fixed_log_ratio, least_time_blocks,
+    log_e, log_e_time_to_loss, steps_log_ratio, steps_to_loss,
 };
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use std::f64::consts::TAU;
+
+#[test]
+fn a_slower_step_and_far_fewer_steps_can_be_proven_at_every_threshold() {
+    // 10 % slower steps, 40 % fewer of them; as far into a campaign as thresholds go.
+    for threshold in [100.0, 800.0, 5e3, 1e6] {
+        let steps = [(1.0_f64 / 0.6).ln(); 32];
+        let of = |n: usize| {
+            let blocks: Vec<f64> = (0..n).map(|i| -0.1 + 1e-3 * (i % 3) as f64).collect();
+            log_e_time_to_loss(&steps, StepTime::Measured(&blocks), 0.005)
+        };
+        let enough = least_time_blocks(threshold);
+        assert!(
+            of(enough) >= f64::ln(threshold),
+            "{enough} blocks for {threshold}"
+        );
+        // With some fewer no number of seeds would do.
+        assert!(of(enough - 3) < f64::ln(threshold), "{threshold}");
+    }
+    assert_eq!(least_time_blocks(100.0), 11);
+    assert_eq!(least_time_blocks(f64::INFINITY), 64);
+}
 
 #[derive(Deserialize)]
 struct Vectors {

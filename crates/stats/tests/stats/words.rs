@@ -78,6 +78,7 @@ fn the_rules() {
         sum_threshold: None,
         margin: None,
         bound_blocks: 0,
+        bounds_always: false,
         earlier_blocks: 0,
     };
     assert_eq!(Rule::default(), single);
@@ -92,6 +93,7 @@ fn the_rules() {
     let programs = Rule {
         sum_threshold: Some(900.0),
         bound_blocks: 12,
+        bounds_always: false,
         earlier_blocks: 0,
         ..campaign
     };
@@ -106,6 +108,7 @@ fn the_rules() {
         sum_threshold: Some(1.0),
         margin: None,
         bound_blocks: 0,
+        bounds_always: false,
         earlier_blocks: 0,
     };
     assert_eq!(Rule::isolated(), isolated);
@@ -128,6 +131,7 @@ fn rules_at_the_edge_of_their_ranges() {
         sum_threshold: Some(1.0),
         margin: None,
         bound_blocks: 0,
+        bounds_always: false,
         earlier_blocks: 0,
     };
     assert_eq!(edge.validate(), Ok(()));

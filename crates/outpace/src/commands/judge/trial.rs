@@ -90,6 +90,7 @@ fn rule(trial: &Trial) -> Rule {
         sum_threshold: trial.sum_threshold,
         margin: trial.margin,
         bound_blocks: trial.bound_blocks.unwrap_or(0),
+        bounds_always: false,
         earlier_blocks: 0,
     }
 }

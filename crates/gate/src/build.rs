@@ -474,7 +474,7 @@ impl<'a> Builder<'a> {
         fs::create_dir_all(&own_target).map_err(disk(&own_target))?;
         fs::create_dir_all(&own_tree).map_err(disk(&own_tree))?;
         for path in artefacts(config) {
-            copy_artefact(&target.join(&path), &own_target.join(&path))?;
+            copy_artefact(target, &path, &own_target.join(&path))?;
         }
         self.export(tree, &own_tree, &config.reads, Some(tree))?;
         dirs.data.lay(&own_tree).map_err(disk(&own_tree))?;
@@ -621,7 +621,20 @@ fn artefacts(config: &WorkloadConfig) -> Vec<String> {
     paths
 }
 
-fn copy_artefact(from: &Path, to: &Path) -> Result<(), BuildError> {
+/// A link that leads out of the target folder would have the user's own files copied to where the
+/// program can read them.
+fn copy_artefact(target: &Path, path: &str, to: &Path) -> Result<(), BuildError> {
+    let from = &target.join(path);
+    let leads_out = match (target.canonicalize(), from.canonicalize()) {
+        (Ok(target), Ok(real)) => !real.starts_with(target),
+        _ => false,
+    };
+    if leads_out {
+        return Err(BuildError::NoArtefact(format!(
+            "{} but a link that leads out of its target folder",
+            from.display()
+        )));
+    }
     let copied = if from.is_dir() {
         copy_tree(from, to)
     } else {

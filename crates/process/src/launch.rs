@@ -17,7 +17,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::log_tail::{log_tail, open_written};
 use crate::program::{CANNOT_START, is_missing};
-use crate::sandbox::{self, CONFINE, Plan, Reach, Sandbox, Tier, homes};
+use crate::sandbox::{self, CONFINE, Plan, Reach, Sandbox, Tier, homes, packed};
 use crate::supervise::descendants;
 
 /// Largest file that a started program may write, in MiB, if nothing else is said: this or a share
@@ -249,17 +249,32 @@ impl Launcher {
             .arg("--")
             .args(self.confined(spec))
             .args(&spec.command);
-        if !spec.inherit_env {
-            command.env_clear().envs(clean_environment(&home, &temp));
-        }
+        let mut env = match spec.inherit_env {
+            true => std::env::vars_os().collect(),
+            false => clean_environment(&home, &temp),
+        };
         // GPUs have the numbers that the driver and `nvidia-smi` give them, unless CUDA's own order
         // is wanted.
         if std::env::var_os("CUDA_DEVICE_ORDER").is_none() {
-            command.env("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
+            env.insert("CUDA_DEVICE_ORDER".into(), "PCI_BUS_ID".into());
         }
+        let own = spec.env.iter();
+        env.extend(own.map(|(name, value)| (name.into(), value.clone())));
+        // What comes before a confined program is not confined: it is started elsewhere, and sees
+        // no variable of it.
+        let (cwd, env) = match self.confines(spec) {
+            true => {
+                let mut packed = packed(&env);
+                // `bwrap` is looked for in it.
+                packed.extend(std::env::var_os("PATH").map(|path| ("PATH".into(), path)));
+                (Path::new("/"), packed)
+            }
+            false => (&*spec.cwd, env),
+        };
         command
-            .envs(&spec.env)
-            .current_dir(&spec.cwd)
+            .env_clear()
+            .envs(env)
+            .current_dir(cwd)
             .stdin(Stdio::piped())
             .stdout(File::create(&stdout).map_err(fail)?)
             .stderr(File::create(&stderr).map_err(fail)?);
@@ -278,10 +293,14 @@ impl Launcher {
         })
     }
 
+    fn confines(&self, spec: &LaunchSpec) -> bool {
+        self.sandbox.tier > Tier::None && spec.reach.is_some()
+    }
+
     /// What puts the plan of a program on, before it.
     fn confined(&self, spec: &LaunchSpec) -> Vec<OsString> {
         let tier = self.sandbox.tier;
-        let Some(reach) = spec.reach.as_ref().filter(|_| tier > Tier::None) else {
+        let Some(reach) = spec.reach.as_ref().filter(|_| self.confines(spec)) else {
             return Vec::new();
         };
         let program = spec.command.first().map_or("", |program| program);
@@ -478,11 +497,11 @@ fn largest_file_mib(folder: &Path) -> u64 {
 
 /// What every program sees: enough to find compilers and interpreters, nothing of the user's
 /// secrets.
-fn clean_environment(home: &Path, temp: &Path) -> BTreeMap<&'static str, OsString> {
-    let mut env = BTreeMap::new();
-    env.insert("HOME", home.into());
-    env.insert("TMPDIR", temp.into());
-    env.insert("LANG", "C.UTF-8".into());
+fn clean_environment(home: &Path, temp: &Path) -> BTreeMap<OsString, OsString> {
+    let mut env: BTreeMap<OsString, OsString> = BTreeMap::new();
+    env.insert("HOME".into(), home.into());
+    env.insert("TMPDIR".into(), temp.into());
+    env.insert("LANG".into(), "C.UTF-8".into());
     for name in [
         "PATH",
         "CUDA_HOME",
@@ -496,10 +515,10 @@ fn clean_environment(home: &Path, temp: &Path) -> BTreeMap<&'static str, OsStrin
         "CUDA_MPS_PIPE_DIRECTORY",
     ] {
         if let Some(value) = std::env::var_os(name) {
-            env.insert(name, value);
+            env.insert(name.into(), value);
         }
     }
     // Compilers that live in the user's home are found although HOME is a scratch folder.
-    env.extend(homes());
+    env.extend(homes().into_iter().map(|(name, home)| (name.into(), home)));
     env
 }

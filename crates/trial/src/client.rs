@@ -160,6 +160,8 @@ pub(crate) struct StepClient {
     context: Context,
     /// Where files go that it and outpace hand to each other.
     exchange: Arc<Scratch>,
+    /// Where outpace writes for it: it can only read there, so that it cannot lead a file elsewhere.
+    given: Scratch,
     /// Deleted after `running` has ended: fields are dropped in this order.
     _scratch: Scratch,
     _in_use: Option<InUse>,
@@ -178,6 +180,7 @@ impl StepClient {
             .set_nonblocking(true)
             .map_err(system("cannot prepare the socket"))?;
         let exchange = Arc::new(self::scratch(context)?);
+        let given = self::scratch(context)?;
         let spec = context
             .spec(
                 subject,
@@ -185,7 +188,8 @@ impl StepClient {
                 &[(SOCKET_VARIABLE, path.clone().into())],
                 scratch.path(),
             )
-            .writing(&[exchange.path(), &path]);
+            .writing(&[exchange.path(), &path])
+            .reading(&[given.path()]);
         let in_use = acquired(subject)?;
         let mut running = context.launcher.spawn(&spec)?;
         let stream = accept(context, subject, &listener, &mut running)?;
@@ -208,6 +212,7 @@ impl StepClient {
             timeout: subject.timeout,
             context: context.clone(),
             exchange,
+            given,
             _scratch: scratch,
             _in_use: in_use,
         };
@@ -246,8 +251,7 @@ impl StepClient {
         checkpoint: &std::path::Path,
     ) -> Result<(), WorkloadError> {
         // It gets a copy: the file itself is out of its reach.
-        let folder = self.shared_scratch()?;
-        let copied = folder.path().join("model");
+        let copied = self.given("model");
         std::fs::copy(checkpoint, &copied).map_err(|source| WorkloadError::System {
             what: "cannot copy a checkpoint",
             source,
@@ -304,6 +308,11 @@ impl StepClient {
     /// A folder that this process can write to, and no other one.
     pub(crate) fn shared_scratch(&self) -> Result<Scratch, WorkloadError> {
         made(self.context.fresh_scratch_within(&self.exchange))
+    }
+
+    /// A path that it can read, and only outpace can write.
+    pub(crate) fn given(&self, name: &str) -> std::path::PathBuf {
+        self.given.path().join(name)
     }
 
     /// A folder that it cannot reach.

@@ -141,7 +141,7 @@ fn replay_proposes_known_patches_again() {
         play.write("README.md", message);
         play.commit(message);
     };
-    commit("spin = 400", "spin = 300", "spin less");
+    commit("spin = 400", "spin = 200", "spin less");
     play.write("README.md", "nothing that an agent may change");
     play.commit("words");
     commit("spin = 400", "spin = 500", "spin more");
@@ -170,7 +170,7 @@ fn replay_proposes_known_patches_again() {
     assert!(into.starts_with("outpace/replay-"), "{into}");
     assert!(
         play.git(&["show", &format!("{into}:settings.toml")])
-            .contains("spin = 300")
+            .contains("spin = 200")
     );
 
     play.git(&["checkout", "-q", "-b", "again", &start]);

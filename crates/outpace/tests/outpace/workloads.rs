@@ -225,11 +225,11 @@ fn whole_commands_are_timed_too() {
             .replace("\"train\",", "\"whole\",")
             .replace("timeout", "protocol = \"process\"\ntimeout")
     };
-    let play = Playground::with_config(&SETTINGS.replace("400", "20000"), change);
+    let play = Playground::with_config(&SETTINGS.replace("400", "80000"), change);
     let patch = play.patch(
         "p.patch",
         "settings.toml",
-        &SETTINGS.replace("400", "10000"),
+        &SETTINGS.replace("400", "40000"),
     );
     let outcome = play
         .outpace(&["gate", "--patch", patch.to_str().unwrap(), "--json"])

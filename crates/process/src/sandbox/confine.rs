@@ -1,14 +1,44 @@
-//! The process that puts a plan on and becomes the program.
+//! The process that puts a plan on and becomes the program. Until then it is not confined: nothing
+//! of the program's is looked at, not its folder, and not its environment, in which a loader or a
+//! search for programs could find what it laid there.
 
-use std::ffi::OsString;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use super::{Plan, Tier, bubblewrap, landlock};
-use crate::program::{CANNOT_START, is_missing};
+use crate::program::{CANNOT_START, is_missing_in};
 
 /// First argument of the supervisor's program that asks for it.
 pub(crate) const CONFINE: &str = "--confine";
+/// The program's variables have this before their names until it starts.
+const PACKED: &str = "OUTPACE_OF_PROGRAM_";
+
+/// A program and what it is started with.
+pub(super) struct Program<'a> {
+    pub(super) command: &'a [OsString],
+    pub(super) env: BTreeMap<OsString, OsString>,
+}
+
+/// The environment of a program as it is handed to the processes before it.
+pub(crate) fn packed(env: &BTreeMap<OsString, OsString>) -> BTreeMap<OsString, OsString> {
+    let pack = |(name, value): (&OsString, &OsString)| {
+        let mut packed = OsString::from(PACKED);
+        packed.push(name);
+        (packed, value.clone())
+    };
+    env.iter().map(pack).collect()
+}
+
+fn unpacked() -> BTreeMap<OsString, OsString> {
+    let own = |(name, value): (OsString, OsString)| {
+        let name = name.as_bytes().strip_prefix(PACKED.as_bytes())?;
+        Some((OsString::from_vec(name.to_vec()), value))
+    };
+    std::env::vars_os().filter_map(own).collect()
+}
 
 /// Runs `PLAN -- PROGRAM ARGS...`; returns only where that cannot be done.
 pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -19,24 +49,36 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         return ExitCode::from(2);
     };
     let name = program.to_string_lossy().into_owned();
-    let error = match std::env::current_dir() {
-        Ok(cwd) if is_missing(&name, &cwd) => std::io::ErrorKind::NotFound.into(),
-        Ok(_) => confined(&plan, &command),
-        Err(error) => error,
+    let program = Program {
+        command: &command,
+        env: unpacked(),
+    };
+    let path = program
+        .env
+        .get(OsStr::new("PATH"))
+        .cloned()
+        .unwrap_or_default();
+    let error = match is_missing_in(&name, &plan.cwd, &path) {
+        true => std::io::ErrorKind::NotFound.into(),
+        false => confined(&plan, &program),
     };
     eprintln!("outpace: cannot start {name}: {error}");
     ExitCode::from(CANNOT_START)
 }
 
-fn confined(plan: &Plan, command: &[OsString]) -> std::io::Error {
-    let mut program = Command::new(&command[0]);
-    program.args(&command[1..]);
+fn confined(plan: &Plan, program: &Program<'_>) -> std::io::Error {
+    let mut command = Command::new(&program.command[0]);
+    command
+        .args(&program.command[1..])
+        .current_dir(&plan.cwd)
+        .env_clear()
+        .envs(&program.env);
     match plan.tier {
-        Tier::Bubblewrap => bubblewrap::exec(plan, command),
+        Tier::Bubblewrap => bubblewrap::exec(plan, program),
         Tier::Landlock => match landlock::restrict(plan) {
-            Ok(()) => program.exec(),
+            Ok(()) => command.exec(),
             Err(error) => error,
         },
-        Tier::None => program.exec(),
+        Tier::None => command.exec(),
     }
 }

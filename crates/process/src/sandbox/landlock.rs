@@ -8,7 +8,10 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
     Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
-use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
+use rustix::thread::{
+    CapabilitySet, capabilities, capability_is_in_bounding_set, clear_ambient_capability_set,
+    remove_capability_from_bounding_set, set_capabilities,
+};
 use seccompiler::apply_filter;
 
 use super::{Plan, syscalls, system};
@@ -62,9 +65,11 @@ fn ruleset(plan: &Plan) -> Result<(), RulesetError> {
             read | AccessFs::WriteFile | AccessFs::IoctlDev,
         )?;
     }
-    // The names of threads, without which CUDA does not start. Whom root is, the kernel's settings
-    // in `/proc/sys` belong.
-    let own = match rustix::process::geteuid().is_root() {
+    // The names of threads, without which CUDA does not start, also in programs that this one
+    // starts. Without a GPU only its own: there are also how soon another process is ended for its
+    // memory, and, for root, the kernel's settings.
+    let is_root = rustix::process::geteuid().is_root();
+    let own = match is_root || system::gpu_devices().is_empty() {
         true => format!("/proc/{}", std::process::id()),
         false => "/proc".to_owned(),
     };
@@ -89,17 +94,37 @@ fn allow(
     ruleset.add_rule(PathBeneath::new(descriptor, access))
 }
 
+/// Keeps this process from the abstract sockets of others, and from nothing else.
+///
+/// # Errors
+/// The kernel cannot.
+pub(super) fn keep_from_abstract_sockets() -> io::Result<()> {
+    let ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .scope(Scope::AbstractUnixSocket)
+        .and_then(Ruleset::create)
+        .and_then(RulesetCreated::restrict_self);
+    ruleset.map(|_| ()).map_err(io::Error::other)
+}
+
 /// A program of root would get back what it had with its next `exec`, but for this.
 fn drop_capabilities() -> io::Result<()> {
+    let mut own = capabilities(None)?;
+    own.inheritable = CapabilitySet::empty();
+    set_capabilities(None, own)?;
+    clear_ambient_capability_set()?;
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    for capability in CapabilitySet::all().difference(KEPT).iter() {
+    // The right to take rights goes last.
+    let last = CapabilitySet::SETPCAP;
+    let first = CapabilitySet::all().difference(KEPT).difference(last);
+    for capability in first.iter().chain([last]) {
         match remove_capability_from_bounding_set(capability) {
             // A kernel that is older than the capability.
             Ok(()) | Err(rustix::io::Errno::INVAL) => {}
-            // A container that was given little.
-            Err(rustix::io::Errno::PERM) => return Ok(()),
+            // A container that never had it.
+            Err(_) if !capability_is_in_bounding_set(capability).unwrap_or(true) => {}
             Err(error) => return Err(error.into()),
         }
     }

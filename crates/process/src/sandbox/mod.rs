@@ -11,7 +11,7 @@ mod system;
 
 use std::path::PathBuf;
 
-pub(crate) use confine::{CONFINE, main as confine};
+pub(crate) use confine::{CONFINE, main as confine, packed};
 pub(crate) use plan::Plan;
 pub use probe::Probed;
 pub(crate) use probe::{PROBE, main as probe, try_out};

@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     pub(super) write: BTreeSet<PathBuf>,
     /// Whether it has a network.
     pub(super) network: bool,
+    /// Where it starts.
+    pub(super) cwd: PathBuf,
 }
 
 impl Plan {
@@ -32,12 +34,14 @@ impl Plan {
             read,
             write,
             network: reach.network,
+            cwd: cwd.to_owned(),
         }
     }
 
     /// As arguments of the process that puts it on.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
         let mut args: Vec<OsString> = vec!["--tier".into(), self.tier.as_str().into()];
+        args.extend(["--cwd".into(), self.cwd.clone().into()]);
         let paths = [("--read", &self.read), ("--write", &self.write)];
         for (name, paths) in paths {
             args.extend(paths.iter().flat_map(|path| [name.into(), path.into()]));
@@ -58,6 +62,7 @@ impl Plan {
                 "--tier" => plan.tier = tier(&args.next()?)?,
                 "--read" => drop(plan.read.insert(args.next()?.into())),
                 "--write" => drop(plan.write.insert(args.next()?.into())),
+                "--cwd" => plan.cwd = args.next()?.into(),
                 "--network" => plan.network = true,
                 _ => return None,
             }

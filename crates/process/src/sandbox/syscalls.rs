@@ -6,7 +6,7 @@ use std::io;
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule,
+    SeccompRule, sock_filter,
 };
 
 use super::{Plan, Tier};
@@ -58,20 +58,45 @@ const NEVER: &[i64] = &[
     libc::SYS_move_pages,
     libc::SYS_migrate_pages,
     libc::SYS_vhangup,
+    libc::SYS_fanotify_init,
+    libc::SYS_name_to_handle_at,
+];
+
+/// Notes on files for the next program: Landlock does not ask for them. They look as if the file
+/// system had none, which programs that copy files know.
+const NOTES: &[i64] = &[
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    // setxattrat, removexattrat and file_setattr of Linux 6.13 and 6.17.
+    463,
+    466,
+    469,
 ];
 
 /// Without an IPC namespace these outlive their program.
 const SHARED: &[i64] = &[
     libc::SYS_shmget,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
     libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_semctl,
     libc::SYS_msgget,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
     libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
 ];
 
 /// Without a process namespace these name any process of the user in an argument, which 0 means the
 /// caller itself: number of the argument.
 const OF_OTHERS: &[(i64, u8)] = &[
-    (libc::SYS_sched_setaffinity, 0),
     (libc::SYS_sched_setscheduler, 0),
     (libc::SYS_sched_setparam, 0),
     (libc::SYS_sched_setattr, 0),
@@ -100,8 +125,8 @@ const NAMESPACES: [i32; 7] = [
     libc::CLONE_NEWNET,
 ];
 
-/// `PRIO_USER`: all processes of a user.
-const PRIO_USER: u64 = 2;
+/// `PRIO_PROCESS` and `IOPRIO_WHO_PROCESS`; others name a group, or all processes of a user.
+const OF_ONE: [(i64, u64); 2] = [(libc::SYS_setpriority, 0), (libc::SYS_ioprio_set, 1)];
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
@@ -109,7 +134,7 @@ type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 ///
 /// # Errors
 /// This processor has no filter.
-pub(super) fn filters(plan: &Plan) -> io::Result<[BpfProgram; 2]> {
+pub(super) fn filters(plan: &Plan) -> io::Result<Vec<BpfProgram>> {
     let mut refused = Rules::new();
     refuse(&mut refused, NEVER);
     for flag in NAMESPACES {
@@ -117,33 +142,78 @@ pub(super) fn filters(plan: &Plan) -> io::Result<[BpfProgram; 2]> {
         let has = condition(0, SeccompCmpOp::MaskedEq(flag), flag)?;
         add(&mut refused, libc::SYS_clone, vec![has])?;
     }
-    let mut families = vec![libc::AF_UNIX];
-    if plan.network || plan.tier == Tier::Bubblewrap {
-        families.extend([libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK]);
-    }
-    let is_other = |family: &i32| condition(0, SeccompCmpOp::Ne, u64::from(*family as u32));
-    let other = families.iter().map(is_other).collect::<io::Result<_>>()?;
-    add(&mut refused, libc::SYS_socket, other)?;
+    let unix = [libc::AF_UNIX];
+    let network = [
+        libc::AF_UNIX,
+        libc::AF_INET,
+        libc::AF_INET6,
+        libc::AF_NETLINK,
+    ];
+    let has_network = plan.network || plan.tier == Tier::Bubblewrap;
+    let families = if has_network { &network[..] } else { &unix };
+    add(&mut refused, libc::SYS_socket, none_of(families)?)?;
+    add(&mut refused, libc::SYS_socketpair, none_of(&unix)?)?;
+    let mut without_effect = Rules::new();
     if plan.tier == Tier::Landlock {
         refuse(&mut refused, SHARED);
         for (call, argument) in OF_OTHERS {
             let other = condition(*argument, SeccompCmpOp::Ne, 0)?;
             add(&mut refused, *call, vec![other])?;
         }
-        let all = condition(0, SeccompCmpOp::Eq, PRIO_USER)?;
-        add(&mut refused, libc::SYS_setpriority, vec![all])?;
+        for (call, one) in OF_ONE {
+            let other = condition(0, SeccompCmpOp::Ne, one)?;
+            add(&mut refused, call, vec![other])?;
+        }
+        // Libraries place their own threads by number, and give up where they cannot.
+        let other = condition(0, SeccompCmpOp::Ne, 0)?;
+        add(
+            &mut without_effect,
+            libc::SYS_sched_setaffinity,
+            vec![other],
+        )?;
     }
-    let mut unknown = Rules::new();
+    let (mut notes, mut unknown) = (Rules::new(), Rules::new());
+    refuse(&mut notes, NOTES);
     refuse(&mut unknown, UNKNOWN);
-    Ok([
+    let mut filters = vec![
         compiled(refused, libc::EPERM)?,
+        compiled(notes, libc::EOPNOTSUPP)?,
         compiled(unknown, libc::ENOSYS)?,
-    ])
+    ];
+    if !without_effect.is_empty() {
+        filters.push(compiled(without_effect, 0)?);
+    }
+    filters.extend(other_numbers());
+    Ok(filters)
+}
+
+/// On x86-64 each call has a second number, for programs with short pointers.
+fn other_numbers() -> Option<BpfProgram> {
+    const X32: u32 = 0x4000_0000;
+    // Instructions of classic BPF (linux/bpf_common.h) and answers of seccomp (linux/seccomp.h).
+    const LOAD_NUMBER: u16 = 0x20;
+    const JUMP_IF_GREATER_OR_EQUAL: u16 = 0x35;
+    const RETURN: u16 = 0x06;
+    const ALLOW: u32 = 0x7fff_0000;
+    const ERRNO: u32 = 0x0005_0000;
+    let line = |code, jt, jf, k| sock_filter { code, jt, jf, k };
+    let program = vec![
+        line(LOAD_NUMBER, 0, 0, 0),
+        line(JUMP_IF_GREATER_OR_EQUAL, 0, 1, X32),
+        line(RETURN, 0, 0, ERRNO | libc::ENOSYS as u32),
+        line(RETURN, 0, 0, ALLOW),
+    ];
+    cfg!(target_arch = "x86_64").then_some(program)
+}
+
+fn none_of(families: &[i32]) -> io::Result<Vec<SeccompCondition>> {
+    let is_other = |family: &i32| condition(0, SeccompCmpOp::Ne, u64::from(*family as u32));
+    families.iter().map(is_other).collect()
 }
 
 /// A filter as the kernel and `bwrap` read it.
 pub(super) fn bytes(program: &BpfProgram) -> Vec<u8> {
-    let instruction = |i: &seccompiler::sock_filter| {
+    let instruction = |i: &sock_filter| {
         let [a, b] = i.code.to_ne_bytes();
         let [k0, k1, k2, k3] = i.k.to_ne_bytes();
         [a, b, i.jt, i.jf, k0, k1, k2, k3]

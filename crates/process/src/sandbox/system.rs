@@ -158,9 +158,7 @@ fn toolchains() -> Vec<PathBuf> {
     }
     for name in ["PATH", "LD_LIBRARY_PATH"] {
         let list = std::env::var_os(name).unwrap_or_default();
-        for folder in std::env::split_paths(&list).filter(|folder| folder.is_absolute()) {
-            paths.push(installed_at(&folder));
-        }
+        paths.extend(std::env::split_paths(&list).filter_map(|folder| installed_at(&folder)));
     }
     paths
 }
@@ -180,21 +178,46 @@ fn program_folders(program: &str, cwd: &Path) -> Vec<PathBuf> {
     let files = programs.into_iter().filter_map(found);
     let real = files.filter_map(|file| Some((file.clone(), file.canonicalize().ok()?)));
     let folders = real.flat_map(|(file, real)| [file, real]);
-    let folders = folders.filter_map(|file| Some(installed_at(file.parent()?)));
+    let folders = folders.filter_map(|file| installed_at(file.parent()?));
     folders.collect()
 }
 
-/// Of `PREFIX/bin` the prefix, where the libraries lie; but never a home directory or the root.
-fn installed_at(folder: &Path) -> PathBuf {
-    let is_bin = folder.ends_with("bin") || folder.ends_with("lib");
-    let prefix = folder.parent().filter(|_| is_bin);
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let is_own = |prefix: &&Path| {
-        let is_home = home.as_deref() == Some(*prefix);
-        let is_shared = prefix.ends_with(".local");
-        prefix.parent().is_some() && !is_home && !is_shared
+/// Of `PREFIX/bin` the prefix, where the libraries lie; else the folder itself. Never a home
+/// directory, what lies above one, or a hidden folder in one, which hold more than programs.
+fn installed_at(folder: &Path) -> Option<PathBuf> {
+    let is_home = |path: &Path| {
+        let own = std::env::var_os("HOME").map(PathBuf::from);
+        let real = own.as_ref().and_then(|home| home.canonicalize().ok());
+        let homes = own.into_iter().chain(real).chain(["/root".into()]);
+        homes.into_iter().any(|home| home.starts_with(path))
+            || path.parent() == Some("/home".as_ref())
     };
-    prefix.filter(is_own).unwrap_or(folder).to_owned()
+    let is_hidden = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        name.starts_with(b".") && path.parent().is_some_and(is_home)
+    };
+    let is_of_programs = |path: &&Path| {
+        let is_top = path.parent().is_none_or(|parent| parent.parent().is_none());
+        let is_system = FOLDERS.iter().any(|known| path == &Path::new(known));
+        path.is_absolute() && !is_home(path) && !is_hidden(path) && (!is_top || is_system)
+    };
+    let prefix = folder.parent().filter(|_| folder.ends_with("bin"));
+    let is_shared = |prefix: &&Path| prefix.ends_with(".local");
+    let prefix = prefix
+        .filter(|prefix| !is_shared(prefix))
+        .filter(is_of_programs);
+    prefix
+        .or(Some(folder).filter(is_of_programs))
+        .map(Path::to_owned)
+}
+
+/// `bwrap`, in the first folder of PATH that has it: a relative one could be the program's own.
+pub(super) fn bwrap() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+    folders
+        .map(|folder| folder.join("bwrap"))
+        .find(|file| file.is_file())
 }
 
 /// Devices that a program may open: those of anybody, and GPUs.
@@ -241,26 +264,55 @@ mod tests {
     #[test]
     fn an_installation_is_its_prefix_and_a_home_is_none() {
         let at = |folder: &str| installed_at(Path::new(folder));
-        assert_eq!(
-            at("/home/u/miniconda3/bin"),
-            Path::new("/home/u/miniconda3")
-        );
-        assert_eq!(at("/home/u/.local/bin"), Path::new("/home/u/.local/bin"));
-        assert_eq!(at("/bin"), Path::new("/bin"));
-        assert_eq!(at("/home/u/tools"), Path::new("/home/u/tools"));
+        let is = |folder: &str, at_folder: &str| {
+            assert_eq!(
+                at(folder).as_deref(),
+                Some(Path::new(at_folder)),
+                "{folder}"
+            );
+        };
+        is("/home/u/miniconda3/bin", "/home/u/miniconda3");
+        is("/home/u/.local/bin", "/home/u/.local/bin");
+        is("/home/u/project/.venv/bin", "/home/u/project/.venv");
+        is("/bin", "/bin");
+        is("/usr/bin", "/usr");
+        is("/home/u/tools", "/home/u/tools");
+        is("/home/u/bin", "/home/u/bin");
         let home = std::env::var("HOME").unwrap();
-        let own = format!("{home}/bin");
-        assert_eq!(at(&own), Path::new(&own));
+        is(&format!("{home}/bin"), &format!("{home}/bin"));
+        // Of cargo's home, and of others' like it, no more than the programs.
+        is(&format!("{home}/.cargo/bin"), &format!("{home}/.cargo/bin"));
+        for none in [
+            &home[..],
+            "/",
+            "/home",
+            "/home/u",
+            "bin",
+            "",
+            "/root",
+            "/data",
+        ] {
+            assert_eq!(at(none), None, "{none}");
+        }
     }
 
     #[test]
     fn what_can_be_read_has_no_credentials_and_no_home() {
         let read = readable(Tier::Landlock, "sh", Path::new("/tmp"));
         let home = PathBuf::from(std::env::var_os("HOME").unwrap());
-        for never in [Path::new("/"), Path::new("/etc"), Path::new("/home"), &home] {
-            assert!(!read.iter().any(|path| path == never), "{never:?}");
+        let cargo = homes()
+            .get("CARGO_HOME")
+            .map(PathBuf::from)
+            .unwrap_or_default();
+        let credentials = cargo.join("credentials.toml");
+        let secrets = [
+            Path::new("/etc/shadow"),
+            Path::new("/home/u/x"),
+            &credentials,
+        ];
+        for secret in secrets.into_iter().chain([&*home.join("x")]) {
+            let by = read.iter().find(|path| secret.starts_with(path));
+            assert_eq!(by, None, "{}", secret.display());
         }
-        let has = |name: &str| read.iter().any(|path| path.ends_with(name));
-        assert!(!has("credentials.toml") && !has("shadow"));
     }
 }

@@ -102,6 +102,7 @@ impl Agent for CommandAgent<'_> {
         fs::write(&context_file, briefing::context(context))
             .map_err(GateError::disk(&context_file))?;
         fs::write(&prompt_file, &prompt).map_err(GateError::disk(&prompt_file))?;
+        fs::write(&title_file, "").map_err(GateError::disk(&title_file))?;
         let places = [
             ("{prompt_file}", &prompt_file),
             ("{context}", &context_file),
@@ -123,9 +124,10 @@ impl Agent for CommandAgent<'_> {
             limits: Limits::default(),
             home_links: Vec::new(),
             reach: Some(Reach {
-                read: Vec::new(),
+                // The folder around the worktree is not its own: it could put a link there.
+                read: vec![context_file.clone(), prompt_file.clone()],
                 write: own_settings(&self.config)
-                    .chain([scratch.path().to_owned()])
+                    .chain([worktree.clone(), title_file.clone()])
                     .collect(),
                 network: self.config.network,
             }),

@@ -133,11 +133,10 @@ impl<'a> Asked<'a> {
         at: Option<Vec<usize>>,
         expected: usize,
     ) -> Result<Vec<f32>, WorkloadError> {
-        let [question, answer] =
-            ["text.u32", "log_p.f32"].map(|name| self.folder.path().join(name));
-        // An answer of before is none, and what the program put there is not written through.
+        let question = self.client.given("text.u32");
+        let answer = self.folder.path().join("log_p.f32");
+        // An answer of before is none.
         let _ = std::fs::remove_file(&answer);
-        let _ = std::fs::remove_file(&question);
         text.write(&question)
             .map_err(|source| WorkloadError::System {
                 what: "cannot write validation text",

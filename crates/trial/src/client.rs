@@ -160,7 +160,7 @@ pub(crate) struct StepClient {
     context: Context,
     /// Where files go that it and outpace hand to each other.
     exchange: Arc<Scratch>,
-    /// Where outpace writes for it: it can only read there, so that it cannot lead a file elsewhere.
+    /// Where outpace writes for it. It can only read there, and so lead no file elsewhere.
     given: Scratch,
     /// Deleted after `running` has ended: fields are dropped in this order.
     _scratch: Scratch,

@@ -217,8 +217,9 @@ fn what_is_trained_where_no_step_is_counted_is_no_gain() {
     play.write("settings.toml", &settings);
     play.commit("steps of ten milliseconds");
     for mode in ["trains_when_asked", "trains_first"] {
-        let outcome = gate(&play, &settings.replace("good", mode), &[]);
-        assert_eq!(outcome.code, 4, "{outcome:?}");
+        let outcome = gate(&play, &settings.replace("good", mode), &["--json"]);
+        let checks = &outcome.json()["checks"];
+        assert_eq!(outcome.code, 4, "{mode}: {checks}");
         outcome.says(&["outside of its steps (start, checkpoints, answers)"]);
     }
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
-use super::confine::Program;
+use super::plan::Program;
 use super::{Plan, landlock, syscalls, system};
 
 /// Namespaces of its own, no rights in them, and an end with whoever started it.

@@ -8,6 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
+use super::plan::Program;
 use super::{Plan, Tier, bubblewrap, landlock};
 use crate::program::{CANNOT_START, is_missing_in};
 
@@ -15,12 +16,6 @@ use crate::program::{CANNOT_START, is_missing_in};
 pub(crate) const CONFINE: &str = "--confine";
 /// The program's variables have this before their names until it starts.
 const PACKED: &str = "OUTPACE_OF_PROGRAM_";
-
-/// A program and what it is started with.
-pub(super) struct Program<'a> {
-    pub(super) command: &'a [OsString],
-    pub(super) env: BTreeMap<OsString, OsString>,
-}
 
 /// The environment of a program as it is handed to the processes before it.
 pub(crate) fn packed(env: &BTreeMap<OsString, OsString>) -> BTreeMap<OsString, OsString> {

@@ -1,6 +1,6 @@
 //! From what a program is given to what is bound, allowed and forbidden.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,14 @@ pub(crate) struct Plan {
     pub(super) network: bool,
     /// Where it starts.
     pub(super) cwd: PathBuf,
+}
+
+/// A program and what it is started with.
+pub(super) struct Program<'a> {
+    /// Its name and arguments.
+    pub(super) command: &'a [OsString],
+    /// All of its variables.
+    pub(super) env: BTreeMap<OsString, OsString>,
 }
 
 impl Plan {

@@ -396,7 +396,8 @@ fn default_patch_kib() -> usize {
     64
 }
 
-fn yes() -> bool {
+/// For keys that are on unless they are turned off.
+pub(crate) fn yes() -> bool {
     true
 }
 

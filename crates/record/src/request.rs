@@ -41,7 +41,7 @@ pub struct GateRequest {
     pub seed: u64,
     /// Whether the policy of the base holds. A comparison of two revisions that already stand has
     /// none, and is never merged.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::config::yes")]
     pub policy: bool,
     /// Time equal artefacts too.
     #[serde(default)]
@@ -68,10 +68,6 @@ pub struct RequestRule {
     /// merged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin: Option<f64>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Document for GateRequest {

@@ -1,5 +1,7 @@
 //! Values of `outpace.toml` that no program could work with.
 
+use std::path::{Path, PathBuf};
+
 use super::range::number;
 use super::{Config, Protocol, Track, Tunable, WorkloadConfig};
 use crate::suggestion;
@@ -69,6 +71,12 @@ pub(super) fn validate(config: &Config) -> Result<(), Fault> {
         if agent.command.is_empty() {
             return fault(&["agent", name, "command"], "the command is empty");
         }
+        let in_home = |path: &&String| !path.starts_with("~/");
+        let paths = agent.config.iter().filter(in_home).map(Path::new);
+        if let Some(path) = not_absolute(paths) {
+            let message = format!("`{path}` must begin with `/` or `~/`");
+            return fault(&["agent", name, "config"], &message);
+        }
     }
     if config.policy.editable.is_empty() {
         let message = "no file may be changed, so no patch can ever pass";
@@ -80,10 +88,25 @@ pub(super) fn validate(config: &Config) -> Result<(), Fault> {
     for (index, tunable) in config.tunable.iter().enumerate() {
         validate_tunable(index, tunable, config)?;
     }
+    for (key, paths) in [
+        ("read", &config.sandbox.read),
+        ("write", &config.sandbox.write),
+    ] {
+        if let Some(path) = not_absolute(paths.iter().map(PathBuf::as_path)) {
+            let message = format!("`{path}` must be an absolute path");
+            return fault(&["sandbox", key], &message);
+        }
+    }
     if let Some(class) = &config.machine.class {
         valid_name("machine", class).map_err(|f| Fault::new(&["machine", "class"], &f.message))?;
     }
     validate_gate(config)
+}
+
+/// The first path that begins nowhere: programs run in folders that the file does not know.
+fn not_absolute<'a>(mut paths: impl Iterator<Item = &'a Path>) -> Option<String> {
+    let path = paths.find(|path| !path.is_absolute())?;
+    Some(path.display().to_string())
 }
 
 fn validate_gate(config: &Config) -> Result<(), Fault> {

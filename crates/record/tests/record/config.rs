@@ -98,11 +98,29 @@ fn configuration_errors_name_place_key_and_nearest_key() {
         "version = 1\n[[tunable]]\nfile = \"a\"\nvalues = [1, 2]",
         &["either a `key`"],
     );
+    check(
+        "version = 1",
+        "version = 1\n[sandbox]\nread = [\"/data\", \"../corpus\"]",
+        &[
+            "outpace.toml:3",
+            "sandbox.read",
+            "`../corpus` must be an absolute path",
+        ],
+    );
+    check(
+        "version = 1",
+        "version = 1\n[agent.x]\ncommand = [\"x\"]\nconfig = [\"~/.x\", \".x\"]",
+        &[
+            "outpace.toml:4",
+            "agent.x.config",
+            "`.x` must begin with `/` or `~/`",
+        ],
+    );
     check("version = 1", "version = ", &["outpace.toml:1"]);
 }
 
 /// Every key, by table, with the types that it takes.
-const KEYS: [(&str, &str, &str); 41] = [
+const KEYS: [(&str, &str, &str); 47] = [
     ("", "version", "integer"),
     ("", "workload", "table"),
     ("", "policy", "table"),
@@ -111,6 +129,12 @@ const KEYS: [(&str, &str, &str); 41] = [
     ("", "tunable", "array"),
     ("", "machine", "table"),
     ("machine", "class", "string"),
+    ("", "sandbox", "table"),
+    ("sandbox", "require", "string"),
+    ("sandbox", "read", "array"),
+    ("sandbox", "write", "array"),
+    ("agent.a", "config", "array"),
+    ("agent.a", "network", "boolean"),
     ("workload.w", "track", "string"),
     ("workload.w", "fetch", "array"),
     ("workload.w", "build", "array"),
@@ -166,6 +190,7 @@ fn with_key(table: &str, key: &str, value: &str) -> (String, usize) {
         ("[policy]", vec!["editable = [\"src/**\"]"]),
         ("[gate]", vec![]),
         ("[machine]", vec![]),
+        ("[sandbox]", vec![]),
         ("[agent.a]", vec!["command = [\"true\"]"]),
         (
             "[[tunable]]",

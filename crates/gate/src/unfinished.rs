@@ -3,7 +3,6 @@
 //! ended.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use outpace_record::{Document, Verdict};
@@ -11,30 +10,32 @@ use outpace_repo::Repo;
 
 /// Keeps what a test has measured so far; a verdict that is `not_proven`.
 pub(crate) fn keep(repo: &Repo, test: &str, verdict: &Verdict) -> std::io::Result<()> {
-    let dir = dir(repo);
-    fs::create_dir_all(&dir)?;
-    let mut file = tempfile::NamedTempFile::new_in(&dir)?;
-    file.write_all(verdict.to_json().as_bytes())?;
-    file.persist(path(repo, test))?;
-    Ok(())
+    let [path, next] = paths(repo, test);
+    fs::create_dir_all(dir(repo))?;
+    fs::write(&next, verdict.to_json())?;
+    fs::rename(next, path)
 }
 
 /// What a test had measured when it was cut off.
 pub(crate) fn find(repo: &Repo, test: &str) -> Option<Verdict> {
-    let json = fs::read_to_string(path(repo, test)).ok()?;
+    let [path, _] = paths(repo, test);
+    let json = fs::read_to_string(path).ok()?;
     Verdict::from_json(&json).ok()
 }
 
 /// The test has ended.
 pub(crate) fn forget(repo: &Repo, test: &str) {
-    // There is none where nothing was kept.
-    let _ = fs::remove_file(path(repo, test));
+    for path in paths(repo, test) {
+        // There is none where nothing was kept, and no next one but after a kill.
+        let _ = fs::remove_file(path);
+    }
 }
 
 fn dir(repo: &Repo) -> PathBuf {
     repo.state_dir().join("unfinished")
 }
 
-fn path(repo: &Repo, test: &str) -> PathBuf {
-    dir(repo).join(format!("{test}.json"))
+/// The samples, and the file that becomes them.
+fn paths(repo: &Repo, test: &str) -> [PathBuf; 2] {
+    ["json", "next"].map(|ending| dir(repo).join(format!("{test}.{ending}")))
 }

@@ -2,13 +2,13 @@
 //! kept. No agent sees these seeds. It can only lose wins.
 
 use outpace_record::{Check, LossCurve, Observer, SCREENING_CHECK};
-use outpace_stats::{mean, steps_log_ratio};
+use outpace_stats::{StatsError, block_log_ratio, mean, median, steps_log_ratio};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
-use super::Runner;
 use super::run::Reference;
 use super::text::Text;
+use super::{Runner, SeedSettings};
 use crate::block::seed;
 use crate::guards::line;
 use crate::{Side, SideError};
@@ -46,6 +46,16 @@ pub(super) struct Look {
     pub(super) line: Check,
 }
 
+/// What the candidate's steps gain, as a log ratio of time. From the blocks, which timed both sides
+/// beside each other: a run of the base that is kept saw the machine at another hour.
+fn step_time(settings: &SeedSettings) -> Result<f64, StatsError> {
+    if settings.target.equal_steps {
+        return Ok(0.0);
+    }
+    let ratios = settings.blocks.iter().map(|b| block_log_ratio(b.as_ref()));
+    Ok(median(&ratios.collect::<Result<Vec<_>, _>>()?))
+}
+
 /// Holds the candidate against the base. Runs of the base that are missing are made first.
 pub(super) fn look(
     runner: &Runner<'_>,
@@ -68,6 +78,7 @@ pub(super) fn look(
     }
     let target = runner.settings.target;
     let reference = Reference::of(screening.curves(), &target);
+    let step = step_time(runner.settings)?;
     let mut shown: Vec<f64> = Vec::new();
     let mut out = false;
     for (kept, needed) in screening.runs.iter().zip(SHOWN) {
@@ -83,10 +94,6 @@ pub(super) fn look(
         let curve = curve.map_err(|error| (Side::Candidate, error))?;
         let [base, own] = [&kept.curve, &curve].map(|curve| curve.steps_to(target.target_loss));
         let steps = steps_log_ratio(base, own);
-        let step = match target.equal_steps {
-            true => 0.0,
-            false => (kept.curve.step_s(usize::MAX) / curve.step_s(usize::MAX)).ln(),
-        };
         shown.push(steps + step);
         let shows = mean(&shown);
         out = shows <= needed || shows.is_nan();

@@ -17,7 +17,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::log_tail::{log_tail, open_written};
 use crate::program::{CANNOT_START, is_missing};
-use crate::sandbox::{self, CONFINE, Plan, Reach, Sandbox, Tier, homes, packed};
+use crate::sandbox::{self, CONFINE, Plan, Probed, Reach, Sandbox, Tier, homes, packed};
 use crate::supervise::descendants;
 
 /// Largest file that a started program may write, in MiB, if nothing else is said: this or a share
@@ -68,9 +68,7 @@ impl LaunchSpec {
     #[must_use]
     pub fn reading(mut self, paths: &[&Path]) -> Self {
         if let Some(reach) = &mut self.reach {
-            reach
-                .read
-                .extend(paths.iter().map(|path| path.to_path_buf()));
+            reach.read.extend(paths.iter().map(PathBuf::from));
         }
         self
     }
@@ -79,9 +77,7 @@ impl LaunchSpec {
     #[must_use]
     pub fn writing(mut self, paths: &[&Path]) -> Self {
         if let Some(reach) = &mut self.reach {
-            reach
-                .write
-                .extend(paths.iter().map(|path| path.to_path_buf()));
+            reach.write.extend(paths.iter().map(PathBuf::from));
         }
         self
     }
@@ -171,7 +167,8 @@ pub struct Launcher {
     /// meanwhile makes it no smaller for the next.
     file_mib: Arc<OnceLock<u64>>,
     cancel: Arc<AtomicBool>,
-    sandbox: Arc<Sandbox>,
+    /// Filled when it is first asked for: to try a tier takes longer than many a command.
+    sandbox: Arc<OnceLock<Sandbox>>,
 }
 
 impl Launcher {
@@ -182,43 +179,57 @@ impl Launcher {
             supervisor,
             file_mib: Arc::default(),
             cancel,
-            sandbox: Arc::default(),
+            sandbox: Arc::new(OnceLock::from(Sandbox::default())),
         }
     }
 
-    /// Confines programs from now on as strongly as this machine can: both tiers are tried; not if
-    /// `waived`.
+    /// Confines programs from now on as strongly as this machine can; not if `waived`.
     #[must_use]
     pub fn confining(mut self, waived: bool) -> Self {
-        let tiers = [Tier::Bubblewrap, Tier::Landlock];
-        let mut sandbox = Sandbox {
+        let none = Sandbox {
             waived,
             ..Sandbox::default()
         };
-        for tier in tiers.into_iter().filter(|_| !waived) {
-            let probed = sandbox::try_out(tier, &self.supervisor);
-            if probed.holds() {
-                sandbox.tier = sandbox.tier.max(tier);
-            }
-            sandbox.probed.push(probed);
-        }
-        self.sandbox = Arc::new(sandbox);
+        self.sandbox = Arc::new(match waived {
+            true => OnceLock::from(none),
+            false => OnceLock::new(),
+        });
         self
     }
 
     /// The same launcher at one tier, whatever this machine can do.
     #[must_use]
     pub fn at_tier(mut self, tier: Tier) -> Self {
-        self.sandbox = Arc::new(Sandbox {
+        self.sandbox = Arc::new(OnceLock::from(Sandbox {
             tier,
-            ..Sandbox::clone(&self.sandbox)
-        });
+            ..Sandbox::default()
+        }));
         self
     }
 
     /// How it confines programs.
     pub fn sandbox(&self) -> &Sandbox {
-        &self.sandbox
+        self.sandbox.get_or_init(|| {
+            let mut sandbox = Sandbox::default();
+            for tier in Tier::STRONGEST_FIRST {
+                let probed = sandbox::try_out(tier, &self.supervisor);
+                let holds = probed.holds();
+                sandbox.probed.push(probed);
+                if holds {
+                    sandbox.tier = tier;
+                    break;
+                }
+            }
+            sandbox
+        })
+    }
+
+    /// Tries all tiers, whatever it confines programs with.
+    pub fn try_tiers(&self) -> Vec<Probed> {
+        let tiers = Tier::STRONGEST_FIRST.into_iter();
+        tiers
+            .map(|tier| sandbox::try_out(tier, &self.supervisor))
+            .collect()
     }
 
     /// Whether the user asked to stop.
@@ -294,15 +305,15 @@ impl Launcher {
     }
 
     fn confines(&self, spec: &LaunchSpec) -> bool {
-        self.sandbox.tier > Tier::None && spec.reach.is_some()
+        spec.reach.is_some() && self.sandbox().tier > Tier::None
     }
 
     /// What puts the plan of a program on, before it.
     fn confined(&self, spec: &LaunchSpec) -> Vec<OsString> {
-        let tier = self.sandbox.tier;
         let Some(reach) = spec.reach.as_ref().filter(|_| self.confines(spec)) else {
             return Vec::new();
         };
+        let tier = self.sandbox().tier;
         let program = spec.command.first().map_or("", |program| program);
         let plan = Plan::of(tier, reach, program, &spec.cwd, &spec.scratch);
         let own = self.supervisor.iter().cloned();

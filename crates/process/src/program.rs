@@ -1,7 +1,7 @@
-//! Programs that are not there.
+//! Where programs are, and which are not there.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Exit code when the program could not be started.
 pub(crate) const CANNOT_START: u8 = 127;
@@ -9,13 +9,15 @@ pub(crate) const CANNOT_START: u8 = 127;
 /// Whether there is no such program, as an absolute or relative path, or in PATH.
 pub fn is_missing(program: &str, cwd: &Path) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    is_missing_in(program, cwd, &path)
+    found(program, cwd, &path).is_none()
 }
 
-/// The same with another PATH.
-pub(crate) fn is_missing_in(program: &str, cwd: &Path, path: &OsStr) -> bool {
-    if program.contains('/') {
-        return !cwd.join(program).is_file();
-    }
-    !std::env::split_paths(path).any(|folder| cwd.join(folder).join(program).is_file())
+/// Where a program is that is started in `cwd` with this PATH.
+pub(crate) fn found(program: &str, cwd: &Path, path: &OsStr) -> Option<PathBuf> {
+    let folders: Vec<PathBuf> = match program.contains('/') {
+        true => vec![PathBuf::new()],
+        false => std::env::split_paths(path).collect(),
+    };
+    let mut files = folders.iter().map(|folder| cwd.join(folder).join(program));
+    files.find(|file| file.is_file())
 }

@@ -105,8 +105,7 @@ fn options(plan: &Plan, program: &Program<'_>) -> io::Result<Vec<OsString>> {
 
 fn binds(plan: &Plan) -> Vec<(&PathBuf, &'static str)> {
     let is_own = |path: &Path| OWN.iter().any(|own| path.starts_with(own));
-    let read = plan.read.iter().filter(|path| !is_there_anyway(plan, path));
-    let read = read.map(|path| (path, "--ro-bind-try"));
+    let read = plan.read.iter().map(|path| (path, "--ro-bind-try"));
     let write = plan.write.iter().map(|path| (path, "--bind-try"));
     let mut binds: Vec<_> = read
         .chain(write)
@@ -114,16 +113,4 @@ fn binds(plan: &Plan) -> Vec<(&PathBuf, &'static str)> {
         .collect();
     binds.sort_by_key(|(path, _)| (path.components().count(), *path));
     binds
-}
-
-/// What lies in a folder that may be written, or is one, stays so; and a link in a folder that is
-/// bound comes with it, and cannot be bound itself.
-fn is_there_anyway(plan: &Plan, path: &Path) -> bool {
-    let is_link = || path.canonicalize().is_ok_and(|real| real != path);
-    path.ancestors().any(|folder| plan.write.contains(folder))
-        || (path
-            .ancestors()
-            .skip(1)
-            .any(|folder| plan.read.contains(folder))
-            && is_link())
 }

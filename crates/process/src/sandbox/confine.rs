@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 
 use super::plan::Program;
 use super::{Plan, Tier, bubblewrap, landlock};
-use crate::program::{CANNOT_START, is_missing_in};
+use crate::program::{CANNOT_START, found};
 
 /// First argument of the supervisor's program that asks for it.
 pub(crate) const CONFINE: &str = "--confine";
@@ -53,9 +53,9 @@ pub(crate) fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         .get(OsStr::new("PATH"))
         .cloned()
         .unwrap_or_default();
-    let error = match is_missing_in(&name, &plan.cwd, &path) {
-        true => std::io::ErrorKind::NotFound.into(),
-        false => confined(&plan, &program),
+    let error = match found(&name, &plan.cwd, &path) {
+        None => std::io::ErrorKind::NotFound.into(),
+        Some(_) => confined(&plan, &program),
     };
     eprintln!("outpace: cannot start {name}: {error}");
     ExitCode::from(CANNOT_START)

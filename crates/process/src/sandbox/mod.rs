@@ -30,6 +30,9 @@ pub enum Tier {
 }
 
 impl Tier {
+    /// Those that confine.
+    pub(crate) const STRONGEST_FIRST: [Self; 2] = [Self::Bubblewrap, Self::Landlock];
+
     /// The word that plans, records and messages use.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -54,11 +57,11 @@ pub struct Reach {
 /// How this outpace confines programs.
 #[derive(Debug, Clone, Default)]
 pub struct Sandbox {
-    /// The strongest that held when it was tried.
+    /// The strongest that held when it was tried, from the strongest on.
     pub tier: Tier,
     /// The user wants none, and knows it.
     pub waived: bool,
-    /// What was tried, and what came of it.
+    /// What was tried until then, and what came of it.
     pub probed: Vec<Probed>,
 }
 

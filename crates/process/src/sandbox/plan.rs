@@ -32,14 +32,15 @@ pub(super) struct Program<'a> {
 impl Plan {
     /// For a program that is started in `cwd` and has a scratch folder.
     pub(crate) fn of(tier: Tier, reach: &Reach, program: &str, cwd: &Path, scratch: &Path) -> Self {
-        let mut read: BTreeSet<PathBuf> =
-            system::readable(tier, program, cwd).into_iter().collect();
-        read.extend(reach.read.iter().cloned());
+        let given = system::with_real(reach.read.iter().cloned());
+        let system = system::readable(tier, program, cwd);
+        let named: BTreeSet<PathBuf> = system.into_iter().chain(given).collect();
         let mut write: BTreeSet<PathBuf> = reach.write.iter().cloned().collect();
         write.insert(scratch.to_owned());
+        let needed = |path: &&PathBuf| !is_there_anyway(path, &named, &write);
         Self {
             tier,
-            read,
+            read: named.iter().filter(needed).cloned().collect(),
             write,
             network: reach.network,
             cwd: cwd.to_owned(),
@@ -76,6 +77,14 @@ impl Plan {
             }
         }
     }
+}
+
+/// What lies in a folder that may be written, or is one, stays so; and a link in a folder that can
+/// be read comes with it, and cannot be bound itself.
+fn is_there_anyway(path: &Path, read: &BTreeSet<PathBuf>, write: &BTreeSet<PathBuf>) -> bool {
+    let is_link = || path.canonicalize().is_ok_and(|real| real != path);
+    let above = |read: &BTreeSet<PathBuf>| path.ancestors().skip(1).any(|up| read.contains(up));
+    path.ancestors().any(|folder| write.contains(folder)) || (above(read) && is_link())
 }
 
 fn tier(word: &OsStr) -> Option<Tier> {

@@ -88,7 +88,10 @@ fn attempt(tier: Tier, own: &[OsString]) -> io::Result<Vec<String>> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.lines().last().unwrap_or("it ended without a word");
-    Err(io::Error::other(outpace_text::plain(said, 200)))
+    let why = said
+        .split_once(&*program)
+        .map_or(said, |(_, why)| why.trim_start_matches(": "));
+    Err(io::Error::other(outpace_text::plain(why, 200)))
 }
 
 /// In another one, a number names another process.

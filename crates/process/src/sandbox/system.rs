@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::Tier;
+use crate::program::found;
 
 /// Folders of the system.
 const FOLDERS: [&str; 15] = [
@@ -102,21 +104,28 @@ const GPU_DEVICES: [&str; 4] = ["nvidia", "kfd", "dri", "dxg"];
 
 /// What a program that is called so and runs in `cwd` may read.
 pub(super) fn readable(tier: Tier, program: &str, cwd: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = FOLDERS.iter().map(PathBuf::from).collect();
-    paths.extend(ETC.iter().map(|name| Path::new("/etc").join(name)));
+    // It stays what it is while outpace runs, and is asked for at each start.
+    static ALWAYS: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    let always = ALWAYS.get_or_init(|| {
+        let folders = FOLDERS.iter().map(PathBuf::from);
+        let etc = ETC.iter().map(|name| Path::new("/etc").join(name));
+        with_real(folders.chain(etc).chain(toolchains()))
+    });
+    let mut own = program_folders(program, cwd);
     // In a namespace of its own nothing is seen that is not given.
     if tier == Tier::Landlock {
-        paths.extend(above(cwd));
+        own.extend(above(cwd));
     }
-    paths.extend(toolchains());
-    paths.extend(program_folders(program, cwd));
-    // What a link leads to; the link itself may lie in a folder that is there anyway.
-    let real = paths.iter().filter_map(|path| path.canonicalize().ok());
-    let mut real: Vec<PathBuf> = real.collect();
-    paths.retain(|path| path.symlink_metadata().is_ok());
-    paths.append(&mut real);
-    paths.retain(|path| path.parent().is_some());
-    paths
+    let own = with_real(own.into_iter());
+    always.iter().cloned().chain(own).collect()
+}
+
+/// What is there of it, and what links lead to; a link itself may lie in a folder that is there
+/// anyway.
+pub(super) fn with_real(paths: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let there = paths.filter_map(|path| Some([path.canonicalize().ok()?, path]));
+    let there = there.flatten();
+    there.filter(|path| path.parent().is_some()).collect()
 }
 
 /// Files for build tools in the folders above.
@@ -166,16 +175,11 @@ fn toolchains() -> Vec<PathBuf> {
 /// The folder of a program, and of what it is a link to: an environment's `python` belongs to an
 /// installation elsewhere.
 fn program_folders(program: &str, cwd: &Path) -> Vec<PathBuf> {
-    let found = |name: &str| match name.contains('/') {
-        true => Some(cwd.join(name)),
-        false => {
-            let path = std::env::var_os("PATH").unwrap_or_default();
-            let mut files = std::env::split_paths(&path).map(|folder| folder.join(name));
-            files.find(|file| file.is_file())
-        }
-    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
     let programs = [program, "python3", "python"];
-    let files = programs.into_iter().filter_map(found);
+    let files = programs
+        .into_iter()
+        .filter_map(|name| found(name, cwd, &path));
     let real = files.filter_map(|file| Some((file.clone(), file.canonicalize().ok()?)));
     let folders = real.flat_map(|(file, real)| [file, real]);
     let folders = folders.filter_map(|file| installed_at(file.parent()?));
@@ -211,13 +215,10 @@ fn installed_at(folder: &Path) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-/// `bwrap`, in the first folder of PATH that has it: a relative one could be the program's own.
+/// `bwrap`. A relative folder of PATH, which could be the program's own, is one below the root.
 pub(super) fn bwrap() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
-    let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
-    folders
-        .map(|folder| folder.join("bwrap"))
-        .find(|file| file.is_file())
+    found("bwrap", Path::new("/"), &path)
 }
 
 /// Devices that a program may open: those of anybody, and GPUs.

@@ -54,10 +54,10 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     }
     let mut ui = Terminal::new(options).for_json(args.measuring.json);
     let (machine, context) = (machine(), context(options)?);
-    let sandbox = context.launcher.sandbox();
+    let (sandbox, tried) = (context.launcher.sandbox(), context.launcher.try_tiers());
     let (gpus, fault) = gpus_now();
     if !args.measuring.json {
-        show_machine(&mut ui, &machine, sandbox, &gpus);
+        show_machine(&mut ui, &machine, sandbox, &tried, &gpus);
     }
     let mut advice = advice(&machine);
     advice.extend(gpus.iter().flat_map(gpu_advice));
@@ -76,7 +76,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         machine_class: machine.class(),
         machine,
         sandbox_tier: sandbox_tier(sandbox),
-        sandbox: sandbox.probed.iter().map(Probed::to_string).collect(),
+        sandbox: tried.iter().map(Probed::to_string).collect(),
         gpus: gpus.into_iter().map(|gpu| gpu.conditions).collect(),
         workload: noise.map(|(name, ..)| name.clone()),
         aa_sd: aa.map(|n| n.sd),
@@ -210,11 +210,17 @@ fn spinning(name: &str, noise: &Noise) -> Option<String> {
     ))
 }
 
-fn show_machine(ui: &mut Terminal, machine: &Machine, sandbox: &Sandbox, gpus: &[GpuNow]) {
+fn show_machine(
+    ui: &mut Terminal,
+    machine: &Machine,
+    sandbox: &Sandbox,
+    tried: &[Probed],
+    gpus: &[GpuNow],
+) {
     let (what, class) = (machine.describe(), machine.class());
     ui.result(&format!("machine    {what}   class {class}"));
     ui.result(&format!("sandbox    {}", sandbox.tier.as_str()));
-    for probed in &sandbox.probed {
+    for probed in tried {
         ui.result(&format!("           {probed}"));
     }
     for gpu in gpus {

@@ -64,7 +64,7 @@ fn not_a_table(document: &DeTable<'_>) -> Option<Vec<Step>> {
         let key = key.get_ref().as_ref();
         let value = value.get_ref();
         let below = match key {
-            "policy" | "gate" | "machine" => value.is_array().then(Vec::new),
+            "policy" | "gate" | "machine" | "sandbox" => value.is_array().then(Vec::new),
             "workload" | "agent" => value.as_table()?.iter().find_map(|(name, value)| {
                 let name = Step::Key(name.get_ref().clone().into_owned());
                 if value.get_ref().is_array() {

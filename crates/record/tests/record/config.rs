@@ -411,7 +411,7 @@ fn messages_say_what_must_be_and_what_is() {
         (
             "[agent.a]\ncommand = [\"true\"]",
             "[agent]\na = [[\"true\"]]",
-            "11:1: agent.a",
+            "12:1: agent.a",
         ),
     ] {
         let (text, _) = with_key("gate", "alpha", "0.01");

@@ -541,8 +541,8 @@ fn environment(config: &WorkloadConfig) -> BTreeMap<String, String> {
 fn limits(config: &WorkloadConfig) -> Limits {
     Limits {
         memory_mib: config.memory_mib,
-        file_mib: None,
         cores: config.pin.then(|| config.threads.unwrap_or(usize::MAX)),
+        ..Limits::default()
     }
 }
 

@@ -7,10 +7,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
-use outpace_process::{Context, Launcher, RepositoryLock, Subject, sweep_leftovers};
+use outpace_process::{Context, Launcher, RepositoryLock, Subject, Tier, sweep_leftovers};
 use outpace_record::{Config, Observer, RequestRule, Timestamp, parse_config};
 use outpace_repo::{Commit, Repo, check_globs};
-use outpace_text::{counted, short};
+use outpace_text::{counted, plain, short};
 use outpace_trial::waiting_event;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -20,6 +20,8 @@ use crate::ui::Terminal;
 
 /// The hidden verb that the launcher starts every program through.
 pub(crate) const SUPERVISE: &str = "__supervise";
+/// The strongest tier of the sandbox to try.
+const SANDBOX_VARIABLE: &str = "OUTPACE_SANDBOX";
 /// Name of the configuration file.
 pub(crate) const CONFIG: &str = "outpace.toml";
 
@@ -105,13 +107,28 @@ pub(crate) fn context(options: &Options) -> Result<Context> {
     }
     let own = std::env::current_exe().context("cannot find the program itself")?;
     let supervisor: Vec<OsString> = vec![own.into(), SUPERVISE.into()];
-    let launcher = Launcher::new(supervisor, cancel).confining(options.unsafe_no_sandbox);
+    let launcher = Launcher::new(supervisor, cancel)
+        .confining(options.unsafe_no_sandbox)
+        .at_most(strongest_tier()?);
     if options.unsafe_no_sandbox {
         crate::err!("warning: no sandbox: programs of a revision run as you, with your files");
     }
     Context::new(launcher).map_err(|error| {
         environment(format!(
             "cannot make a scratch directory: {error}. Hint: set TMPDIR"
+        ))
+    })
+}
+
+/// To compare tiers on one machine: nothing stronger than this is tried.
+fn strongest_tier() -> Result<Tier> {
+    let Some(word) = std::env::var_os(SANDBOX_VARIABLE) else {
+        return Ok(Tier::Bubblewrap);
+    };
+    word.to_str().and_then(Tier::named).ok_or_else(|| {
+        usage(format!(
+            "{SANDBOX_VARIABLE} is `{}`. Hint: bubblewrap, landlock or none",
+            plain(&word.to_string_lossy(), 80)
         ))
     })
 }

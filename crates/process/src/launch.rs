@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -24,6 +25,13 @@ use crate::supervise::descendants;
 /// of the free disk, whichever is more. The four checkpoints of a check fit, a flood does not.
 const FILE_MIB: u64 = 4096;
 const SHARE_OF_FREE: u64 = 4;
+/// What its files together leave of the free disk, in MiB: this or a share, whichever is less.
+const LEFT_MIB: u64 = 4096;
+const SHARE_LEFT: u64 = 8;
+/// Processes of a started program at once: more than builds and loaders of data make, and few
+/// enough for a machine to bear.
+const PROCESSES: u64 = 1024;
+const PROCESSES_A_CORE: u64 = 16;
 /// How long the supervisor may take to end its tree: longer than its own patience.
 const END_PATIENCE: Duration = Duration::from_secs(8);
 /// How often a wait looks whether it was cancelled.
@@ -36,6 +44,8 @@ pub struct Limits {
     pub memory_mib: Option<u64>,
     /// Largest file in MiB.
     pub file_mib: Option<u64>,
+    /// Most that its own folders may hold together, in MiB.
+    pub disk_mib: Option<u64>,
     /// Stay on so many cores, the same ones for whoever is told the same number.
     pub cores: Option<usize>,
 }
@@ -163,12 +173,14 @@ fn link_into(home: &Path, links: &[(PathBuf, PathBuf)]) -> std::io::Result<()> {
 #[derive(Debug, Clone)]
 pub struct Launcher {
     supervisor: Vec<OsString>,
-    /// The largest file, of what was free when the first program was started: what they write
-    /// meanwhile makes it no smaller for the next.
-    file_mib: Arc<OnceLock<u64>>,
+    /// What was free in MiB when the first program was started: what they write meanwhile makes the
+    /// limits no smaller for the next.
+    free_mib: Arc<OnceLock<u64>>,
     cancel: Arc<AtomicBool>,
     /// Filled when it is first asked for: to try a tier takes longer than many a command.
     sandbox: Arc<OnceLock<Sandbox>>,
+    /// Nothing stronger is tried.
+    strongest: Tier,
 }
 
 impl Launcher {
@@ -177,9 +189,10 @@ impl Launcher {
     pub fn new(supervisor: Vec<OsString>, cancel: Arc<AtomicBool>) -> Self {
         Self {
             supervisor,
-            file_mib: Arc::default(),
+            free_mib: Arc::default(),
             cancel,
             sandbox: Arc::new(OnceLock::from(Sandbox::default())),
+            strongest: Tier::Bubblewrap,
         }
     }
 
@@ -197,6 +210,13 @@ impl Launcher {
         self
     }
 
+    /// Tries nothing stronger than this.
+    #[must_use]
+    pub fn at_most(mut self, strongest: Tier) -> Self {
+        self.strongest = strongest;
+        self
+    }
+
     /// The same launcher at one tier, whatever this machine can do.
     #[must_use]
     pub fn at_tier(mut self, tier: Tier) -> Self {
@@ -211,7 +231,8 @@ impl Launcher {
     pub fn sandbox(&self) -> &Sandbox {
         self.sandbox.get_or_init(|| {
             let mut sandbox = Sandbox::default();
-            for tier in Tier::STRONGEST_FIRST {
+            let tiers = Tier::STRONGEST_FIRST.into_iter();
+            for tier in tiers.filter(|tier| *tier <= self.strongest) {
                 let probed = sandbox::try_out(tier, &self.supervisor);
                 let holds = probed.holds();
                 sandbox.probed.push(probed);
@@ -321,19 +342,35 @@ impl Launcher {
         own.chain(confine).chain(["--".into()]).collect()
     }
 
-    fn limit_arguments(&self, spec: &LaunchSpec) -> Vec<String> {
-        let default = || {
-            *self
-                .file_mib
-                .get_or_init(|| largest_file_mib(&spec.scratch))
+    fn limit_arguments(&self, spec: &LaunchSpec) -> Vec<OsString> {
+        let free = *self
+            .free_mib
+            .get_or_init(|| rustix::fs::statvfs(&spec.scratch).map_or(0, |disk| free_mib(&disk)));
+        let limits = &spec.limits;
+        let file_mib = FILE_MIB.max(free / SHARE_OF_FREE);
+        let mut args: Vec<OsString> = Vec::new();
+        let mut limit = |name: &str, value: Option<u64>| {
+            let value = value.map(|value| [name.into(), value.to_string().into()]);
+            args.extend(value.into_iter().flatten());
         };
-        let file_mib = spec.limits.file_mib.unwrap_or_else(default);
-        let mut args = vec!["--file-mib".to_owned(), file_mib.to_string()];
-        if let Some(mib) = spec.limits.memory_mib {
-            args.extend(["--memory-mib".to_owned(), mib.to_string()]);
-        }
-        if let Some(cores) = spec.limits.cores {
-            args.extend(["--cores".to_owned(), cores.to_string()]);
+        limit("--file-mib", limits.file_mib.or(Some(file_mib)));
+        limit("--memory-mib", limits.memory_mib);
+        limit("--cores", limits.cores.map(|cores| cores as u64));
+        // A command that the user typed is the user's own.
+        let Some(reach) = &spec.reach else {
+            return args;
+        };
+        let disk_mib = free.saturating_sub(LEFT_MIB.min(free / SHARE_LEFT));
+        limit("--disk-mib", limits.disk_mib.or(Some(disk_mib)));
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        limit(
+            "--processes",
+            Some(PROCESSES + PROCESSES_A_CORE * cores as u64),
+        );
+        let writes = reach.write.iter().chain([&spec.scratch]);
+        args.extend(writes.flat_map(|folder| ["--writes".into(), folder.into()]));
+        if self.confines(spec) {
+            args.push("--scoped".into());
         }
         args
     }
@@ -499,11 +536,6 @@ impl Drop for Running {
 /// What a disk has left for us.
 pub(crate) fn free_mib(disk: &rustix::fs::StatVfs) -> u64 {
     disk.f_bavail.saturating_mul(disk.f_frsize) >> 20
-}
-
-fn largest_file_mib(folder: &Path) -> u64 {
-    let free_mib = rustix::fs::statvfs(folder).map_or(0, |disk| free_mib(&disk));
-    FILE_MIB.max(free_mib / SHARE_OF_FREE)
 }
 
 /// What every program sees: enough to find compilers and interpreters, nothing of the user's

@@ -17,6 +17,7 @@ pub mod supervise;
 mod sweep;
 mod tree;
 mod usage;
+mod watch;
 
 pub use context::{Context, Scratch, scratch_faults};
 pub use launch::{Finished, LaunchError, LaunchSpec, Launcher, Limits, Running};

@@ -10,11 +10,14 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::cores::stay_on;
 use crate::program::CANNOT_START;
 use crate::sandbox::{self, CONFINE, PROBE};
+use crate::watch::Watch;
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitOptions, getpid, getrlimit, kill_process, setrlimit, setsid,
 };
@@ -24,9 +27,9 @@ pub const ENDED: u8 = 137;
 /// How long the supervisor goes on trying to end what the program left behind.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Runs `[--memory-mib N] [--file-mib N] [--cores N] -- PROGRAM ARGS...` and returns its exit code,
-/// 128 + n if signal n ended it. Or confines itself and becomes the program, or tries what a
-/// confined program can reach: `--confine` and `--probe`.
+/// Runs `[LIMITS] -- PROGRAM ARGS...` and returns its exit code, 128 + n if signal n ended it. Or
+/// confines itself and becomes the program, or tries what a confined program can reach: `--confine`
+/// and `--probe`.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let mut args = args.peekable();
     if args.next_if(|arg| arg == CONFINE).is_some() {
@@ -36,36 +39,40 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         return sandbox::probe(args);
     }
     let Some((limits, command)) = parse(args) else {
-        eprintln!(
-            "outpace supervise: expected [--memory-mib N] [--file-mib N] [--cores N] -- PROGRAM \
-             ARGS..."
-        );
+        eprintln!("outpace supervise: expected [LIMITS] -- PROGRAM ARGS...");
         return ExitCode::from(2);
     };
-    if let Err(error) = confine(limits) {
+    if let Err(error) = confine(&limits) {
         eprintln!("outpace supervise: cannot set limits: {error}");
         return ExitCode::from(CANNOT_START);
     }
-    ExitCode::from(supervise(&command))
+    ExitCode::from(supervise(&command, limits))
 }
 
-#[derive(Default, Clone, Copy)]
+#[derive(Default)]
 struct Caps {
     memory_mib: Option<u64>,
     file_mib: Option<u64>,
     cores: Option<usize>,
+    watch: Watch,
+    /// Signals of this process and all below it reach nobody else, so that one ends them all.
+    scoped: bool,
 }
 
 fn parse(mut args: impl Iterator<Item = OsString>) -> Option<(Caps, Vec<OsString>)> {
     let mut caps = Caps::default();
     loop {
         let arg = args.next()?;
-        let mut number = || args.next()?.to_str()?.parse().ok();
+        let mut number = || args.next()?.to_str()?.parse::<u64>().ok();
         match arg.to_str()? {
             "--" => break,
             "--memory-mib" => caps.memory_mib = Some(number()?),
             "--file-mib" => caps.file_mib = Some(number()?),
             "--cores" => caps.cores = usize::try_from(number()?).ok(),
+            "--processes" => caps.watch.processes = usize::try_from(number()?).ok(),
+            "--disk-mib" => caps.watch.disk_mib = Some(number()?),
+            "--writes" => caps.watch.folders.push(args.next()?.into()),
+            "--scoped" => caps.scoped = true,
             _ => return None,
         }
     }
@@ -77,7 +84,7 @@ fn parse(mut args: impl Iterator<Item = OsString>) -> Option<(Caps, Vec<OsString
     }
 }
 
-fn confine(caps: Caps) -> io::Result<()> {
+fn confine(caps: &Caps) -> io::Result<()> {
     // Fails only where this process already leads a session.
     let _ = setsid();
     rustix::process::set_child_subreaper(Some(getpid()))?;
@@ -107,7 +114,12 @@ fn confine(caps: Caps) -> io::Result<()> {
     Ok(())
 }
 
-fn supervise(command: &[OsString]) -> u8 {
+fn supervise(command: &[OsString], limits: Caps) -> u8 {
+    let Caps { watch, scoped, .. } = limits;
+    // Where the kernel cannot, its processes are ended one by one.
+    let scoped = scoped && sandbox::keep_signals_in().is_ok();
+    // Whoever ends the tree for a reason tells it.
+    let told = Arc::new(AtomicBool::new(false));
     let mut program = Command::new(&command[0]);
     program
         .args(&command[1..])
@@ -123,11 +135,22 @@ fn supervise(command: &[OsString]) -> u8 {
             return CANNOT_START;
         }
     };
-    std::thread::spawn(|| {
+    std::thread::spawn(move || {
         wait_for_end_of_file();
-        end_descendants();
+        end_descendants(scoped);
         std::process::exit(i32::from(ENDED));
     });
+    if watch != Watch::default() {
+        let told = Arc::clone(&told);
+        std::thread::spawn(move || {
+            let too_much = watch.until_too_much(scoped);
+            told.store(true, Ordering::SeqCst);
+            end_descendants(scoped);
+            // Last in its log.
+            eprintln!("outpace: it was ended: {too_much}");
+            std::process::exit(i32::from(ENDED));
+        });
+    }
     let code = match child.wait() {
         Ok(status) => status
             .code()
@@ -135,7 +158,10 @@ fn supervise(command: &[OsString]) -> u8 {
             .unwrap_or(1),
         Err(_) => i32::from(ENDED),
     };
-    end_descendants();
+    while told.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+    end_descendants(scoped);
     u8::try_from(code).unwrap_or(1)
 }
 
@@ -145,9 +171,13 @@ fn wait_for_end_of_file() {
 }
 
 /// Ends everything below this process, also what has left its session or whose parent is gone.
-fn end_descendants() {
+fn end_descendants(scoped: bool) {
     let begin = Instant::now();
     while begin.elapsed() < KILL_PATIENCE {
+        if scoped {
+            // At one stroke: what makes processes without end is never caught one by one.
+            signal_all(Signal::KILL);
+        }
         let found = descendants(std::process::id());
         if found.is_empty() {
             return;
@@ -160,6 +190,15 @@ fn end_descendants() {
         while matches!(rustix::process::wait(WaitOptions::NOHANG), Ok(Some(_))) {}
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Sends a signal to everybody that this process may send one to. Called only where signals are
+/// kept in.
+pub(crate) fn signal_all(signal: Signal) {
+    let all = nix::unistd::Pid::from_raw(-1);
+    let signal = nix::sys::signal::Signal::try_from(signal.as_raw()).ok();
+    // There may be nobody any more.
+    let _ = nix::sys::signal::kill(all, signal);
 }
 
 /// Process ids of all living processes below `root`, parents first. Zombies count until they are

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
-    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use rustix::thread::{
     CapabilitySet, capabilities, capability_is_in_bounding_set, clear_ambient_capability_set,
@@ -99,12 +99,29 @@ fn allow(
 /// # Errors
 /// The kernel cannot.
 pub(super) fn keep_from_abstract_sockets() -> io::Result<()> {
+    keep_in(Scope::AbstractUnixSocket)
+}
+
+/// Keeps signals of this process, and of all that come from it, from everybody else.
+///
+/// # Errors
+/// The kernel cannot.
+pub(crate) fn keep_signals_in() -> io::Result<()> {
+    keep_in(Scope::Signal)
+}
+
+fn keep_in(scope: Scope) -> io::Result<()> {
     let ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
-        .scope(Scope::AbstractUnixSocket)
+        .scope(scope)
         .and_then(Ruleset::create)
         .and_then(RulesetCreated::restrict_self);
-    ruleset.map(|_| ()).map_err(io::Error::other)
+    let status = ruleset.map_err(io::Error::other)?;
+    // Half of it would be none.
+    match status.ruleset {
+        RulesetStatus::FullyEnforced => Ok(()),
+        _ => Err(io::Error::other("Landlock does not keep it")),
+    }
 }
 
 /// A program of root would get back what it had with its next `exec`, but for this.

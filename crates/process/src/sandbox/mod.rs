@@ -12,6 +12,7 @@ mod system;
 use std::path::PathBuf;
 
 pub(crate) use confine::{CONFINE, main as confine, packed};
+pub(crate) use landlock::keep_signals_in;
 pub(crate) use plan::Plan;
 pub use probe::Probed;
 pub(crate) use probe::{PROBE, main as probe, try_out};
@@ -32,6 +33,12 @@ pub enum Tier {
 impl Tier {
     /// Those that confine.
     pub(crate) const STRONGEST_FIRST: [Self; 2] = [Self::Bubblewrap, Self::Landlock];
+
+    /// The tier of a word.
+    pub fn named(word: &str) -> Option<Self> {
+        let tiers = [Self::None, Self::Landlock, Self::Bubblewrap];
+        tiers.into_iter().find(|tier| word == tier.as_str())
+    }
 
     /// The word that plans, records and messages use.
     pub fn as_str(self) -> &'static str {

@@ -1,7 +1,7 @@
 //! From what a program is given to what is bound, allowed and forbidden.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{Reach, Tier, system};
@@ -68,7 +68,7 @@ impl Plan {
             let arg = args.next()?;
             match arg.to_str()? {
                 "--" => return Some(plan),
-                "--tier" => plan.tier = tier(&args.next()?)?,
+                "--tier" => plan.tier = Tier::named(args.next()?.to_str()?)?,
                 "--read" => drop(plan.read.insert(args.next()?.into())),
                 "--write" => drop(plan.write.insert(args.next()?.into())),
                 "--cwd" => plan.cwd = args.next()?.into(),
@@ -85,11 +85,6 @@ fn is_there_anyway(path: &Path, read: &BTreeSet<PathBuf>, write: &BTreeSet<PathB
     let is_link = || path.canonicalize().is_ok_and(|real| real != path);
     let above = |read: &BTreeSet<PathBuf>| path.ancestors().skip(1).any(|up| read.contains(up));
     path.ancestors().any(|folder| write.contains(folder)) || (above(read) && is_link())
-}
-
-fn tier(word: &OsStr) -> Option<Tier> {
-    let tiers = [Tier::None, Tier::Landlock, Tier::Bubblewrap];
-    tiers.into_iter().find(|tier| word == tier.as_str())
 }
 
 #[cfg(test)]

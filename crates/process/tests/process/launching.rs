@@ -153,6 +153,7 @@ fn limits_hold() {
         memory_mib: Some(256),
         file_mib: Some(1),
         cores: Some(1),
+        ..Limits::default()
     };
     launcher.run(&capped, Duration::from_secs(20)).unwrap();
     assert!(std::fs::metadata(dir.path().join("big")).unwrap().len() <= 1 << 20);

@@ -8,7 +8,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use outpace_process::{LaunchSpec, Launcher, Probed, Reach, Tier};
 use tempfile::TempDir;
@@ -363,5 +363,39 @@ fn the_network_is_there_for_whom_it_is_given_to() {
         let (code, said) = outside.run_with(&script, reach);
         assert_eq!(code, 0, "{tier:?}: {said}");
         assert_eq!(server.join().unwrap(), "hello");
+    }
+}
+
+#[test]
+fn what_makes_processes_without_end_is_ended() {
+    // Each makes two, and ends when nobody is left who made it.
+    let script = "f() { f & f & wait; }; f";
+    for tier in tiers() {
+        let outside = Outside::new(tier);
+        let begin = Instant::now();
+        let (code, said) = outside.run(script);
+        assert_ne!(code, 0, "{tier:?}");
+        assert!(said.contains("processes at once"), "{tier:?}: {said}");
+        assert!(begin.elapsed() < TIME, "{tier:?}");
+        let own = outside.own.path().to_string_lossy().into_owned();
+        let left = Command::new("pgrep").args(["-f", &own]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&left.stdout), "", "{tier:?}");
+    }
+}
+
+#[test]
+fn what_fills_the_disk_is_ended() {
+    let script = "i=0; while true; do head -c 4000000 /dev/zero > f$i; i=$((i+1)); done";
+    for tier in tiers() {
+        let outside = Outside::new(tier);
+        let mut spec = outside.spec(script, Reach::default());
+        spec.limits.disk_mib = Some(64);
+        let finished = outside.launcher.run(&spec, TIME).unwrap();
+        let said = finished.log_tail();
+        assert_ne!(finished.code, 0, "{tier:?}");
+        assert!(
+            said.contains("more than 64 MiB on the disk"),
+            "{tier:?}: {said}"
+        );
     }
 }

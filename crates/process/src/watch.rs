@@ -1,0 +1,98 @@
+//! What the kernel does not limit for us: the number of processes below a supervisor, and what they
+//! write all together.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::statvfs;
+use rustix::process::Signal;
+use rustix::system::sysinfo;
+
+use crate::launch::free_mib;
+use crate::supervise::{descendants, signal_all};
+
+/// A program that starts another process in each of its own makes some hundreds until the next
+/// look.
+const LOOK: Duration = Duration::from_millis(50);
+const LOOK_AT_DISK: Duration = Duration::from_millis(500);
+/// Limits of all processes below this one together.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Watch {
+    /// Most processes.
+    pub(crate) processes: Option<usize>,
+    /// The most that they may have in `folders`, in MiB.
+    pub(crate) disk_mib: Option<u64>,
+    /// Folders that they write.
+    pub(crate) folders: Vec<PathBuf>,
+}
+
+impl Watch {
+    /// Returns what was too much, when it is.
+    /// `scoped` says that signals reach them alone.
+    pub(crate) fn until_too_much(&self, scoped: bool) -> String {
+        let processes = self.processes.unwrap_or(usize::MAX);
+        let disk_mib = self.disk_mib.unwrap_or(u64::MAX);
+        let mut calm = tasks();
+        let free_at_first: Vec<u64> = self.folders.iter().map(|at| free_at(at)).collect();
+        let mut looked = Instant::now();
+        loop {
+            std::thread::sleep(LOOK);
+            // All tasks of the machine are one number to ask for; whose they are is a walk.
+            let now = tasks();
+            if now > calm && usize::from(now - calm) > processes {
+                // They stand still meanwhile: against a thousand that run, a walk never ends.
+                if scoped {
+                    signal_all(Signal::STOP);
+                }
+                if descendants(std::process::id()).len() > processes {
+                    return format!("more than {processes} processes at once");
+                }
+                if scoped {
+                    signal_all(Signal::CONT);
+                }
+                calm = now;
+            }
+            if looked.elapsed() > LOOK_AT_DISK {
+                let mut folders = self.folders.iter().zip(&free_at_first);
+                let is_filled = |(at, first): (&PathBuf, &u64)| {
+                    first.saturating_sub(free_at(at)) > disk_mib && held_mib(at) > disk_mib
+                };
+                if folders.any(is_filled) {
+                    return format!("more than {disk_mib} MiB on the disk");
+                }
+                looked = Instant::now();
+            }
+        }
+    }
+}
+
+/// Tasks of the machine.
+fn tasks() -> u16 {
+    sysinfo().procs
+}
+
+fn free_at(folder: &Path) -> u64 {
+    statvfs(folder).map_or(0, |disk| free_mib(&disk))
+}
+
+/// What the files in a folder take, without following links.
+fn held_mib(folder: &Path) -> u64 {
+    let mut bytes = 0;
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => open.push(entry.path()),
+                Ok(_) => bytes += entry.metadata().map_or(0, |data| blocks_of(&data)),
+                Err(_) => {}
+            }
+        }
+    }
+    bytes >> 20
+}
+
+fn blocks_of(data: &fs::Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    data.blocks() * 512
+}

@@ -1,11 +1,13 @@
 //! The audit: every merge in a history is proven again from its raw samples, in any clone.
 //!
 //! Nothing that a commit says is believed. The proof must hash to its name, be about this base and
-//! this patch, give the same verdict when it is judged again, and obey the gate of its base.
+//! this patch, give the same verdict when it is judged again, obey the gate of its base, and have a
+//! place of its own in the error budget of its branch.
 //! Commits that change baselines without a verdict are findings, and so are proofs that were
 //! changed later. A merge that came in squashed or rebased is held against the files that it
 //! touches.
 
+mod budget;
 mod figures;
 mod files;
 mod landed;
@@ -15,6 +17,7 @@ use outpace_text::{plain, short};
 
 use crate::message::{Trailers, parse_trailers};
 use crate::{Commit, Repo, RepoError};
+use budget::Budgets;
 use files::Records;
 use landed::Landed;
 
@@ -45,6 +48,7 @@ pub struct Audited {
 /// The range is unknown or git cannot read it.
 pub fn audit(repo: &Repo, range: Option<&str>) -> Result<Vec<Audited>, RepoError> {
     let mut audited = Vec::new();
+    let mut budgets = Budgets::read(repo);
     for commit in repo.all_commits(range.unwrap_or("HEAD"))? {
         let trailers = parse_trailers(&repo.message(&commit.id)?);
         let records = Records::of(repo, &commit)?;
@@ -68,6 +72,7 @@ pub fn audit(repo: &Repo, range: Option<&str>) -> Result<Vec<Audited>, RepoError
         let mut findings = records.findings(&trailers);
         if !trailers.verdicts.is_empty() {
             findings.extend(proof::findings(repo, &commit, &trailers)?);
+            findings.extend(budgets.findings(repo, &commit, &trailers)?);
         } else if !trailers.proven.is_empty() {
             findings.push("it claims a gain without an Outpace-Verdict trailer".to_owned());
         }

@@ -23,6 +23,10 @@ pub struct Trailers {
     pub bases: Vec<String>,
     /// `Outpace-Agent`: who proposed the patch.
     pub agents: Vec<String>,
+    /// `Outpace-Sandbox`: `none` where a program was not confined.
+    pub sandboxes: Vec<String>,
+    /// Other lines that begin like a trailer of outpace.
+    pub unknown: Vec<String>,
 }
 
 /// The `Outpace-Proven` text of a verdict: `gpt-nano +3.1% (at least +2.2%)`.
@@ -67,18 +71,27 @@ pub fn merge_message<V: Borrow<Verdict>>(
     if let Some((verdict, _)) = verdicts.first() {
         trailer("Outpace-Base", &verdict.borrow().base);
     }
-    let unconfined = |(verdict, _): &(V, String)| {
-        let verdict: &Verdict = verdict.borrow();
-        verdict.sandbox_tier == SandboxTier::None
-    };
-    if verdicts.iter().any(unconfined) {
+    if verdicts
+        .iter()
+        .any(|(verdict, _)| is_unconfined(verdict.borrow()))
+    {
         trailer("Outpace-Sandbox", SandboxTier::None.as_str());
     }
-    match plain(agent, SUBJECT_CHARS) {
+    match agent_text(agent) {
         agent if agent.is_empty() => {}
         agent => trailer("Outpace-Agent", &agent),
     }
     message
+}
+
+/// The `Outpace-Agent` text.
+pub(crate) fn agent_text(agent: &str) -> String {
+    plain(agent, SUBJECT_CHARS)
+}
+
+/// What `Outpace-Sandbox` is about.
+pub(crate) fn is_unconfined(verdict: &Verdict) -> bool {
+    verdict.sandbox_tier == SandboxTier::None
 }
 
 /// Reads the trailers: lines `Outpace-...: value` of the last paragraph, and nothing above it.
@@ -90,9 +103,7 @@ pub fn parse_trailers(message: &str) -> Trailers {
         .rposition(|line| line.is_empty())
         .map_or(lines.len(), |blank| blank + 1);
     for line in &lines[start..] {
-        let Some((key, value)) = line.split_once(':') else {
-            continue;
-        };
+        let (key, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.trim().to_owned();
         // git ignores the case of trailers.
         match key.trim_end().to_ascii_lowercase().as_str() {
@@ -100,6 +111,8 @@ pub fn parse_trailers(message: &str) -> Trailers {
             "outpace-proven" => trailers.proven.push(value),
             "outpace-base" => trailers.bases.push(value),
             "outpace-agent" => trailers.agents.push(value),
+            "outpace-sandbox" => trailers.sandboxes.push(value),
+            key if key.starts_with("outpace") => trailers.unknown.push((*line).to_owned()),
             _ => {}
         }
     }

@@ -229,6 +229,11 @@ fn what_was_not_confined_is_said_and_not_merged_in_ci() {
     assert!(message.contains("Outpace-Sandbox: none"), "{message}");
     play.git(&["merge", "-q", "--ff-only", "outpace/main"]);
     play.outpace(&["audit"]).expect(0);
+    let silent = message.replace("Outpace-Sandbox: none\n", "");
+    play.git(&["commit", "-q", "--amend", "-m", &silent]);
+    play.outpace(&["audit"])
+        .expect(4)
+        .says(&["no Outpace-Sandbox says `none`"]);
 }
 
 #[test]

@@ -4,14 +4,19 @@ use std::collections::BTreeSet;
 use std::str::from_utf8;
 
 use git2::Oid;
-use outpace_record::{Baseline, Config, Document, Kind, Verdict, parse_config, record_id};
+use outpace_record::{
+    Baseline, Config, Document, Kind, SandboxTier, Verdict, parse_config, record_id,
+};
 use outpace_text::{is_hex_id, short};
 
-use super::{figures, files};
+use super::{budget, figures, files};
 use crate::error::Doing;
-use crate::message::{Trailers, proven_text};
+use crate::message::{Trailers, agent_text, is_unconfined, proven_text};
 use crate::proof::{BASELINES, PROOFS};
 use crate::{Commit, Patch, Repo, RepoError, check_policy, next_baseline, proof_path};
+
+/// Whom a merge names where no agent proposed the patch.
+const NOBODY: &str = "human";
 
 /// One merge under audit.
 struct Merge<'a> {
@@ -81,6 +86,9 @@ impl Merge<'_> {
         {
             findings.push("it names a verdict twice".into());
         }
+        for line in &self.trailers.unknown {
+            findings.push(format!("`{line}` is no trailer of outpace"));
+        }
         let config = self.config.as_ref();
         findings.extend(config.and_then(|config| broken_policy(&self.patch, config)));
         findings
@@ -116,6 +124,15 @@ impl Merge<'_> {
         if !self.trailers.proven.contains(&proven) {
             findings.push(format!("no Outpace-Proven says `{proven}`"));
         }
+        let agent = agent_text(verdict.agent.as_deref().unwrap_or(NOBODY));
+        let named = self
+            .trailers
+            .agents
+            .iter()
+            .filter(|named| !named.is_empty());
+        if !named.eq([&agent].into_iter().filter(|agent| !agent.is_empty())) {
+            findings.push(format!("its Outpace-Agent is not `{agent}`"));
+        }
         if let Some(config) = &self.config {
             findings.extend(against_gate(verdict, config));
         }
@@ -143,6 +160,16 @@ impl Merge<'_> {
             .iter()
             .map(|(_, v)| Baseline::path(&v.machine_class, &v.workload))
             .collect();
+        // Merges from before the sandbox say nothing of it.
+        let unconfined = |(_, v): &&(&str, Verdict)| v.bound_blocks.is_some() && is_unconfined(v);
+        let says = !self.trailers.sandboxes.is_empty();
+        let needs = verdicts.iter().find(unconfined).is_some();
+        let none = |tier: &String| tier == SandboxTier::None.as_str();
+        if needs && !says || !self.trailers.sandboxes.iter().all(none) {
+            findings.push("no Outpace-Sandbox says `none`, and a program was not confined".into());
+        } else if says && !verdicts.iter().any(|(_, v)| is_unconfined(v)) {
+            findings.push("its Outpace-Sandbox says `none`, and all programs were confined".into());
+        }
         for path in files::changed(self.repo, self.parent, &self.commit.id)? {
             if !path.starts_with(PROOFS) && !own.contains(&path) {
                 findings.push(format!(
@@ -184,6 +211,7 @@ pub(super) fn broken_policy(patch: &Patch, config: &Config) -> Option<String> {
 /// What is wrong in the figures of a verdict by the gate of its base.
 pub(super) fn against_gate(verdict: &Verdict, config: &Config) -> Vec<String> {
     let mut findings = figures::findings(verdict, &config.gate);
+    findings.extend(budget::lax(verdict, config));
     match config.workload.get(&verdict.workload) {
         None => findings.push(format!("its base has no workload `{}`", verdict.workload)),
         Some(workload) => {

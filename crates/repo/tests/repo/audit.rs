@@ -35,7 +35,7 @@ pub(crate) fn merge(
     lab.git(&["branch", "-q", "-d", "proven"]);
 }
 
-fn findings(lab: &Lab) -> Vec<String> {
+pub(crate) fn findings(lab: &Lab) -> Vec<String> {
     let audited = audit(&lab.repo(), None).unwrap();
     audited
         .into_iter()

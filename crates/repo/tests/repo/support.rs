@@ -112,12 +112,6 @@ pub(crate) fn git(dir: &Path, args: &[&str]) -> String {
 
 /// A verdict that proves +5 % for the change from `base` to `tree`, judged from its samples.
 pub(crate) fn verdict(repo: &Repo, base: &str, tree: &str) -> Verdict {
-    let block = |i: usize| Block {
-        pairs: (0..5)
-            .map(|p| [1.05 + 0.0001 * i as f64, 1.0 + 0.0001 * p as f64])
-            .collect(),
-        ..Block::default()
-    };
     let patch = repo.patch_between(base, tree).unwrap();
     let mut verdict = Verdict {
         target: None,
@@ -183,6 +177,19 @@ pub(crate) fn verdict(repo: &Repo, base: &str, tree: &str) -> Verdict {
         }),
         margin: None,
     };
+    settle(&mut verdict);
+    verdict
+}
+
+/// Gives a verdict the samples that its rule needs, and their figures.
+pub(crate) fn settle(verdict: &mut Verdict) {
+    let block = |i: usize| Block {
+        pairs: (0..5)
+            .map(|p| [1.05 + 0.0001 * i as f64, 1.0 + 0.0001 * p as f64])
+            .collect(),
+        ..Block::default()
+    };
+    verdict.blocks.clear();
     loop {
         verdict.blocks.push(block(verdict.blocks.len()));
         let judged = outpace_stats::judge(&verdict.blocks, &verdict.rule()).unwrap();
@@ -192,7 +199,7 @@ pub(crate) fn verdict(repo: &Repo, base: &str, tree: &str) -> Verdict {
             verdict.at_least = judged.summary.at_least;
             verdict.at_most = judged.summary.at_most;
             verdict.log_e = Some(judged.summary.log_e);
-            return verdict;
+            return;
         }
         assert!(verdict.blocks.len() < 100, "the samples must prove a gain");
     }

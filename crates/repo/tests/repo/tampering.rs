@@ -1,10 +1,12 @@
 //! Every single thing that can be false in a merge, and the finding that says so.
 
-use outpace_record::{Block, Verdict};
+use outpace_record::{Block, SandboxTier, Test, TestIndex, Timestamp, Verdict};
 use outpace_repo::MergeRequest;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
-use crate::audit::{SOURCE, assert_found, merge};
-use crate::support::Lab;
+use crate::audit::{SOURCE, assert_found, findings, merge};
+use crate::support::{Lab, settle};
 
 #[test]
 fn verdicts_that_do_not_hold_are_found() {
@@ -252,4 +254,166 @@ fn edit(bytes: &mut Vec<u8>, from: &str, to: &str) {
     let text = String::from_utf8(std::mem::take(bytes)).unwrap();
     assert!(text.contains(from), "{text}");
     *bytes = text.replace(from, to).into_bytes();
+}
+
+/// An index in the budget of `main`, with the threshold that it needs.
+fn indexed(verdict: &mut Verdict, index: u64, discoveries: u64) {
+    let test = TestIndex {
+        branch: "main".into(),
+        index,
+        discoveries,
+        fdr: 0.05,
+        campaign: None,
+    };
+    verdict.threshold = test.threshold().max(verdict.threshold);
+    verdict.test = Some(test);
+    settle(verdict);
+}
+
+#[test]
+fn a_budget_that_was_not_kept_is_found() {
+    type Tamper = fn(&mut Verdict);
+    let table: [(&str, Tamper, &str); 4] = [
+        (
+            "another index than its threshold",
+            |v| {
+                indexed(v, 1, 0);
+                v.test.as_mut().unwrap().index = 50;
+            },
+            "is weaker than",
+        ),
+        (
+            "more discoveries than candidates",
+            |v| indexed(v, 3, 3),
+            "it counts 3 discoveries before index 3",
+        ),
+        (
+            "no index",
+            |v| {
+                indexed(v, 1, 0);
+                v.test.as_mut().unwrap().index = 0;
+            },
+            "before index 0",
+        ),
+        (
+            "a lax share",
+            |v| {
+                indexed(v, 1, 0);
+                v.test.as_mut().unwrap().fdr = 0.5;
+            },
+            "its fdr 0.5 is weaker than gate.fdr 0.05",
+        ),
+    ];
+    for (what, tamper, expect) in table {
+        let lab = Lab::new();
+        merge(&lab, SOURCE, tamper, |_| {});
+        assert_found(what, &lab, expect);
+    }
+}
+
+#[test]
+fn indices_of_a_branch_rise_and_count_what_the_history_has() {
+    let later = "fn k() {\n    let n = 16;\n}\n";
+    let two = |first: u64, second: u64| {
+        let lab = Lab::new();
+        merge(&lab, SOURCE, |v| indexed(v, first, 0), |_| {});
+        merge(&lab, later, |v| indexed(v, second, 1), |_| {});
+        lab
+    };
+    assert_eq!(findings(&two(2, 7)), Vec::<String>::new());
+    assert_found("twice", &two(7, 7), "before it index 7");
+    assert_found("backwards", &two(7, 3), "before it index 7");
+
+    // Three candidates came before it on this machine, and it counts two.
+    for (index, found) in [(4, false), (3, true)] {
+        let lab = Lab::new();
+        let repo = lab.repo();
+        for (n, tree) in ["1", "2", "3"]
+            .map(|n| n.repeat(40))
+            .into_iter()
+            .enumerate()
+        {
+            record(&repo, n as u64 + 1, tree, n as i64);
+        }
+        let tree = std::cell::RefCell::new(String::new());
+        let keep = |v: &mut Verdict| {
+            indexed(v, index, 0);
+            tree.borrow_mut()
+                .clone_from(v.candidate_tree.as_ref().unwrap());
+        };
+        merge(&lab, SOURCE, keep, |_| {});
+        record(&repo, index, tree.into_inner(), 9);
+        match found {
+            true => assert_found(
+                "not counted",
+                &lab,
+                "the history has 3 candidates before it",
+            ),
+            false => assert_eq!(findings(&lab), Vec::<String>::new()),
+        }
+    }
+}
+
+/// Writes down that a candidate was timed for `main`.
+fn record(repo: &outpace_repo::Repo, index: u64, tree: String, second: i64) {
+    let started = Timestamp::from_unix_seconds(1_800_000_000 + second);
+    let test = Test {
+        schema: "outpace.test/1".into(),
+        test: Some(TestIndex {
+            branch: "main".into(),
+            index,
+            ..TestIndex::default()
+        }),
+        base_tree: "b".repeat(40),
+        tree,
+        workload: "tiny".into(),
+        machine_class: "m".into(),
+        min_speedup: 0.005,
+        margin: None,
+        started,
+        seed: index,
+    };
+    repo.history().add("test", &test, started).unwrap();
+}
+
+/// One byte, anywhere in a proof, a baseline or the trailers.
+#[test]
+fn any_other_byte_is_found() {
+    let mut rng = ChaCha8Rng::seed_from_u64(19);
+    for _ in 0..90 {
+        let (part, at, by): (u8, f64, u8) = (
+            rng.random_range(0..3),
+            rng.random(),
+            rng.random_range(b' '..=b'~'),
+        );
+        let lab = Lab::new();
+        let changed = std::cell::RefCell::new(String::new());
+        merge(
+            &lab,
+            SOURCE,
+            |v| {
+                indexed(v, 1, 0);
+                v.sandbox_tier = SandboxTier::Bubblewrap;
+            },
+            |merge| {
+                let mut message = std::mem::take(&mut merge.message).into_bytes();
+                let trailers = message.windows(2).rposition(|two| two == b"\n\n").unwrap() + 2;
+                let bytes = match part {
+                    0 => &mut merge.files[0].1[..],
+                    1 => &mut merge.files[1].1[..],
+                    _ => &mut message[trailers..],
+                };
+                let at = (at * bytes.len() as f64) as usize;
+                // Names of trailers may be written in capitals or not.
+                if !bytes[at].eq_ignore_ascii_case(&by) {
+                    let from = std::mem::replace(&mut bytes[at], by);
+                    *changed.borrow_mut() = format!("byte {at} of part {part}: {from} to {by}");
+                }
+                merge.message = String::from_utf8(message).unwrap();
+            },
+        );
+        let found = findings(&lab);
+        let changed = changed.into_inner();
+        assert_eq!(changed.is_empty(), found.is_empty(), "{changed}: {found:?}");
+    }
 }

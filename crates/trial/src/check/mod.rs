@@ -16,7 +16,6 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
 use crate::block::seed;
-use crate::guards::at_most;
 use crate::{Side, SideError, WorkloadError};
 use losses::{allowed_divergence, compare_losses, compare_with_anchor, not_repeated, shares};
 use parameters::compare_parameters;
@@ -281,8 +280,13 @@ fn compare_checkpoints(
         return Ok(Vec::new());
     };
     let Some(other) = &theirs.checkpoint else {
-        let what = "the candidate wrote none, the base did";
-        return Ok(vec![at_most("checkpoint", f64::NAN, 0.0, what)]);
+        return Ok(vec![Check {
+            name: "checkpoint".into(),
+            passed: false,
+            value: None,
+            allowed: None,
+            detail: "the candidate wrote no checkpoint, and the base did".into(),
+        }]);
     };
     let initial = base.initial.as_ref();
     let parameters = compare_parameters(initial, ours, again, base.envelope, theirs);
@@ -303,6 +307,7 @@ fn compare_checkpoints(
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::guards::at_most;
 
     /// As the check runs it, for programs that can perturb their weights and for others.
     pub(in crate::check) const PERTURBED: Envelope = Envelope {

@@ -2,6 +2,8 @@
 # The long checks, for a machine that is otherwise idle: noise, false alarms, proof of a known gain, a campaign.
 # Usage: ci/nightly.sh [FOLDER FOR THE RESULTS [cuda | cpu]]     only CUDA without a GPU, or only the rest
 #        ci/nightly.sh FOLDER workflows     the workflows of GitHub Actions, run here end to end
+#        ci/nightly.sh FOLDER red-team     tests/cheats and tests/honest; writes docs/red-team.md
+#        ci/nightly.sh FOLDER fuzz     every parser of foreign text against libFuzzer, by itself
 #        ci/nightly.sh FOLDER mutants [REV]     which mutants no test notices, by itself
 # What `cuda` last said is kept in reports/nightly: ci/nightly.sh reports/nightly cuda
 set -euo pipefail
@@ -26,13 +28,25 @@ workflows() {
   "$(ci/tools.sh)/python3" -m unittest discover -v -s ci/actions/end_to_end 2>&1 | tee "$out/workflows.txt"
 }
 
+fuzz() {
+  echo "== readers of text that somebody else wrote, half an hour each"
+  ci/fuzz.sh 2>&1 | tee "$out/fuzz.txt"
+}
+
+red_team() {
+  echo "== patches that lie, and odd ones that are right, in every tier of the sandbox"
+  ci/red-team.sh 2>&1 | tee "$out/red-team.txt"
+}
+
 case ${2:-all} in
   cuda) cuda; exit ;;
+  fuzz) fuzz; exit ;;
+  red-team) red_team; exit ;;
   workflows) workflows; exit ;;
   mutants) ci/mutants.sh "${3:-all}" "$out"; exit ;;
   cpu) ;;
-  all) cuda; workflows ;;
-  *) echo "there is no part $2. Hint: cuda, cpu, workflows, mutants" >&2; exit 2 ;;
+  all) cuda; workflows; red_team ;;
+  *) echo "there is no part $2. Hint: cuda, cpu, workflows, red-team, fuzz, mutants" >&2; exit 2 ;;
 esac
 
 echo "== noise of gpt-nano, three times 30 blocks: at most 0.015"

@@ -571,7 +571,7 @@ fn wait_readable(listener: &UnixListener) {
     );
 }
 
-fn parse(line: &[u8]) -> Result<Reply, WorkloadError> {
+pub(crate) fn parse(line: &[u8]) -> Result<Reply, WorkloadError> {
     match serde_json::from_slice(line) {
         Ok(Reply::Error { message }) => Err(WorkloadError::Reported(plain(&message, 400))),
         Ok(reply) => Ok(reply),

@@ -11,6 +11,8 @@ mod client;
 mod evaluate;
 mod executor;
 mod executors;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gpu;
 mod guards;
 mod isolated;

@@ -15,6 +15,7 @@ mod howtos;
 mod judge_input;
 mod kill;
 mod mutants;
+mod red_team;
 mod repositories;
 mod sample;
 mod spinning;

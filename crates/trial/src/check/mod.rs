@@ -4,7 +4,7 @@
 //! its initial weights moved by one unit in the last place.
 
 mod at_length;
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod losses;
 mod parameters;
 mod training;

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use tempfile::TempDir;
 
-use crate::launch::free_mib;
+use crate::disk::free_mib;
 use crate::tree::remove_tree;
 use crate::{LaunchSpec, Launcher, MachineLock, MachineUse, Subject, Waiting};
 

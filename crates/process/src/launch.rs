@@ -16,10 +16,11 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
+use crate::disk::free_at;
 use crate::log_tail::{log_tail, open_written};
+use crate::processes::descendants;
 use crate::program::{CANNOT_START, is_missing};
 use crate::sandbox::{self, CONFINE, Plan, Probed, Reach, Sandbox, Tier, homes, packed};
-use crate::supervise::descendants;
 
 /// Largest file that a started program may write, in MiB, if nothing else is said: this or a share
 /// of the free disk, whichever is more. The four checkpoints of a check fit, a flood does not.
@@ -343,9 +344,7 @@ impl Launcher {
     }
 
     fn limit_arguments(&self, spec: &LaunchSpec) -> Vec<OsString> {
-        let free = *self
-            .free_mib
-            .get_or_init(|| rustix::fs::statvfs(&spec.scratch).map_or(0, |disk| free_mib(&disk)));
+        let free = *self.free_mib.get_or_init(|| free_at(&spec.scratch));
         let limits = &spec.limits;
         let file_mib = FILE_MIB.max(free / SHARE_OF_FREE);
         let mut args: Vec<OsString> = Vec::new();
@@ -531,11 +530,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// What a disk has left for us.
-pub(crate) fn free_mib(disk: &rustix::fs::StatVfs) -> u64 {
-    disk.f_bavail.saturating_mul(disk.f_frsize) >> 20
 }
 
 /// What every program sees: enough to find compilers and interpreters, nothing of the user's

@@ -6,10 +6,12 @@
 
 mod context;
 mod cores;
+mod disk;
 mod launch;
 mod lock;
 mod log_tail;
 mod pristine;
+mod processes;
 mod program;
 mod sandbox;
 mod subject;

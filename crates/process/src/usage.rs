@@ -7,7 +7,7 @@ use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
 use crate::Running;
-use crate::supervise::descendants;
+use crate::processes::descendants;
 
 /// The processes below a supervisor.
 #[derive(Debug)]

@@ -5,12 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::statvfs;
 use rustix::process::Signal;
 use rustix::system::sysinfo;
 
-use crate::launch::free_mib;
-use crate::supervise::{descendants, signal_all};
+use crate::disk::free_at;
+use crate::processes::{descendants, signal_all};
 
 /// A program that starts another process in each of its own makes some hundreds until the next
 /// look.
@@ -70,10 +69,6 @@ impl Watch {
 /// Tasks of the machine.
 fn tasks() -> u16 {
     sysinfo().procs
-}
-
-fn free_at(folder: &Path) -> u64 {
-    statvfs(folder).map_or(0, |disk| free_mib(&disk))
 }
 
 /// What the files in a folder take, without following links.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use outpace_record::{Config, Test, TestIndex, Verdict};
+use outpace_record::{Test, TestIndex, Verdict};
 use outpace_text::short;
 
 use crate::message::Trailers;
@@ -122,12 +122,4 @@ fn too_weak(verdict: &Verdict, test: &TestIndex) -> Option<String> {
             verdict.threshold, test.index, test.branch
         )
     })
-}
-
-/// A share of false merges that is larger than its base allows.
-pub(super) fn lax(verdict: &Verdict, config: &Config) -> Option<String> {
-    let fdr = verdict.test.as_ref()?.fdr;
-    let allowed = config.gate.fdr;
-    let holds = fdr <= allowed;
-    (!holds).then(|| format!("its fdr {fdr} is weaker than gate.fdr {allowed}"))
 }

@@ -173,6 +173,12 @@ fn stricter_than(verdict: &Verdict, gate: &GateConfig) -> Vec<String> {
             verdict.min_speedup, gate.min_speedup
         ));
     }
+    if let Some(fdr) = verdict.test.as_ref().map(|test| test.fdr)
+        && !at_most(fdr, gate.fdr)
+    {
+        let allowed = gate.fdr;
+        findings.push(format!("its fdr {fdr} is weaker than gate.fdr {allowed}"));
+    }
     // Verdicts from before this rule have none; those that end at the proof asked for less.
     let needed = match verdict.bound_blocks {
         Some(_) => verdict.threshold,

@@ -9,7 +9,7 @@ use outpace_record::{
 };
 use outpace_text::{is_hex_id, short};
 
-use super::{budget, figures, files};
+use super::{figures, files};
 use crate::error::Doing;
 use crate::message::{Trailers, agent_text, is_unconfined, proven_text};
 use crate::proof::{BASELINES, PROOFS};
@@ -211,7 +211,6 @@ pub(super) fn broken_policy(patch: &Patch, config: &Config) -> Option<String> {
 /// What is wrong in the figures of a verdict by the gate of its base.
 pub(super) fn against_gate(verdict: &Verdict, config: &Config) -> Vec<String> {
     let mut findings = figures::findings(verdict, &config.gate);
-    findings.extend(budget::lax(verdict, config));
     match config.workload.get(&verdict.workload) {
         None => findings.push(format!("its base has no workload `{}`", verdict.workload)),
         Some(workload) => {

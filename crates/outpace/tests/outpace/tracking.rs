@@ -13,7 +13,9 @@ const SLOW_FROM: usize = 8;
 
 /// A branch of 14 commits; one makes training slower, one cannot run.
 fn branch() -> (Playground, Vec<String>) {
-    let play = Playground::new(SETTINGS);
+    // Turns that outlast what a busy machine does in between.
+    let longer = |config: &str| config.replace("min_turn_ms = 1", "min_turn_ms = 3");
+    let play = Playground::with_config(SETTINGS, longer);
     let mut commits = Vec::new();
     for n in 1..=14 {
         let spin = if n < SLOW_FROM { 400 } else { 560 };
@@ -112,7 +114,7 @@ fn a_commit_that_was_not_measured_is_named_and_accepted() {
         format!("{}~1..{skipped}~1", commits[0]),
         format!("{skipped}..HEAD"),
     ] {
-        play.outpace(&["bench", &range]).expect(0);
+        play.outpace(&["bench", &range, "--blocks", "8"]).expect(0);
     }
     let found = play.outpace(&["regressions", "--json"]).expect(3).json();
     let change = &found["changes"][0];

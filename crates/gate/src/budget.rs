@@ -57,11 +57,9 @@ pub fn next_test(
     let books = Books::read(repo)?;
     let (mut tests, mut proven, mut refused) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (id, test) in &books.tests {
-        let Some(index) = test.test.as_ref().filter(|index| index.branch == branch) else {
+        let Some(key) = test.candidate_of(branch) else {
             continue;
         };
-        // Several workloads of one candidate share its index, and so does a trial that goes on.
-        let key = (index.index, &test.base_tree, &test.tree);
         tests.insert(key);
         match books.verdict(id) {
             Some(Kind::Faster) => proven.insert(key),

@@ -41,6 +41,14 @@ impl Test {
         self.question() == other.question()
     }
 
+    /// What tells candidates of a branch apart: the index, the base's tree and the own one. Several
+    /// workloads of one candidate share it, and so does a trial that goes on. None where it is of
+    /// another branch, or of none.
+    pub fn candidate_of(&self, branch: &str) -> Option<(u64, &str, &str)> {
+        let index = self.test.as_ref().filter(|index| index.branch == branch)?;
+        Some((index.index, &self.base_tree, &self.tree))
+    }
+
     fn question(&self) -> ([&str; 4], u64, Option<u64>) {
         let of = [
             &*self.base_tree,

@@ -48,7 +48,7 @@ pub struct Audited {
 /// The range is unknown or git cannot read it.
 pub fn audit(repo: &Repo, range: Option<&str>) -> Result<Vec<Audited>, RepoError> {
     let mut audited = Vec::new();
-    let mut budgets = Budgets::read(repo);
+    let mut budgets = Budgets::of(repo);
     for commit in repo.all_commits(range.unwrap_or("HEAD"))? {
         let trailers = parse_trailers(&repo.message(&commit.id)?);
         let records = Records::of(repo, &commit)?;
@@ -71,8 +71,9 @@ pub fn audit(repo: &Repo, range: Option<&str>) -> Result<Vec<Audited>, RepoError
         }
         let mut findings = records.findings(&trailers);
         if !trailers.verdicts.is_empty() {
-            findings.extend(proof::findings(repo, &commit, &trailers)?);
-            findings.extend(budgets.findings(repo, &commit, &trailers)?);
+            let (wrong, verdicts) = proof::findings(repo, &commit, &trailers)?;
+            findings.extend(wrong);
+            findings.extend(budgets.findings(&commit, &verdicts));
         } else if !trailers.proven.is_empty() {
             findings.push("it claims a gain without an Outpace-Verdict trailer".to_owned());
         }

@@ -2,15 +2,13 @@
 //! a later one a larger index, with the threshold that follows from it. What was timed and not
 //! merged is in the history, where this clone has it.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use outpace_record::{Test, TestIndex, Verdict};
 use outpace_text::short;
 
-use crate::message::Trailers;
-use crate::{Commit, Repo, RepoError};
-
-use super::proof;
+use crate::{Commit, Repo};
 
 /// Kind of record.
 const TEST: &str = "test";
@@ -18,50 +16,42 @@ const TEST: &str = "test";
 const TOLERANCE: f64 = 1e-9;
 
 /// What is known of the budgets of branches, from the merges so far and the history.
-pub(super) struct Budgets {
-    tests: Vec<Test>,
+pub(super) struct Budgets<'r> {
+    repo: &'r Repo,
+    /// Read when the first merge with an index comes.
+    tests: OnceCell<Vec<Test>>,
     /// By branch: the index that was spent last, and the commit that spent it.
     last: BTreeMap<String, (u64, String)>,
 }
 
-impl Budgets {
-    /// A clone may have no history, and one that cannot be read proves no more: then the merges
-    /// alone speak.
-    pub(super) fn read(repo: &Repo) -> Self {
-        let tests: Vec<(String, Test)> = repo.history().documents(TEST).unwrap_or_default();
+impl<'r> Budgets<'r> {
+    pub(super) fn of(repo: &'r Repo) -> Self {
         Self {
-            tests: tests.into_iter().map(|(_, test)| test).collect(),
+            repo,
+            tests: OnceCell::new(),
             last: BTreeMap::new(),
         }
     }
 
-    /// What is wrong in the budget of a merge, which comes after all that were asked about before.
-    pub(super) fn findings(
-        &mut self,
-        repo: &Repo,
-        commit: &Commit,
-        trailers: &Trailers,
-    ) -> Result<Vec<String>, RepoError> {
+    /// What is wrong in the budget of a merge that these verdicts prove, which comes after all that
+    /// were asked about before.
+    pub(super) fn findings(&mut self, commit: &Commit, verdicts: &[Verdict]) -> BTreeSet<String> {
         let mut findings = BTreeSet::new();
         let mut own = None;
-        for id in &trailers.verdicts {
-            // One that cannot be read is a finding elsewhere.
-            let Ok(verdict) = proof::verdict(repo, commit, id)? else {
+        for verdict in verdicts {
+            let Some(test) = verdict.test.as_ref().filter(|test| !test.branch.is_empty()) else {
                 continue;
             };
-            let Some(test) = verdict.test.clone().filter(|test| !test.branch.is_empty()) else {
-                continue;
-            };
-            findings.extend(too_weak(&verdict, &test));
-            findings.extend(self.not_counted(&verdict, &test));
+            findings.extend(too_weak(verdict, test));
+            findings.extend(self.not_counted(verdict, test));
             own = Some(test);
         }
         if let Some(test) = own {
-            findings.extend(self.out_of_order(&test));
+            findings.extend(self.out_of_order(test));
             let spent = (test.index, commit.id.clone());
-            self.last.insert(test.branch, spent);
+            self.last.insert(test.branch.clone(), spent);
         }
-        Ok(findings.into_iter().collect())
+        findings
     }
 
     fn out_of_order(&self, test: &TestIndex) -> Option<String> {
@@ -79,28 +69,34 @@ impl Budgets {
 
     /// The history has more candidates before it than it counts.
     fn not_counted(&self, verdict: &Verdict, test: &TestIndex) -> Option<String> {
-        let of_branch = |other: &&Test| {
-            let index = other.test.as_ref();
-            index.is_some_and(|index| index.branch == test.branch)
+        let candidates = || {
+            let of_branch = |other| Some((other, Test::candidate_of(other, &test.branch)?));
+            self.tests().iter().filter_map(of_branch)
         };
-        let of_branch: Vec<&Test> = self.tests.iter().filter(of_branch).collect();
-        let own = of_branch.iter().find(|other| {
-            let index = other.test.as_ref().map(|index| index.index);
-            Some(&other.tree) == verdict.candidate_tree.as_ref() && index == Some(test.index)
-        })?;
-        let key = |test: &Test| {
-            let index = test.test.as_ref().map(|index| index.index);
-            (index, test.base_tree.clone(), test.tree.clone())
+        let is_own = |(index, _, tree): &(u64, &str, &str)| {
+            *index == test.index && Some(*tree) == verdict.candidate_tree.as_deref()
         };
-        let before = of_branch.iter().filter(|test| test.started < own.started);
-        let before: BTreeSet<_> = before.map(|test| key(test)).collect();
-        let before = before.iter().filter(|before| **before != key(own)).count() as u64;
-        (before >= test.index).then(|| {
+        let (own, key) = candidates().find(|(_, key)| is_own(key))?;
+        let before = candidates().filter(|(other, _)| other.started < own.started);
+        let mut before: BTreeSet<_> = before.map(|(_, key)| key).collect();
+        before.remove(&key);
+        (before.len() as u64 >= test.index).then(|| {
             format!(
-                "it has index {} in the error budget of {}, and the history has {before} \
-                 candidates before it",
-                test.index, test.branch
+                "it has index {} in the error budget of {}, and the history has {} candidates \
+                 before it",
+                test.index,
+                test.branch,
+                before.len()
             )
+        })
+    }
+
+    /// A clone may have no history, and one that cannot be read proves no more: then the merges
+    /// alone speak.
+    fn tests(&self) -> &[Test] {
+        self.tests.get_or_init(|| {
+            let tests = self.repo.history().documents(TEST).unwrap_or_default();
+            tests.into_iter().map(|(_, test)| test).collect()
         })
     }
 }

@@ -30,17 +30,18 @@ struct Merge<'a> {
     patch: Patch,
 }
 
-/// What is wrong in a commit that claims verdicts.
+/// What is wrong in a commit that claims verdicts, and those that can be read.
 pub(super) fn findings(
     repo: &Repo,
     commit: &Commit,
     trailers: &Trailers,
-) -> Result<Vec<String>, RepoError> {
+) -> Result<(Vec<String>, Vec<Verdict>), RepoError> {
     let [parent] = commit.parents.as_slice() else {
-        return Ok(vec![format!(
+        let finding = format!(
             "it claims a verdict but has {} parents instead of the one it was measured against",
             commit.parents.len()
-        )]);
+        );
+        return Ok((vec![finding], Vec::new()));
     };
     let (config, mut findings) = base_config(repo, parent)?;
     let measured = with_baselines_of(repo, &commit.id, parent)?;
@@ -67,7 +68,8 @@ pub(super) fn findings(
         findings.extend(merge.one(id, verdict)?.into_iter().map(about));
     }
     findings.extend(merge.all(&verdicts)?);
-    Ok(findings)
+    let verdicts = verdicts.into_iter().map(|(_, verdict)| verdict);
+    Ok((findings, verdicts.collect()))
 }
 
 impl Merge<'_> {
@@ -160,16 +162,7 @@ impl Merge<'_> {
             .iter()
             .map(|(_, v)| Baseline::path(&v.machine_class, &v.workload))
             .collect();
-        // Merges from before the sandbox say nothing of it.
-        let unconfined = |(_, v): &&(&str, Verdict)| v.bound_blocks.is_some() && is_unconfined(v);
-        let says = !self.trailers.sandboxes.is_empty();
-        let needs = verdicts.iter().find(unconfined).is_some();
-        let none = |tier: &String| tier == SandboxTier::None.as_str();
-        if needs && !says || !self.trailers.sandboxes.iter().all(none) {
-            findings.push("no Outpace-Sandbox says `none`, and a program was not confined".into());
-        } else if says && !verdicts.iter().any(|(_, v)| is_unconfined(v)) {
-            findings.push("its Outpace-Sandbox says `none`, and all programs were confined".into());
-        }
+        findings.extend(self.sandbox(verdicts).map(str::to_owned));
         for path in files::changed(self.repo, self.parent, &self.commit.id)? {
             if !path.starts_with(PROOFS) && !own.contains(&path) {
                 findings.push(format!(
@@ -178,6 +171,24 @@ impl Merge<'_> {
             }
         }
         Ok(findings)
+    }
+
+    /// A merge says where a program was not confined, and only there.
+    fn sandbox(&self, verdicts: &[(&str, Verdict)]) -> Option<&'static str> {
+        let unconfined = || {
+            verdicts
+                .iter()
+                .filter(|(_, verdict)| is_unconfined(verdict))
+        };
+        // Merges from before the sandbox say nothing of it.
+        let needs = unconfined().any(|(_, verdict)| verdict.bound_blocks.is_some());
+        let said = &self.trailers.sandboxes;
+        let none = |tier: &String| tier == SandboxTier::None.as_str();
+        if needs && said.is_empty() || !said.iter().all(none) {
+            return Some("no Outpace-Sandbox says `none`, and a program was not confined");
+        }
+        let is_false = !said.is_empty() && unconfined().next().is_none();
+        is_false.then_some("its Outpace-Sandbox says `none`, and all programs were confined")
     }
 
     /// The baseline must be exactly what follows from the one before and the verdict.

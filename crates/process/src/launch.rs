@@ -200,14 +200,12 @@ impl Launcher {
     /// Confines programs from now on as strongly as this machine can; not if `waived`.
     #[must_use]
     pub fn confining(mut self, waived: bool) -> Self {
-        let none = Sandbox {
+        let none = || Sandbox {
             waived,
             ..Sandbox::default()
         };
-        self.sandbox = Arc::new(match waived {
-            true => OnceLock::from(none),
-            false => OnceLock::new(),
-        });
+        let none = waived.then(none).map(OnceLock::from);
+        self.sandbox = Arc::new(none.unwrap_or_default());
         self
     }
 

@@ -15,6 +15,7 @@ use crate::processes::{descendants, signal_all};
 /// look.
 const LOOK: Duration = Duration::from_millis(50);
 const LOOK_AT_DISK: Duration = Duration::from_millis(500);
+
 /// Limits of all processes below this one together.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Watch {
@@ -27,8 +28,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Returns what was too much, when it is.
-    /// `scoped` says that signals reach them alone.
+    /// Returns what was too much, when it is. `scoped` says that signals reach them alone.
     pub(crate) fn until_too_much(&self, scoped: bool) -> String {
         let processes = self.processes.unwrap_or(usize::MAX);
         let disk_mib = self.disk_mib.unwrap_or(u64::MAX);
@@ -39,7 +39,8 @@ impl Watch {
             std::thread::sleep(LOOK);
             // All tasks of the machine are one number to ask for; whose they are is a walk.
             let now = tasks();
-            if now > calm && usize::from(now - calm) > processes {
+            calm = calm.min(now);
+            if usize::from(now - calm) > processes {
                 // They stand still meanwhile: against a thousand that run, a walk never ends.
                 if scoped {
                     signal_all(Signal::STOP);

@@ -111,12 +111,13 @@ pub(crate) fn confirm(
             if compared.different >= MOST_DIFFERENT {
                 break Reason::NotConfirmed.into();
             }
-            let differs = models.iter().position(|check| !check.passed);
-            suspicion = suspicion.or(differs.map(|at| models.swap_remove(at).detail));
-            models.retain(|check| check.passed);
+            if let Some(differs) = models.iter().find(|check| !check.passed) {
+                suspicion = Some(differs.detail.clone());
+                models.retain(|check| check.passed);
+            }
         }
-        let late =
-            isolated.decision().is_none() && executor.clock().now_s() - begin_s > settings.max_s;
+        let open = isolated.decision().is_none() || compared.is_suspected();
+        let late = open && executor.clock().now_s() - begin_s > settings.max_s;
         let seen = same_model.is_none() || compared.is_settled();
         // A gain is confirmed once it was seen too that the model is the same.
         let settled = isolated
@@ -176,9 +177,14 @@ impl Compared {
         self.all < MOST_COMPARED * (1 + self.different)
     }
 
+    /// One differs, and it is not known yet whether another one does.
+    fn is_suspected(self) -> bool {
+        self.different > 0 && self.more()
+    }
+
     /// A gain is no gain before it was seen that the model is the same.
     fn is_settled(self) -> bool {
-        self.all > 0 && (self.different == 0 || !self.more())
+        self.all > 0 && !self.is_suspected()
     }
 }
 

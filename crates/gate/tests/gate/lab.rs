@@ -105,7 +105,7 @@ pub(crate) fn proven(request: &GateRequest) -> GateOutcome {
         "tokens_per_s": {"base": 100.0, "candidate": 110.0}, "workload": "w",
         "track": "throughput", "base": request.base, "candidate_tree": request.tree,
         "patch": {"files": ["src/k"], "added": 1, "removed": 1}, "machine_class": "m",
-        "sandbox_tier": "none", "seeds": {"trial": 7}, "outpace_version": "0.1.0",
+        "sandbox_tier": "landlock", "seeds": {"trial": 7}, "outpace_version": "0.1.0",
         "started": "2026-05-19T08:30:00Z", "finished": "2026-05-19T08:31:00Z"
     });
     GateOutcome::of(vec![Verdict::from_json(&json.to_string()).unwrap()])

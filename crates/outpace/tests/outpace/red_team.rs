@@ -197,7 +197,7 @@ fn gate(case: &Case, tier: &str) -> Option<Ending> {
 fn ending(case: &Case, outcome: &Outcome, harm: Option<&str>) -> Ending {
     let word = match outcome.code {
         0 => "faster",
-        1 if outcome.stdout.contains("SAME") => "same",
+        1 if outcome.stdout.split_whitespace().nth(1) == Some("same") => "same",
         1 => "not proven",
         3 => "slower",
         4 => "rejected",
@@ -208,7 +208,7 @@ fn ending(case: &Case, outcome: &Outcome, harm: Option<&str>) -> Ending {
     let fault = harm
         .map(|harm| format!("it {harm}"))
         .or_else(|| unsafe_to_show(&said))
-        .or_else(|| wrong_end(case, word, &said))
+        .or_else(|| wrong_end(case, word, &said, &outcome.stdout))
         .map(|fault| format!("{fault}\n{said}"));
     Ending {
         word,
@@ -229,7 +229,8 @@ fn unsafe_to_show(said: &str) -> Option<String> {
     Some(format!("a command of a workflow is shown: {line}"))
 }
 
-fn wrong_end(case: &Case, word: &str, said: &str) -> Option<String> {
+/// `verdict` is the part of what is said that gives the reason.
+fn wrong_end(case: &Case, word: &str, said: &str, verdict: &str) -> Option<String> {
     if !case.is_cheat() {
         let is_refused = !["faster", "not proven"].contains(&word);
         return is_refused.then(|| "an honest patch is refused".to_owned());
@@ -242,7 +243,7 @@ fn wrong_end(case: &Case, word: &str, said: &str) -> Option<String> {
         // One that falls over proves nothing of the gate.
         ("not faster", _) if said.contains("the candidate failed") => false,
         ("not faster", _) => ["same", "not proven", "slower", "rejected"].contains(&word),
-        (_, Some(why)) => word == "rejected" && said.contains(why),
+        (_, Some(why)) => word == "rejected" && verdict.contains(why),
         _ => false,
     };
     (!as_it_must).then(|| format!("must end with `{ends}`"))

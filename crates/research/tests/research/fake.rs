@@ -311,7 +311,7 @@ fn verdict(request: &GateRequest, workload: &str, kind: Kind, n_blocks: usize) -
         "candidate_tree": request.tree, "title": request.title, "agent": request.agent,
         "patch": {"files": ["src/k"], "added": 1, "removed": 1},
         "tokens_per_s": {"base": 100.0, "candidate": 110.0},
-        "machine_class": "m", "sandbox_tier": "none", "seeds": {"trial": request.seed},
+        "machine_class": "m", "sandbox_tier": "landlock", "seeds": {"trial": request.seed},
         "outpace_version": "0.1.0", "started": "2026-05-19T08:30:00Z",
         "finished": "2026-05-19T08:31:00Z"
     });

@@ -6,6 +6,7 @@ use outpace_trial::Settings;
 
 use crate::budget::{self, Before};
 use crate::candidate::{Candidate, Spent};
+use crate::data::data_of;
 use crate::verdict::{Draft, now};
 use crate::{GateError, Harness};
 
@@ -23,6 +24,9 @@ pub(crate) fn begin_test(
         true => None,
         false => budget::before(harness.repo, &test)?,
     };
+    // With other data it is another question.
+    let same_data = |before: &Before| data_of(&before.verdict.checks) == draft.data();
+    let before = before.filter(same_data);
     let mut asked = request.rule;
     if let Some(before) = &before {
         let mut with = String::new();

@@ -476,7 +476,7 @@ impl<'a> Builder<'a> {
         for path in artefacts(config) {
             copy_artefact(target, &path, &own_target.join(&path))?;
         }
-        self.export(tree, &own_tree, &config.reads, Some(tree))?;
+        self.export(tree, &own_tree, &with_folders(&config.reads), Some(tree))?;
         dirs.data.lay(&own_tree).map_err(disk(&own_tree))?;
         let identity = identity_of_folder(&folder)?;
         let program = identity_of_folder(&own_target)?;
@@ -602,6 +602,14 @@ impl BuildDirs {
     }
 }
 
+/// The name of a folder means all that is in it.
+fn with_folders(patterns: &[String]) -> Vec<String> {
+    let inside = patterns
+        .iter()
+        .map(|pattern| format!("{}/**", pattern.trim_end_matches('/')));
+    patterns.iter().cloned().chain(inside).collect()
+}
+
 /// Paths below `{target}` that the workload's commands name.
 fn artefacts(config: &WorkloadConfig) -> Vec<String> {
     let commands = [
@@ -632,6 +640,14 @@ fn copy_artefact(target: &Path, path: &str, to: &Path) -> Result<(), BuildError>
     if leads_out {
         return Err(BuildError::NoArtefact(format!(
             "{} but a link that leads out of its target folder",
+            from.display()
+        )));
+    }
+    // A pipe would never end, and of what cannot be read no program is made.
+    let is_plain = fs::metadata(from).is_ok_and(|kind| kind.is_file() || kind.is_dir());
+    if from.exists() && !is_plain {
+        return Err(BuildError::NoArtefact(format!(
+            "{} but something that is no file",
             from.display()
         )));
     }

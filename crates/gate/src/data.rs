@@ -156,6 +156,12 @@ impl Data {
     }
 }
 
+/// What the line among a verdict's checks says.
+pub(crate) fn data_of(checks: &[Check]) -> Option<&str> {
+    let line = checks.iter().find(|check| check.name == CHECK)?;
+    Some(&line.detail)
+}
+
 impl Stamps {
     /// A file that is not what it was.
     pub(crate) fn changed<'a>(&'a self, now: &'a Self) -> Option<&'a Path> {

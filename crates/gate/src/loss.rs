@@ -2,7 +2,7 @@
 
 use outpace_process::Subject;
 use outpace_record::{
-    Block, Event, Kind, LossTarget, Observer, Verdict, WorkloadConfig, step_time_rule,
+    Block, Event, GpuMode, Kind, LossTarget, Observer, Verdict, WorkloadConfig, step_time_rule,
 };
 use outpace_stats::{Decision, Outcome, Reason, SeedRule, block_log_ratio, mean, standard_error};
 use outpace_trial::{
@@ -81,8 +81,13 @@ pub(crate) fn judge_loss(
     };
     let earlier = &settings.earlier;
     // What an earlier trial measured of the time of a step stands: to measure it again and take the
-    // better one would be a choice.
-    if let Some(equal) = earlier.equal_steps.filter(|_| !earlier.blocks.is_empty()) {
+    // better one would be a choice. Of one that was cut off there is too little to prove anything.
+    let time_rule = step_time_rule(settings.rule.alpha, settings.rule.threshold_value());
+    let stands = |equal: &bool| match equal {
+        true => !earlier.blocks.is_empty(),
+        false => earlier.blocks.len() >= time_rule.bound_blocks,
+    };
+    if let Some(equal) = earlier.equal_steps.filter(stands) {
         target.equal_steps = equal;
         target.confirmed_steps = earlier.confirmed_steps;
         draft.set_target(target);
@@ -122,7 +127,7 @@ pub(crate) fn judge_loss(
         },
         target,
         seed: settings.seed,
-        parallel: room_for_both(config),
+        parallel: room_for_both(config, !harness.machine.gpus.is_empty()),
         shapes,
         blocks: draft.blocks().to_vec(),
         earlier: settings.earlier.seeds.clone(),
@@ -160,7 +165,12 @@ pub(crate) fn judge_loss(
         Err(error) => draft.of_failure(&error)?,
         Ok(trial) => measured.of_seeds(trial)?,
     };
-    harness.unchanged(&name, sides.base, &before)?;
+    let unchanged = harness.unchanged(&name, sides.base, &before);
+    if let (Err(_), Some(test)) = (&unchanged, &spent.test) {
+        // Nothing goes on from what was measured with other data.
+        unfinished::forget(harness.repo, test);
+    }
+    unchanged?;
     Ok(verdict)
 }
 
@@ -244,8 +254,11 @@ fn holds_values(path: &str) -> bool {
 }
 
 /// Whether both runs of a seed may go at once: the workload says how many threads it takes, and
-/// there are twice as many cores.
-fn room_for_both(config: &WorkloadConfig) -> bool {
+/// there are twice as many cores. What it takes of a GPU it does not say.
+fn room_for_both(config: &WorkloadConfig, has_gpus: bool) -> bool {
+    if has_gpus && config.gpu != GpuMode::None {
+        return false;
+    }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     config.threads.is_some_and(|threads| 2 * threads <= cores)
 }
@@ -262,5 +275,23 @@ mod tests {
         assert!(takes_longer(&[-0.05, -0.03, -0.04, -0.05]));
         assert!(!takes_longer(&[0.05, 0.03, 0.04, 0.05]), "faster");
         assert!(takes_longer(&[f64::NAN, 0.0, 0.0, 0.0]));
+    }
+
+    #[test]
+    fn both_runs_of_a_seed_never_share_a_gpu() {
+        let config = |gpu: &str| {
+            let text = format!(
+                "version = 1\n[workload.w]\nrun = [\"true\"]\nthreads = 1\ngpu = \"{gpu}\"\n\
+                 [policy]\neditable = [\"a\"]\n"
+            );
+            outpace_record::parse_config(&text, "outpace.toml")
+                .unwrap()
+                .workload["w"]
+                .clone()
+        };
+        assert!(!room_for_both(&config("auto"), true));
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert_eq!(room_for_both(&config("auto"), false), cores >= 2);
+        assert_eq!(room_for_both(&config("none"), true), cores >= 2);
     }
 }

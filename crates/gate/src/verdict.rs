@@ -13,6 +13,7 @@ use outpace_trial::{
 };
 
 use crate::GateError;
+use crate::data::data_of;
 
 /// The most that a reason quotes of a program's log.
 const REASON_CHARS: usize = 4000;
@@ -158,6 +159,11 @@ impl Draft {
             verdict.earlier_blocks = earlier.blocks.len();
             verdict.earlier_runs = earlier.alone.len();
         }
+    }
+
+    /// Which data it is measured with, and how its files are.
+    pub(crate) fn data(&self) -> Option<&str> {
+        data_of(&self.0.checks)
     }
 
     /// Adds a line to the checks.

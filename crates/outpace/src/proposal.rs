@@ -161,6 +161,12 @@ pub(crate) fn source(input: &Input) -> Result<Source> {
             (bytes, "patch from standard input".to_owned())
         }
     };
+    if bytes.trim_ascii().is_empty() {
+        return Err(usage(format!(
+            "{name} is empty. Hint: `git diff` leaves out what is staged, and new files; `git add -N \
+             FILE`, then `git diff HEAD | outpace gate -`"
+        )));
+    }
     Ok(patch(bytes, name))
 }
 

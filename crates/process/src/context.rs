@@ -1,11 +1,13 @@
 //! Where programs are started and how: the launcher, and a scratch directory for each.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
 use crate::disk::free_mib;
@@ -16,14 +18,14 @@ use crate::{LaunchSpec, Launcher, MachineLock, MachineUse, Subject, Waiting};
 const SOCKET_PATH_BYTES: usize = 107;
 /// Where sockets go if the temporary directory has a long name (Slurm, Bazel, Nix): short names.
 const SHORT_DIRS: [&str; 3] = ["/tmp", "/dev/shm", "/var/tmp"];
+/// In the name of a folder of ours, after the process id.
+pub(crate) const RANDOM_CHARS: usize = 6;
 
 /// A directory for one program, deleted when it is dropped: a long campaign keeps no checkpoint
 /// longer than it compares it.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
-    /// The one that it lies in, which stays as long.
-    _within: Option<Arc<Scratch>>,
 }
 
 impl Scratch {
@@ -45,9 +47,9 @@ impl Drop for Scratch {
 pub struct Context {
     /// Starts them.
     pub launcher: Launcher,
-    scratch: Arc<TempDir>,
+    scratch: Arc<OwnDir>,
     /// For sockets, where the path of the scratch is too long for one.
-    sockets: Arc<OnceLock<TempDir>>,
+    sockets: Arc<OnceLock<OwnDir>>,
     next: Arc<AtomicU64>,
 }
 
@@ -78,25 +80,10 @@ impl Context {
     /// # Errors
     /// It cannot be made.
     pub fn fresh_scratch(&self) -> io::Result<Scratch> {
-        self.scratch_in(self.scratch.path(), None)
-    }
-
-    /// The same inside of another one: what may reach that may reach this.
-    ///
-    /// # Errors
-    /// It cannot be made.
-    pub fn fresh_scratch_within(&self, outer: &Arc<Scratch>) -> io::Result<Scratch> {
-        self.scratch_in(outer.path(), Some(Arc::clone(outer)))
-    }
-
-    fn scratch_in(&self, folder: &Path, within: Option<Arc<Scratch>>) -> io::Result<Scratch> {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("{n:06}"));
+        let path = self.scratch.path().join(format!("{n:06}"));
         std::fs::create_dir(&path)?;
-        Ok(Scratch {
-            path,
-            _within: within,
-        })
+        Ok(Scratch { path })
     }
 
     /// A path for the socket of the program that `scratch` belongs to, short enough for the system.
@@ -186,14 +173,31 @@ pub fn scratch_faults() -> Vec<String> {
     faults
 }
 
-/// The process id in the name lets a later run find what a killed one left.
-fn own_dir(parent: &Path) -> io::Result<TempDir> {
-    tempfile::Builder::new()
-        .prefix(&format!("outpace-{}-", std::process::id()))
-        .tempdir_in(parent)
+/// A folder that a later run deletes where this one was killed. It is locked as long as this
+/// process lives, which is seen from other containers too, where process ids mean nothing.
+#[derive(Debug)]
+struct OwnDir {
+    dir: TempDir,
+    _lock: File,
 }
 
-fn short_dir() -> io::Result<TempDir> {
+impl OwnDir {
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+fn own_dir(parent: &Path) -> io::Result<OwnDir> {
+    let dir = tempfile::Builder::new()
+        .prefix(&format!("outpace-{}-", std::process::id()))
+        .rand_bytes(RANDOM_CHARS)
+        .tempdir_in(parent)?;
+    let lock = File::open(dir.path())?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(OwnDir { dir, _lock: lock })
+}
+
+fn short_dir() -> io::Result<OwnDir> {
     let mut last = io::ErrorKind::NotFound.into();
     for parent in SHORT_DIRS {
         match own_dir(Path::new(parent)) {

@@ -244,12 +244,14 @@ impl Launcher {
         })
     }
 
-    /// Tries all tiers, whatever it confines programs with.
+    /// What comes of all tiers, whatever it confines programs with.
     pub fn try_tiers(&self) -> Vec<Probed> {
-        let tiers = Tier::STRONGEST_FIRST.into_iter();
-        tiers
-            .map(|tier| sandbox::try_out(tier, &self.supervisor))
-            .collect()
+        let known = &self.sandbox().probed;
+        let probed = |tier| match known.iter().find(|probed| probed.tier == tier) {
+            Some(probed) => probed.clone(),
+            None => sandbox::try_out(tier, &self.supervisor),
+        };
+        Tier::STRONGEST_FIRST.map(probed).into()
     }
 
     /// Whether the user asked to stop.

@@ -3,12 +3,13 @@
 //! when it was pristine.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, FileTimes, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::FileType;
 
@@ -37,14 +38,15 @@ impl Drop for InUse {
 
 type Stamps = BTreeMap<PathBuf, Stamp>;
 
-/// What changes when a file is written. The time of change cannot be set by a program that is not
-/// root.
+/// What changes when a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     mode: u32,
     inode: u64,
     size: u64,
-    changed: (i64, i64),
+    /// Of a file when it was changed, which a program that is not root cannot set. A folder changes
+    /// with its files, which have stamps of their own: when it was modified, which we set back.
+    time: (i64, i64),
 }
 
 impl Stamp {
@@ -53,11 +55,10 @@ impl Stamp {
         let is_folder = metadata.is_dir();
         Ok(Self {
             mode: metadata.mode(),
-            // A folder changes with its files, which have stamps of their own.
             inode: if is_folder { 0 } else { metadata.ino() },
             size: if is_folder { 0 } else { metadata.len() },
-            changed: if is_folder {
-                (0, 0)
+            time: if is_folder {
+                (metadata.mtime(), metadata.mtime_nsec())
             } else {
                 (metadata.ctime(), metadata.ctime_nsec())
             },
@@ -66,6 +67,24 @@ impl Stamp {
 
     fn is_folder(self) -> bool {
         FileType::from_raw_mode(self.mode).is_dir()
+    }
+
+    /// The same file, or a folder that may have been modified.
+    fn stays(self, was: Self) -> bool {
+        let folder = self.is_folder() && self.mode == was.mode;
+        folder || self == was
+    }
+
+    /// Sets a folder back to it.
+    fn set_back(self, folder: &Path) -> io::Result<()> {
+        let (seconds, nanoseconds) = self.time;
+        let since = Duration::new(
+            u64::try_from(seconds).unwrap_or(0),
+            u32::try_from(nanoseconds).unwrap_or(0),
+        );
+        let times = FileTimes::new().set_modified(UNIX_EPOCH + since);
+        fs::set_permissions(folder, Permissions::from_mode(self.mode))?;
+        File::open(folder)?.set_times(times)
     }
 }
 
@@ -116,9 +135,12 @@ impl PristineDir {
                 self.kept.display()
             )));
         }
+        // What is deleted in a folder needs the right to.
+        fs::set_permissions(&self.root, Permissions::from_mode(0o755))?;
         // What lies below a folder that is gone is gone with it.
         for (path, stamp) in &found {
-            if of_root.get(path) != Some(stamp) {
+            let stays = |was: &Stamp| stamp.stays(*was) || path.as_os_str().is_empty();
+            if !of_root.get(path).is_some_and(stays) {
                 remove(&self.root.join(path), *stamp)?;
             }
         }
@@ -135,6 +157,9 @@ impl PristineDir {
             } else {
                 copy_file(&from, &to)?;
             }
+        }
+        for (path, stamp) in of_root.iter().filter(|(_, stamp)| stamp.is_folder()) {
+            stamp.set_back(&self.root.join(path))?;
         }
         *of_root = stamps(&self.root)?;
         Ok(())
@@ -186,6 +211,9 @@ fn stamps(root: &Path) -> io::Result<Stamps> {
             }
             _ => Err(error),
         })?;
+        if folder.as_os_str().is_empty() {
+            found.insert(folder.clone(), Stamp::of(&full)?);
+        }
         for entry in entries {
             let path = folder.join(entry?.file_name());
             let stamp = match Stamp::of(&root.join(&path)) {
@@ -226,7 +254,9 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let before = whole(&root);
-        let harms: [(&str, &dyn Fn()); 9] = [
+        let folders = || ["", "a"].map(|path| Stamp::of(&root.join(path)).unwrap());
+        let folders_before = folders();
+        let harms: [(&str, &dyn Fn()); 12] = [
             ("nothing", &|| ()),
             ("a new file", &|| {
                 fs::write(root.join("a/cache"), "x").unwrap();
@@ -240,7 +270,7 @@ mod tests {
                     .modified()
                     .unwrap();
                 fs::write(root.join("program"), "PROGRAM").unwrap();
-                let file = fs::File::open(root.join("program")).unwrap();
+                let file = File::open(root.join("program")).unwrap();
                 file.set_modified(time).unwrap();
             }),
             ("a mode", &|| {
@@ -256,12 +286,27 @@ mod tests {
             ("a folder that is closed", &|| {
                 fs::set_permissions(root.join("a"), Permissions::from_mode(0o000)).unwrap();
             }),
+            ("a folder with a time of its own", &|| {
+                let time = FileTimes::new().set_modified(UNIX_EPOCH + Duration::from_secs(17));
+                File::open(root.join("a")).unwrap().set_times(time).unwrap();
+            }),
+            ("a closed folder with a file in it", &|| {
+                fs::create_dir_all(root.join("c/d")).unwrap();
+                fs::write(root.join("c/d/e"), "x").unwrap();
+                fs::set_permissions(root.join("c/d"), Permissions::from_mode(0o555)).unwrap();
+                fs::set_permissions(root.join("c"), Permissions::from_mode(0o000)).unwrap();
+            }),
+            ("the whole folder closed", &|| {
+                fs::write(root.join("new"), "x").unwrap();
+                fs::set_permissions(&root, Permissions::from_mode(0o1555)).unwrap();
+            }),
             ("all of it gone", &|| fs::remove_dir_all(&root).unwrap()),
         ];
         for (what, harm) in harms {
             harm();
             pristine.restore().unwrap();
             assert_eq!(whole(&root), before, "{what}");
+            assert_eq!(folders(), folders_before, "{what}");
             let mode = fs::metadata(root.join("program")).unwrap().mode();
             assert_eq!(mode & 0o777, 0o755, "{what}");
         }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use crate::cores::stay_on;
 use crate::processes::{descendants, signal_all};
 use crate::program::CANNOT_START;
-use crate::sandbox::{self, CONFINE, PROBE};
+use crate::sandbox::{self, CONFINE, CUDA, PROBE};
 use crate::watch::Watch;
 use rustix::process::{
     Pid, Resource, Rlimit, Signal, WaitOptions, getpid, getrlimit, kill_process, setrlimit, setsid,
@@ -28,8 +28,8 @@ pub const ENDED: u8 = 137;
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs `[LIMITS] -- PROGRAM ARGS...` and returns its exit code, 128 + n if signal n ended it. Or
-/// confines itself and becomes the program, or tries what a confined program can reach: `--confine`
-/// and `--probe`.
+/// confines itself and becomes the program, or tries what a confined program can reach, or whether
+/// CUDA starts: `--confine`, `--probe` and `--cuda`.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let mut args = args.peekable();
     if args.next_if(|arg| arg == CONFINE).is_some() {
@@ -37,6 +37,9 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
     if args.next_if(|arg| arg == PROBE).is_some() {
         return sandbox::probe(args);
+    }
+    if args.next_if(|arg| arg == CUDA).is_some() {
+        return sandbox::cuda();
     }
     let Some((limits, command)) = parse(args) else {
         eprintln!("outpace supervise: expected [LIMITS] -- PROGRAM ARGS...");

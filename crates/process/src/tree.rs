@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, FileTimes};
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// Copies a folder with permissions and modification times; links are copied as links.
@@ -139,15 +140,38 @@ fn copy_time(from: &Path, to: &Path) -> io::Result<()> {
     File::open(to)?.set_times(FileTimes::new().set_modified(modified))
 }
 
-/// Deletes a folder; one that is not there is no error.
+/// Deletes a folder; one that is not there is no error. Folders in it that are closed to us are
+/// opened: programs and tools leave such (a cache of Go's modules is one).
 ///
 /// # Errors
 /// It cannot be deleted.
 pub fn remove_tree(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
+    let removed = match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_folders(path)?;
+            fs::remove_dir_all(path)
+        }
+        removed => removed,
+    };
+    match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Lets us list and change all folders of a tree.
+fn open_folders(root: &Path) -> io::Result<()> {
+    let mut open = vec![root.to_owned()];
+    while let Some(folder) = open.pop() {
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                open.push(entry.path());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// All regular files and links below a folder, relative to it, in order.

@@ -1,7 +1,10 @@
 //! What the kernel does not limit for us: the number of processes below a supervisor, and what they
 //! write all together.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -55,8 +58,10 @@ impl Watch {
             }
             if looked.elapsed() > LOOK_AT_DISK {
                 let mut folders = self.folders.iter().zip(&free_at_first);
+                // What is free is one number to ask for; who took it is a walk.
                 let is_filled = |(at, first): (&PathBuf, &u64)| {
-                    first.saturating_sub(free_at(at)) > disk_mib && held_mib(at) > disk_mib
+                    first.saturating_sub(free_at(at)) > disk_mib
+                        && held(at).saturating_add(held_without_a_name()) >> 20 > disk_mib
                 };
                 if folders.any(is_filled) {
                     return format!("more than {disk_mib} MiB on the disk");
@@ -72,12 +77,19 @@ fn tasks() -> u16 {
     sysinfo().procs
 }
 
-/// What the files in a folder take, without following links.
-fn held_mib(folder: &Path) -> u64 {
-    let mut bytes = 0;
+/// Bytes that the files in a folder take, without following links. A folder that a program closed,
+/// or made too deep to be looked into, counts as full.
+fn held(folder: &Path) -> u64 {
+    let mut bytes = 0_u64;
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            // It is gone.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(_) => return u64::MAX,
+        };
+        for entry in entries.flatten() {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => open.push(entry.path()),
                 Ok(_) => bytes += entry.metadata().map_or(0, |data| blocks_of(&data)),
@@ -85,10 +97,25 @@ fn held_mib(folder: &Path) -> u64 {
             }
         }
     }
-    bytes >> 20
+    bytes
+}
+
+/// Bytes of files that processes below this one hold open and that have no name any more.
+fn held_without_a_name() -> u64 {
+    let files = descendants(std::process::id()).into_iter().flat_map(|pid| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd"));
+        open.into_iter().flatten().flatten()
+    });
+    // A link in that folder leads to the file itself.
+    let files = files.filter_map(|entry| fs::metadata(entry.path()).ok());
+    let nameless = files.filter(|data| data.is_file() && data.nlink() == 0);
+    // Several may hold the same.
+    let nameless: BTreeMap<_, _> = nameless
+        .map(|data| ((data.dev(), data.ino()), blocks_of(&data)))
+        .collect();
+    nameless.values().sum()
 }
 
 fn blocks_of(data: &fs::Metadata) -> u64 {
-    use std::os::unix::fs::MetadataExt as _;
     data.blocks() * 512
 }

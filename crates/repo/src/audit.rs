@@ -59,6 +59,7 @@ pub fn audit(repo: &Repo, range: Option<&str>) -> Result<Vec<Audited>, RepoError
             };
             let mut findings = records.findings(&own);
             findings.extend(landed.findings(&trailers)?);
+            findings.extend(budgets.findings_of_each(&commit, landed.verdicts()));
             let note = match findings.is_empty() {
                 true => Some(landed.note()?.to_owned()),
                 false => None,

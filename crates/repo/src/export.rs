@@ -17,7 +17,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::error::{AtPath, Doing};
 use crate::left_out::LeftOut;
 use crate::lfs::{Pointer, no_object};
-use crate::safe_write::{has_content, make_parents, place_link, remove_any, same_file};
+use crate::safe_write::{
+    has_content, make_parents, open_folder, place_link, remove_any, same_file,
+};
 use crate::trees::{MODE_EXECUTABLE, MODE_LINK, TreeFile, index_entry, unchanged_index_entry};
 use crate::{Repo, RepoError, paths};
 
@@ -212,6 +214,7 @@ fn prune(
     keep: &[String],
 ) -> Result<(), RepoError> {
     let here = dir.join(folder);
+    open_folder(&here).at(&here)?;
     for entry in fs::read_dir(&here).at(&here)? {
         let entry = entry.at(&here)?;
         let path = folder.join(entry.file_name());

@@ -1,10 +1,10 @@
 //! Writes single files to disk and never follows a symbolic link on the way.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, BufRead as _, BufReader, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Component, Path};
 
 use crate::error::AtPath;
@@ -42,8 +42,35 @@ fn kind(at: &Path) -> Result<Option<Metadata>, RepoError> {
 pub(crate) fn remove_any(at: &Path) -> Result<(), RepoError> {
     match kind(at)? {
         None => Ok(()),
-        Some(meta) if meta.is_dir() => fs::remove_dir_all(at).at(at),
+        Some(meta) if meta.is_dir() => remove_folder(at).at(at),
         Some(_) => fs::remove_file(at).at(at),
+    }
+}
+
+/// A build may have closed folders of its own.
+fn remove_folder(at: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(at) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            open_folder(at)?;
+            for entry in fs::read_dir(at)? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    remove_folder(&entry.path())?;
+                }
+            }
+            fs::remove_dir_all(at)
+        }
+        removed => removed,
+    }
+}
+
+/// Lets us change what is in a folder.
+pub(crate) fn open_folder(at: &Path) -> io::Result<()> {
+    const OURS: u32 = 0o700;
+    let mode = fs::symlink_metadata(at)?.mode();
+    match mode & OURS {
+        OURS => Ok(()),
+        _ => fs::set_permissions(at, Permissions::from_mode(mode | OURS)),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use outpace_step::{Hello, MAX_MESSAGE_BYTES, Reply, Request, SOCKET_VARIABLE, VERSION};
 use outpace_text::plain;
 
+use crate::handed::Handed;
 use outpace_process::{Context, InUse, LaunchError, Running, Scratch, Subject};
 
 /// How much one read takes.
@@ -160,6 +161,8 @@ pub(crate) struct StepClient {
     context: Context,
     /// Where files go that it and outpace hand to each other.
     exchange: Arc<Scratch>,
+    /// How many have.
+    handed: u32,
     /// Where outpace writes for it. It can only read there, and so lead no file elsewhere.
     given: Scratch,
     /// Deleted after `running` has ended: fields are dropped in this order.
@@ -212,6 +215,7 @@ impl StepClient {
             timeout: subject.timeout,
             context: context.clone(),
             exchange,
+            handed: 0,
             given,
             _scratch: scratch,
             _in_use: in_use,
@@ -305,9 +309,10 @@ impl StepClient {
         }
     }
 
-    /// A folder that this process can write to, and no other one.
-    pub(crate) fn shared_scratch(&self) -> Result<Scratch, WorkloadError> {
-        made(self.context.fresh_scratch_within(&self.exchange))
+    /// A file that it can write and outpace reads.
+    pub(crate) fn handed(&mut self, name: &str) -> Handed {
+        self.handed += 1;
+        Handed::new(&self.exchange, &format!("{:03}-{name}", self.handed))
     }
 
     /// A path that it can read, and only outpace can write.
@@ -592,14 +597,12 @@ pub(crate) fn parse(line: &[u8]) -> Result<Reply, WorkloadError> {
 
 /// A fresh folder for a process.
 pub(crate) fn scratch(context: &Context) -> Result<Scratch, WorkloadError> {
-    made(context.fresh_scratch())
-}
-
-fn made(scratch: std::io::Result<Scratch>) -> Result<Scratch, WorkloadError> {
-    scratch.map_err(|source| WorkloadError::System {
-        what: "cannot make a scratch folder",
-        source,
-    })
+    context
+        .fresh_scratch()
+        .map_err(|source| WorkloadError::System {
+            what: "cannot make a scratch folder",
+            source,
+        })
 }
 
 fn unexpected(asked: &str, reply: &Reply) -> WorkloadError {

@@ -15,6 +15,7 @@ mod executors;
 pub mod fuzzing;
 mod gpu;
 mod guards;
+mod handed;
 mod isolated;
 mod loss;
 mod machine;

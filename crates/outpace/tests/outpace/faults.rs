@@ -426,6 +426,10 @@ fn a_new_file_that_was_not_added_is_named() {
     play.outpace(&["gate", "--patch", patch.to_str().unwrap()])
         .expect(1)
         .says(&["src/fast.py is untracked", "git add -N src/fast.py"]);
+    // What `git diff` prints where all is staged.
+    play.outpace(&["gate", "-"])
+        .expect(2)
+        .says(&["standard input is empty", "git diff HEAD"]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Trials on GPUs, with real processes and a driver library that stands in NVIDIA's place
-//! (tests/nvml/fake.c). The toy pretends to hold memory and to be busy; everything between it and
+//! (tests/nvml). The toy pretends to hold memory and to be busy; everything between it and
 //! the verdict is real.
 
 use std::path::{Path, PathBuf};
@@ -23,16 +23,23 @@ fn library() -> &'static Path {
     LIBRARY.get_or_init(|| {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("nvml");
         std::fs::create_dir_all(&folder).unwrap();
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nvml/fake.c");
-        let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
-        let made = Command::new(compiler)
-            .args(["-std=c11", "-O1", "-shared", "-fPIC", "-o"])
-            .arg(folder.join("libnvidia-ml.so.1"))
-            .arg(source)
-            .status();
-        assert!(made.unwrap().success(), "{source} does not compile");
+        compile("fake.c", &folder.join("libnvidia-ml.so.1"), &[]);
         folder
     })
+}
+
+/// A library from a source in tests/nvml.
+fn compile(source: &str, library: &Path, options: &[&str]) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nvml");
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
+    let made = Command::new(compiler)
+        .args(["-std=gnu11", "-O1", "-shared", "-fPIC", "-o"])
+        .arg(library)
+        .arg(Path::new(folder).join(source))
+        .args(options)
+        .arg("-pthread")
+        .status();
+    assert!(made.unwrap().success(), "{source} does not compile");
 }
 
 impl Machine {
@@ -338,4 +345,64 @@ fn doctor_shows_the_gpus_and_how_they_are_divided() {
         text.contains("8192 MiB, MPS") && text.contains("is shared by MPS"),
         "{text}"
     );
+}
+
+/// The device of a GPU, or null under such a name, which only root can make.
+struct GpuDevice(PathBuf);
+
+impl GpuDevice {
+    fn made() -> Option<Self> {
+        let path = PathBuf::from(format!("/dev/nvidia-test-{}", std::process::id()));
+        let made = Command::new("mknod")
+            .arg(&path)
+            .args(["c", "1", "3"])
+            .output();
+        made.is_ok_and(|made| made.status.success())
+            .then_some(Self(path))
+    }
+}
+
+impl Drop for GpuDevice {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn cuda_starts_in_every_tier_or_the_tier_does_not_hold() {
+    let Some(device) = GpuDevice::made() else {
+        eprintln!("NOT TESTED: only root can make a file for a device");
+        return;
+    };
+    let play = Playground::new(SETTINGS);
+    let canary = play.path().join("canary");
+    std::fs::write(&canary, "").unwrap();
+    let doctor = |folder: &str, options: &[&str]| {
+        let folder = TempDir::with_prefix(folder).unwrap();
+        compile("cuda.c", &folder.path().join("libcuda.so.1"), options);
+        let mut command = play.command(&["doctor", "--no-measure"]);
+        command.env("LD_LIBRARY_PATH", folder.path());
+        let said = command.output().unwrap().stdout;
+        String::from_utf8(said).unwrap()
+    };
+    let works = doctor("works", &[]);
+    let held: Vec<&str> = works
+        .lines()
+        .filter(|line| line.contains("tried, and"))
+        .collect();
+    assert!(!held.is_empty(), "{works}");
+    for line in held {
+        assert!(line.ends_with("CUDA starts"), "{line}");
+    }
+    // One that needs a file that no box has.
+    let needs = format!("-DNEEDS=\"{}\"", canary.display());
+    let fails = doctor("fails", &[&needs]);
+    let expected = "CUDA does not start in it (cuInit: 304)";
+    assert!(
+        !fails.contains("tried, and") && fails.contains(expected),
+        "{fails}"
+    );
+    drop(device);
+    let without = doctor("without", &[&needs]);
+    assert!(!without.contains("CUDA"), "{without}");
 }

@@ -40,9 +40,19 @@ fn links_out_of_the_tree_are_left_out_and_those_inside_are_laid() {
     compare(&play)
         .expect(1)
         .says(&["`data` is a link to `/mnt/data`", "is left out", "data = ["]);
-    play.outpace(&["doctor", "--blocks", "2"])
+    play.outpace(&["doctor", "--no-measure"])
         .expect(0)
         .says(&["check", "`data` is a link to `/mnt/data`"]);
+}
+
+#[test]
+fn a_folder_that_reads_names_is_laid_with_all_that_is_in_it() {
+    let reads = "reads = [\"train.sh\", \"configs\"]\n";
+    let play = scripted("test -f configs/deep/a && test ! -e other\n", reads);
+    play.write("configs/deep/a", "");
+    play.write("other", "");
+    play.commit("configs");
+    compare(&play).expect(1);
 }
 
 #[test]

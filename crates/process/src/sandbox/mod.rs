@@ -3,6 +3,7 @@
 
 mod bubblewrap;
 mod confine;
+mod cuda;
 mod landlock;
 mod plan;
 mod probe;
@@ -12,6 +13,7 @@ mod system;
 use std::path::PathBuf;
 
 pub(crate) use confine::{CONFINE, main as confine, packed};
+pub(crate) use cuda::{CUDA, main as cuda};
 pub(crate) use landlock::keep_signals_in;
 pub(crate) use plan::Plan;
 pub use probe::Probed;

@@ -1,5 +1,6 @@
 //! What a tier keeps out is tried, and not believed: a process in the box reaches for a file, a
-//! folder, a process, a socket and a listener outside of it, and must not get one of them.
+//! folder, a process, a socket and a listener outside of it, and must not get one of them. And CUDA
+//! has to start in it, where it starts at all.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -13,10 +14,12 @@ use std::process::{Command, ExitCode, Stdio};
 
 use rustix::process::{Pid, test_kill_process};
 
-use super::{CONFINE, Plan, Reach, Tier};
+use super::confine::packed;
+use super::{CONFINE, Plan, Reach, Tier, cuda};
 
 /// First argument of the supervisor's program that asks for it.
 pub(crate) const PROBE: &str = "--probe";
+const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
 /// What came of one tier.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub struct Probed {
     pub tier: Tier,
     /// What it did not keep out, or why it could not be tried; nothing where it holds.
     pub faults: Vec<String>,
+    /// Whether CUDA was started in it.
+    pub cuda: bool,
 }
 
 impl Probed {
@@ -39,7 +44,8 @@ impl fmt::Display for Probed {
         let tier = self.tier.as_str();
         if self.holds() {
             let kept = "files, processes, signals, sockets and network outside are out of reach";
-            return write!(f, "{tier}: tried, and {kept}");
+            let cuda = if self.cuda { "; CUDA starts" } else { "" };
+            return write!(f, "{tier}: tried, and {kept}{cuda}");
         }
         write!(f, "{tier}: {}", self.faults.join("; "))
     }
@@ -47,14 +53,15 @@ impl fmt::Display for Probed {
 
 /// Tries a tier. `own` is the supervisor's program with its first arguments.
 pub(crate) fn try_out(tier: Tier, own: &[OsString]) -> Probed {
-    let faults = match attempt(tier, own) {
+    let cuda = cuda::starts(own);
+    let faults = match attempt(tier, own, cuda) {
         Ok(faults) => faults,
         Err(error) => vec![error.to_string()],
     };
-    Probed { tier, faults }
+    Probed { tier, faults, cuda }
 }
 
-fn attempt(tier: Tier, own: &[OsString]) -> io::Result<Vec<String>> {
+fn attempt(tier: Tier, own: &[OsString], cuda: bool) -> io::Result<Vec<String>> {
     let (outside, inside) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let canary = outside.path().join("canary");
     fs::write(&canary, "secret")?;
@@ -66,6 +73,9 @@ fn attempt(tier: Tier, own: &[OsString]) -> io::Result<Vec<String>> {
         ..Reach::default()
     };
     let program = own[0].to_string_lossy();
+    // Where a driver can lie, as for every program that is started.
+    let libraries = std::env::var_os(LIBRARIES).map(|list| (LIBRARIES.into(), list));
+    let libraries = libraries.into_iter().collect();
     let plan = Plan::of(tier, &reach, &program, inside.path(), inside.path());
     let output = Command::new(&own[0])
         .args(&own[1..])
@@ -79,6 +89,8 @@ fn attempt(tier: Tier, own: &[OsString]) -> io::Result<Vec<String>> {
         .arg(listener.local_addr()?.to_string())
         .arg(std::process::id().to_string())
         .arg(process_namespace())
+        .arg(if cuda { cuda::CUDA } else { "" })
+        .envs(packed(&libraries))
         .current_dir(inside.path())
         .stdin(Stdio::null())
         .output()?;
@@ -99,10 +111,11 @@ fn process_namespace() -> OsString {
     fs::read_link("/proc/self/ns/pid").map_or_else(|_| OsString::new(), Into::into)
 }
 
-/// Runs inside the box: `CANARY SCRATCH SOCKET ADDRESS PID NAMESPACE`; prints what it could reach.
+/// Runs inside the box: `CANARY SCRATCH SOCKET ADDRESS PID NAMESPACE CUDA`; prints what it could
+/// reach, and what does not work.
 pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.collect();
-    let [canary, scratch, socket, address, pid, namespace] = &args[..] else {
+    let [canary, scratch, socket, address, pid, namespace, cuda] = &args[..] else {
         return ExitCode::from(2);
     };
     // A box in which nothing works keeps everything out.
@@ -143,6 +156,13 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     ];
     for (_, what) in reached.iter().filter(|(reached, _)| *reached) {
         println!("{what}");
+    }
+    if cuda == cuda::CUDA {
+        match cuda::init() {
+            Some(0) => {}
+            Some(code) => println!("CUDA does not start in it (cuInit: {code})"),
+            None => println!("CUDA does not start in it (no driver is seen)"),
+        }
     }
     ExitCode::SUCCESS
 }

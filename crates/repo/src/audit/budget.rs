@@ -22,6 +22,8 @@ pub(super) struct Budgets<'r> {
     tests: OnceCell<Vec<Test>>,
     /// By branch: the index that was spent last, and the commit that spent it.
     last: BTreeMap<String, (u64, String)>,
+    /// By branch and index: the tree that it was spent for, and the commit.
+    spent: BTreeMap<(String, u64), (Option<String>, String)>,
 }
 
 impl<'r> Budgets<'r> {
@@ -30,28 +32,64 @@ impl<'r> Budgets<'r> {
             repo,
             tests: OnceCell::new(),
             last: BTreeMap::new(),
+            spent: BTreeMap::new(),
         }
     }
 
     /// What is wrong in the budget of a merge that these verdicts prove, which comes after all that
     /// were asked about before.
     pub(super) fn findings(&mut self, commit: &Commit, verdicts: &[Verdict]) -> BTreeSet<String> {
-        let mut findings = BTreeSet::new();
-        let mut own = None;
-        for verdict in verdicts {
-            let Some(test) = verdict.test.as_ref().filter(|test| !test.branch.is_empty()) else {
-                continue;
-            };
-            findings.extend(too_weak(verdict, test));
-            findings.extend(self.not_counted(verdict, test));
-            own = Some(test);
-        }
-        if let Some(test) = own {
+        let mut findings = self.findings_of_each(commit, verdicts.iter());
+        if let Some(test) = verdicts.iter().filter_map(index_of).next_back() {
             findings.extend(self.out_of_order(test));
             let spent = (test.index, commit.id.clone());
             self.last.insert(test.branch.clone(), spent);
         }
         findings
+    }
+
+    /// The same of a commit that came in another form, in which order is no sign: what was measured
+    /// first may land last.
+    pub(super) fn findings_of_each<'v>(
+        &mut self,
+        commit: &Commit,
+        verdicts: impl Iterator<Item = &'v Verdict>,
+    ) -> BTreeSet<String> {
+        let mut findings = BTreeSet::new();
+        for verdict in verdicts {
+            // As old as budgets of branches.
+            if verdict.bound_blocks.is_some() && verdict.test.is_none() {
+                findings
+                    .insert("its proof has no index in the error budget of a branch".to_owned());
+            }
+            let Some(test) = index_of(verdict) else {
+                continue;
+            };
+            findings.extend(too_weak(verdict, test));
+            findings.extend(self.not_counted(verdict, test));
+            findings.extend(self.spent_twice(commit, verdict, test));
+        }
+        findings
+    }
+
+    fn spent_twice(
+        &mut self,
+        commit: &Commit,
+        verdict: &Verdict,
+        test: &TestIndex,
+    ) -> Option<String> {
+        let tree = &verdict.candidate_tree;
+        let index = (test.branch.clone(), test.index);
+        let mine = || (tree.clone(), commit.id.clone());
+        let (of, by) = self.spent.entry(index).or_insert_with(mine);
+        (of != tree).then(|| {
+            format!(
+                "it has index {} in the error budget of {}, which commit {} spent for another tree",
+                test.index,
+                test.branch,
+                short(by)
+            )
+        })
     }
 
     fn out_of_order(&self, test: &TestIndex) -> Option<String> {
@@ -99,6 +137,11 @@ impl<'r> Budgets<'r> {
             tests.into_iter().map(|(_, test)| test).collect()
         })
     }
+}
+
+/// Its place in the budget of a branch; campaigns of before had budgets of their own.
+fn index_of(verdict: &Verdict) -> Option<&TestIndex> {
+    verdict.test.as_ref().filter(|test| !test.branch.is_empty())
 }
 
 /// The threshold follows from the index and from the discoveries, of which there are fewer.

@@ -87,6 +87,11 @@ impl<'a> Landed<'a> {
         ids.cloned().collect()
     }
 
+    /// What they say.
+    pub(super) fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
+        self.verdicts.iter().map(|(_, verdict)| verdict)
+    }
+
     /// What is wrong.
     pub(super) fn findings(&self, trailers: &Trailers) -> Result<Vec<String>, RepoError> {
         let mut findings = self.of_proofs(trailers)?;

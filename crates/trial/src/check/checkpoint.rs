@@ -9,6 +9,8 @@ use std::path::Path;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
+use crate::handed::plain_file;
+
 /// The tensors of a checkpoint.
 #[derive(Debug)]
 pub(crate) struct Tensors {
@@ -28,13 +30,15 @@ const PIECE: usize = 1 << 17;
 
 /// The same for a candidate's file: a link or a pipe is none.
 pub(crate) fn read_untrusted(path: &Path) -> Option<Tensors> {
-    let metadata = std::fs::symlink_metadata(path).ok()?;
-    metadata.is_file().then(|| read(path)).flatten()
+    tensors(plain_file(path)?)
 }
 
 /// Reads what tensors there are; `None` if the file is no safetensors file.
 pub(crate) fn read(path: &Path) -> Option<Tensors> {
-    let file = File::open(path).ok()?;
+    tensors(File::open(path).ok()?)
+}
+
+fn tensors(file: File) -> Option<Tensors> {
     let bytes = file.metadata().ok()?.len();
     let mut length = [0; LENGTH_BYTES as usize];
     file.read_exact_at(&mut length, 0).ok()?;

@@ -279,14 +279,14 @@ fn compare_checkpoints(
     let Some(own) = &ours.checkpoint else {
         return Ok(Vec::new());
     };
-    let Some(other) = &theirs.checkpoint else {
-        return Ok(vec![Check {
-            name: "checkpoint".into(),
-            passed: false,
-            value: None,
-            allowed: None,
-            detail: "the candidate wrote no checkpoint, and the base did".into(),
-        }]);
+    let other = match &theirs.checkpoint {
+        Some(other) if other.is_plain_file() => other,
+        Some(_) => return Ok(no_checkpoint("the candidate's checkpoint is no plain file")),
+        None => {
+            return Ok(no_checkpoint(
+                "the candidate wrote no checkpoint, and the base did",
+            ));
+        }
     };
     let initial = base.initial.as_ref();
     let parameters = compare_parameters(initial, ours, again, base.envelope, theirs);
@@ -302,6 +302,16 @@ fn compare_checkpoints(
         )?);
     }
     Ok(checks)
+}
+
+fn no_checkpoint(why: &str) -> Vec<Check> {
+    vec![Check {
+        name: "checkpoint".into(),
+        passed: false,
+        value: None,
+        allowed: None,
+        detail: why.into(),
+    }]
 }
 
 #[cfg(test)]

@@ -24,14 +24,14 @@ pub(super) fn compare_parameters(
     candidate: &Trained,
 ) -> Option<Check> {
     let paths = (initial?.path(), base.checkpoint.as_ref()?.path());
-    let (Some(start), Some(ours)) = (checkpoint::read(&paths.0), checkpoint::read(&paths.1)) else {
+    let (Some(start), Some(ours)) = (checkpoint::read(paths.0), checkpoint::read(paths.1)) else {
         let why = "the checkpoint of the base is no safetensors file";
         return Some(line("parameters", format!("{NOT_COMPARED}: {why}")));
     };
     let again = again.checkpoint.as_ref();
-    let again = again.and_then(|saved| checkpoint::read(&saved.path()));
+    let again = again.and_then(|saved| checkpoint::read(saved.path()));
     let theirs = candidate.checkpoint.as_ref();
-    let Some(theirs) = theirs.and_then(|saved| checkpoint::read_untrusted(&saved.path())) else {
+    let Some(theirs) = theirs.and_then(|saved| checkpoint::read_untrusted(saved.path())) else {
         return Some(check(
             "the checkpoint of the candidate cannot be read".into(),
         ));

@@ -1,12 +1,13 @@
 //! The training runs that are compared, and how long they took.
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use outpace_process::{Context, Scratch, Subject};
+use outpace_process::{Context, Subject};
 use outpace_record::Check;
 
 use crate::WorkloadError;
 use crate::client::StepClient;
+use crate::handed::Handed;
 
 /// What a process trained.
 #[derive(Debug)]
@@ -19,14 +20,16 @@ pub(crate) struct Trained {
 
 /// A checkpoint that a program wrote; deleted when it is dropped.
 #[derive(Debug)]
-pub struct Checkpoint {
-    folder: Scratch,
-}
+pub struct Checkpoint(Handed);
 
 impl Checkpoint {
     /// Where it is. A candidate's is hostile, and may be no file at all.
-    pub fn path(&self) -> PathBuf {
-        self.folder.path().join("checkpoint.safetensors")
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(super) fn is_plain_file(&self) -> bool {
+        self.0.open().is_some()
     }
 }
 
@@ -98,10 +101,8 @@ pub(crate) fn save(client: &mut StepClient) -> Result<Option<Checkpoint>, Worklo
     if !client.can("save") {
         return Ok(None);
     }
-    let checkpoint = Checkpoint {
-        folder: client.shared_scratch()?,
-    };
-    client.save(&checkpoint.path())?;
+    let checkpoint = Checkpoint(client.handed("checkpoint.safetensors"));
+    client.save(checkpoint.path())?;
     Ok(Some(checkpoint))
 }
 
@@ -122,12 +123,14 @@ pub(super) fn whole_run(base: &Trained, candidate: &Trained) -> Check {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     /// A saved file that holds `bytes`.
     pub(in crate::check) fn checkpoint(context: &Context, bytes: &[u8]) -> Checkpoint {
-        let folder = context.fresh_scratch().unwrap();
-        let checkpoint = Checkpoint { folder };
+        let folder = Arc::new(context.fresh_scratch().unwrap());
+        let checkpoint = Checkpoint(Handed::new(&folder, "saved"));
         std::fs::write(checkpoint.path(), bytes).unwrap();
         checkpoint
     }

@@ -23,7 +23,7 @@ pub(super) fn compare_validation(
     data_seed: u64,
 ) -> Result<Vec<Check>, SideError> {
     let run = |saved: &Checkpoint, side| {
-        evaluate(context, evaluator, &saved.path(), data_seed)
+        evaluate(context, evaluator, saved.path(), data_seed)
             .map_err(|error| SideError::Side { side, error })
     };
     let (Some(base), Some(candidate)) = (base, candidate) else {

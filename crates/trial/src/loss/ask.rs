@@ -10,10 +10,10 @@ use outpace_stats::{mean, standard_error};
 use outpace_step::{PREDICT, Passages, TextSummary};
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
-use rustix::fs::{Mode, OFlags};
 
 use crate::WorkloadError;
 use crate::client::StepClient;
+use crate::handed::Handed;
 
 /// Passages whose distribution is opened, at one position each.
 const OPENED: usize = 8;
@@ -27,10 +27,10 @@ const ROUNDING_ERRORS: f64 = 4.0;
 /// one nat standard deviation a token.
 const FLOOR_ERRORS: f64 = 5.0;
 
-/// A workload, and the folder where questions and answers lie.
+/// A workload, and where its answers lie.
 pub(crate) struct Asked<'a> {
     client: &'a mut StepClient,
-    folder: Scratch,
+    answer: Handed,
 }
 
 impl<'a> Asked<'a> {
@@ -42,8 +42,8 @@ impl<'a> Asked<'a> {
                     .into(),
             ));
         }
-        let folder = client.shared_scratch()?;
-        Ok(Self { client, folder })
+        let answer = client.handed("log_p.f32");
+        Ok(Self { client, answer })
     }
 
     pub(crate) fn client(&mut self) -> &mut StepClient {
@@ -73,9 +73,8 @@ impl<'a> Asked<'a> {
 
     /// The model as it is now, in a file that only outpace knows.
     pub(crate) fn checkpoint(&mut self) -> Result<Kept, WorkloadError> {
-        let told = self.folder.path().join("model");
-        let _ = std::fs::remove_file(&told);
-        self.client.save(&told)?;
+        let told = self.client.handed("model");
+        self.client.save(told.path())?;
         let folder = self.client.own_scratch()?;
         let path = folder.path().join("model");
         copy(&told, &path)?;
@@ -87,7 +86,7 @@ impl<'a> Asked<'a> {
 
     /// Opens what was committed to, in the process that did. Returns by how much each ln p was
     /// said to be greater than it is.
-    pub(crate) fn open(&mut self, question: &Question<'_>) -> Result<Vec<f64>, WorkloadError> {
+    pub(crate) fn open(&mut self, question: &Question) -> Result<Vec<f64>, WorkloadError> {
         let before = self.rows(question, &question.as_it_was)?;
         let after = self.rows(question, &question.changed)?;
         let greater = question.check(&before)?;
@@ -97,10 +96,7 @@ impl<'a> Asked<'a> {
 
     /// Opens it in a process that has never been given the text, and is not given what follows.
     /// Returns what [`Asked::open`] does.
-    pub(crate) fn open_unseen(
-        &mut self,
-        question: &Question<'_>,
-    ) -> Result<Vec<f64>, WorkloadError> {
+    pub(crate) fn open_unseen(&mut self, question: &Question) -> Result<Vec<f64>, WorkloadError> {
         let rows = self.rows(question, &question.changed)?;
         let error = match question.check(&rows) {
             Ok(greater) => return Ok(greater),
@@ -118,11 +114,7 @@ impl<'a> Asked<'a> {
     }
 
     /// ln p of every symbol at the places asked for.
-    fn rows(
-        &mut self,
-        question: &Question<'_>,
-        text: &Passages,
-    ) -> Result<Vec<f32>, WorkloadError> {
+    fn rows(&mut self, question: &Question, text: &Passages) -> Result<Vec<f32>, WorkloadError> {
         let places = question.chosen.iter().map(|[_, place]| *place).collect();
         self.answer(text, Some(places), OPENED * question.symbols)
     }
@@ -134,17 +126,19 @@ impl<'a> Asked<'a> {
         expected: usize,
     ) -> Result<Vec<f32>, WorkloadError> {
         let question = self.client.given("text.u32");
-        let answer = self.folder.path().join("log_p.f32");
-        // An answer of before is none.
-        let _ = std::fs::remove_file(&answer);
+        self.answer.clear();
         text.write(&question)
             .map_err(|source| WorkloadError::System {
                 what: "cannot write validation text",
                 source,
             })?;
-        self.client
-            .predict(&question, [text.count(), text.length], at, &answer)?;
-        read(&answer, expected)
+        self.client.predict(
+            &question,
+            [text.count(), text.length],
+            at,
+            self.answer.path(),
+        )?;
+        read(self.answer.open(), expected)
     }
 }
 
@@ -155,10 +149,10 @@ pub(crate) struct Kept {
 }
 
 /// What is opened of an answer, at places that were drawn after it was given.
-pub(crate) struct Question<'a> {
-    text: &'a Passages,
+pub(crate) struct Question {
+    text: Passages,
     symbols: usize,
-    committed: &'a [f32],
+    committed: Vec<f32>,
     /// Passages and places in them.
     chosen: Vec<[usize; 2]>,
     as_it_was: Passages,
@@ -166,11 +160,11 @@ pub(crate) struct Question<'a> {
     changed: Passages,
 }
 
-impl<'a> Question<'a> {
+impl Question {
     pub(crate) fn draw(
-        text: &'a Passages,
+        text: Passages,
         about: &TextSummary,
-        committed: &'a [f32],
+        committed: Vec<f32>,
         rng: &mut ChaCha20Rng,
     ) -> Self {
         let (count, length) = (text.count(), text.length);
@@ -179,11 +173,11 @@ impl<'a> Question<'a> {
             .map(|_| [draw(rng, count), draw(rng, length)])
             .collect();
         let other: Vec<usize> = (0..OPENED).map(|_| draw(rng, count)).collect();
-        let as_it_was = opened(text, &chosen, |passage, _| text_of(text, passage));
-        let changed = opened(text, &chosen, |passage, which| {
+        let as_it_was = opened(&text, &chosen, |passage, _| text_of(&text, passage));
+        let changed = opened(&text, &chosen, |passage, which| {
             let [_, place] = chosen[which];
-            let mut tokens = text_of(text, passage);
-            let later = text_of(text, other[which]);
+            let mut tokens = text_of(&text, passage);
+            let later = text_of(&text, other[which]);
             for (token, other) in tokens.iter_mut().zip(later).skip(place + 1) {
                 let next = (*token + 1) % about.symbols as u32;
                 *token = if other == *token { next } else { other };
@@ -211,7 +205,7 @@ impl<'a> Question<'a> {
                     "are no probabilities: those of one position sum to {sum:.4}"
                 )));
             }
-            let next = text_of(self.text, *passage)[place + 1] as usize;
+            let next = text_of(&self.text, *passage)[place + 1] as usize;
             let said = self.committed[passage * self.text.length + place];
             if !close(said, row[next]) {
                 return Err(wrong(format!(
@@ -255,8 +249,8 @@ fn same_rows(before: &[f32], after: &[f32]) -> Result<(), WorkloadError> {
 }
 
 /// A plain file, copied while nobody else knows where to.
-fn copy(from: &Path, to: &Path) -> Result<(), WorkloadError> {
-    let Some(mut file) = plain_file(from) else {
+fn copy(from: &Handed, to: &Path) -> Result<(), WorkloadError> {
+    let Some(mut file) = from.open() else {
         return Err(WorkloadError::Reported(
             "it answered `save` and wrote no file".into(),
         ));
@@ -267,14 +261,6 @@ fn copy(from: &Path, to: &Path) -> Result<(), WorkloadError> {
         source,
     })?;
     Ok(())
-}
-
-/// Neither a link is followed nor a pipe waited for.
-fn plain_file(path: &Path) -> Option<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let opened = rustix::fs::open(path, OFlags::RDONLY | flags, Mode::empty()).map(File::from);
-    let plain = |file: &File| file.metadata().is_ok_and(|metadata| metadata.is_file());
-    opened.ok().filter(plain)
 }
 
 fn text_of(text: &Passages, passage: usize) -> Vec<u32> {
@@ -304,8 +290,8 @@ fn close(a: f32, b: f32) -> bool {
 }
 
 /// Natural logarithms of probabilities from a file that a candidate wrote: it may be anything.
-fn read(path: &Path, expected: usize) -> Result<Vec<f32>, WorkloadError> {
-    let Some(file) = plain_file(path) else {
+fn read(answer: Option<File>, expected: usize) -> Result<Vec<f32>, WorkloadError> {
+    let Some(file) = answer else {
         return Err(wrong("are not in the file that it was to write".into()));
     };
     let most = expected as u64 * 4 + 1;
@@ -346,36 +332,35 @@ fn wrong(what: String) -> WorkloadError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn said(path: &Path, expected: usize) -> String {
-        read(path, expected).unwrap_err().to_string()
-    }
+    use crate::handed::plain_file;
 
     #[test]
     fn an_answer_is_a_plain_file_of_the_right_size() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log_p.f32");
-        assert!(said(&path, 2).contains("are not in the file"));
+        let read = |expected: usize| read(plain_file(&path), expected);
+        let said = |expected: usize| read(expected).unwrap_err().to_string();
+        assert!(said(2).contains("are not in the file"));
         let write = |numbers: &[f32]| {
             let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
             std::fs::write(&path, bytes).unwrap();
         };
         write(&[-0.5, -1.0]);
-        assert_eq!(read(&path, 2).unwrap(), [-0.5, -1.0]);
-        assert!(said(&path, 3).contains("are fewer than the 3 numbers"));
-        assert!(said(&path, 1).contains("are more than the 1 numbers"));
+        assert_eq!(read(2).unwrap(), [-0.5, -1.0]);
+        assert!(said(3).contains("are fewer than the 3 numbers"));
+        assert!(said(1).contains("are more than the 1 numbers"));
         write(&[-0.5, f32::NAN]);
-        assert!(said(&path, 2).contains("have NaN"));
+        assert!(said(2).contains("have NaN"));
         write(&[-0.5, 0.1]);
-        assert!(said(&path, 2).contains("have 0.1"));
+        assert!(said(2).contains("have 0.1"));
         write(&[-0.5, f32::NEG_INFINITY]);
         assert!(
-            read(&path, 2).is_ok(),
+            read(2).is_ok(),
             "impossible, as it says, is a loss without end"
         );
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
-        assert!(said(&path, 2).contains("are not in the file"));
+        assert!(said(2).contains("are not in the file"));
     }
 
     #[test]

@@ -92,6 +92,7 @@ pub(crate) fn run(
     let near = near(plan.text, &plan.target);
     let mut is_near = false;
     let mut greater = Vec::new();
+    let mut unopened = Vec::new();
     let mut trained = 0_u64;
     let mut asked = Asked::new(&mut client)?;
     for index in 0..evaluations([every, most]) {
@@ -118,16 +119,15 @@ pub(crate) fn run(
         let points = curve.points();
         let reached = is_reached(&points, plan.target.target_loss);
         if drawn || reached {
-            let question = Question::draw(&passages, about, &committed, &mut rng);
-            greater.extend(match &kept {
-                Some(kept) => open_again(context, plan, kept, &question)?,
+            let question = Question::draw(passages, about, committed, &mut rng);
+            match kept {
+                Some(kept) => unopened.push((kept, question)),
                 None => {
                     let begin = Instant::now();
-                    let greater = asked.open(&question)?;
+                    greater.extend(asked.open(&question)?);
                     curve.opened_s.push(since(begin));
-                    greater
                 }
-            });
+            }
         }
         if reached {
             break;
@@ -142,6 +142,10 @@ pub(crate) fn run(
         }
     }
     client.stop()?;
+    // Only now: it could have told another process what it was given.
+    for (kept, question) in &unopened {
+        greater.extend(open_again(context, plan, kept, question)?);
+    }
     only_rounded(&greater)?;
     Ok(curve)
 }
@@ -178,7 +182,7 @@ fn open_again(
     context: &Context,
     plan: &RunPlan<'_>,
     kept: &Kept,
-    question: &Question<'_>,
+    question: &Question,
 ) -> Result<Vec<f64>, WorkloadError> {
     let mut client = StepClient::start(context, plan.subject)?;
     client.resume(plan.seeds, &kept.path)?;

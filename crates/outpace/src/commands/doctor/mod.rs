@@ -6,8 +6,8 @@ mod preflight;
 use anyhow::Result;
 use outpace_gate::{GateError, Harness};
 use outpace_process::{Context, Probed, Sandbox};
-use outpace_record::{Doctor, Document, Forecast, Machine};
-use outpace_repo::Repo;
+use outpace_record::{Config, Doctor, Document, Forecast, Machine};
+use outpace_repo::{Commit, Repo};
 use outpace_report::format::{duration, gain};
 use outpace_stats::Rule;
 use outpace_trial::{GpuNow, Noise, Peaks, gpus_now, machine, measure_peaks, sandbox_tier};
@@ -43,7 +43,7 @@ pub(crate) struct Args {
     /// Configuration from elsewhere: a file, or the outpace.toml of a revision.
     #[arg(long, value_name = "REV|FILE")]
     config: Option<String>,
-    /// Look at the machine only; no measurement.
+    /// Look at the machine, the sandbox and the repository; no measurement.
     #[arg(long)]
     no_measure: bool,
 }
@@ -62,9 +62,11 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let mut advice = advice(&machine);
     advice.extend(gpus.iter().flat_map(gpu_advice));
     advice.extend(fault.map(|fault| format!("no GPU can be measured: {fault}")));
+    let repo = open_repo(options);
+    let place = look(repo.as_ref(), args, &mut ui, &mut advice)?;
     let measured = match args.no_measure {
         true => None,
-        false => Some(measure(options, args, &context, &mut ui, &mut advice)?),
+        false => Some(measure(place, args, &context, &mut ui, &mut advice)?),
     };
     let (noise, peaks) = match &measured {
         Some(measured) => (measured.noise.as_ref(), Some(measured.peaks)),
@@ -106,34 +108,31 @@ struct Measured {
     noise: Option<(String, Noise, Rule)>,
 }
 
-fn measure(
-    options: &Options,
-    args: &Args,
-    context: &Context,
-    ui: &mut Terminal,
-    advice: &mut Vec<String>,
-) -> Result<Measured> {
-    let noise = match open_repo(options) {
-        Ok(repo) => measure_noise(&repo, args, context, ui, advice)?,
-        Err(error) => {
-            advice.push(format!("no noise measured: {error:#}"));
-            None
-        }
-    };
-    let peaks = measure_peaks(context, ui).map_err(|error| match error.is_cancelled() {
-        true => GateError::Interrupted(Vec::new()),
-        false => GateError::Environment(error.to_string()),
-    })?;
-    Ok(Measured { peaks, noise })
+/// A revision of a repository, and the configuration that it is measured with.
+struct Place<'a> {
+    repo: &'a Repo,
+    commit: Commit,
+    config: Config,
 }
 
-fn measure_noise(
-    repo: &Repo,
+/// What would fail later is told before minutes of measuring.
+fn look<'a>(
+    repo: Result<&'a Repo, &anyhow::Error>,
     args: &Args,
-    context: &Context,
     ui: &mut Terminal,
     advice: &mut Vec<String>,
-) -> Result<Option<(String, Noise, Rule)>> {
+) -> Result<Option<Place<'a>>> {
+    let nothing = match args.no_measure {
+        true => "no repository checked",
+        false => "no noise measured",
+    };
+    let repo = match repo {
+        Ok(repo) => repo,
+        Err(error) => {
+            advice.push(format!("{nothing}: {error:#}"));
+            return Ok(None);
+        }
+    };
     let commit = repo.resolve(&args.rev)?;
     if args.config.is_none() && repo.read(&commit.tree, CONFIG)?.is_none() {
         let hint = match repo.root().join(CONFIG).exists() {
@@ -143,12 +142,11 @@ fn measure_noise(
             }
             false => "there is no outpace.toml. Hint: `outpace init`",
         };
-        advice.push(format!("no noise measured: {hint}"));
+        advice.push(format!("{nothing}: {hint}"));
         return Ok(None);
     }
     let config = config_for(repo, args.config.as_deref(), &commit)?;
     let faults = preflight::faults(repo, &config, &commit);
-    // In words they stand where they are found, before minutes of measuring.
     if args.measuring.json {
         advice.extend(faults);
     } else if faults.is_empty() {
@@ -158,19 +156,56 @@ fn measure_noise(
             ui.result(&format!("check      {fault}"));
         }
     }
+    Ok(Some(Place {
+        repo,
+        commit,
+        config,
+    }))
+}
+
+fn measure(
+    place: Option<Place<'_>>,
+    args: &Args,
+    context: &Context,
+    ui: &mut Terminal,
+    advice: &mut Vec<String>,
+) -> Result<Measured> {
+    let noise = match place {
+        Some(place) => measure_noise(&place, args, context, ui, advice)?,
+        None => None,
+    };
+    let peaks = measure_peaks(context, ui).map_err(|error| match error.is_cancelled() {
+        true => GateError::Interrupted(Vec::new()),
+        false => GateError::Environment(error.to_string()),
+    })?;
+    Ok(Measured { peaks, noise })
+}
+
+fn measure_noise(
+    place: &Place<'_>,
+    args: &Args,
+    context: &Context,
+    ui: &mut Terminal,
+    advice: &mut Vec<String>,
+) -> Result<Option<(String, Noise, Rule)>> {
+    let Place {
+        repo,
+        commit,
+        config,
+    } = place;
     if args.measuring.workloads.len() > 1 {
         return Err(usage(
             "doctor measures one workload. Hint: run it once for each",
         ));
     }
-    let names = workloads(&config, &args.measuring.workloads)?;
+    let names = workloads(config, &args.measuring.workloads)?;
     let Some(name) = names.into_iter().next() else {
         return Ok(None);
     };
     let _lock = lock(repo, context, ui)?;
-    let mut harness = Harness::new(repo, &config, context, VERSION);
+    let mut harness = Harness::new(repo, config, context, VERSION);
     let seed = args.measuring.seed();
-    let noise = harness.measure_noise(&name, &commit, args.blocks, seed, ui)?;
+    let noise = harness.measure_noise(&name, commit, args.blocks, seed, ui)?;
     ui.clear();
     if noise.sd > HIGH_NOISE {
         advice.push(

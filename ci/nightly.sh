@@ -2,6 +2,7 @@
 # The long checks, for a machine that is otherwise idle: noise, false alarms, proof of a known gain, a campaign.
 # Usage: ci/nightly.sh [FOLDER FOR THE RESULTS [cuda | cpu]]     only CUDA without a GPU, or only the rest
 #        ci/nightly.sh FOLDER workflows     the workflows of GitHub Actions, run here end to end
+#        ci/nightly.sh FOLDER long     the tests that are too long for the suite
 #        ci/nightly.sh FOLDER red-team     tests/cheats and tests/honest; writes docs/red-team.md
 #        ci/nightly.sh FOLDER fuzz     every parser of foreign text against libFuzzer, by itself
 #        ci/nightly.sh FOLDER mutants [REV]     which mutants no test notices, by itself
@@ -33,6 +34,12 @@ fuzz() {
   ci/fuzz.sh 2>&1 | tee "$out/fuzz.txt"
 }
 
+long() {
+  echo "== tests that are too long for the suite: how-tos to the letter, ten kills, GPUs apart"
+  cargo test --release --locked -p outpace --test outpace -- --ignored --skip all_of_the_red_team \
+    2>&1 | tee "$out/long.txt"
+}
+
 red_team() {
   echo "== patches that lie, and odd ones that are right, in every tier of the sandbox"
   ci/red-team.sh 2>&1 | tee "$out/red-team.txt"
@@ -41,12 +48,13 @@ red_team() {
 case ${2:-all} in
   cuda) cuda; exit ;;
   fuzz) fuzz; exit ;;
+  long) long; exit ;;
   red-team) red_team; exit ;;
   workflows) workflows; exit ;;
   mutants) ci/mutants.sh "${3:-all}" "$out"; exit ;;
   cpu) ;;
-  all) cuda; workflows; red_team ;;
-  *) echo "there is no part $2. Hint: cuda, cpu, workflows, red-team, fuzz, mutants" >&2; exit 2 ;;
+  all) cuda; workflows; long; red_team ;;
+  *) echo "there is no part $2. Hint: cuda, cpu, workflows, long, red-team, fuzz, mutants" >&2; exit 2 ;;
 esac
 
 echo "== noise of gpt-nano, three times 30 blocks: at most 0.015"

@@ -157,6 +157,7 @@ fn one_after_the_other_where_they_do_not_fit() {
 }
 
 #[test]
+#[ignore = "long: ci/nightly.sh"]
 fn a_gpu_each_where_there_are_two_equal_ones() {
     let machine = Machine::new("gpus 2\n", &toy(5000, "gpu_alone"), "");
     let outcome = machine
@@ -190,6 +191,7 @@ fn work_on_the_gpu_while_both_wait_is_refused() {
 }
 
 #[test]
+#[ignore = "long: ci/nightly.sh"]
 fn a_gain_that_is_not_there_alone_is_refused() {
     // A step that sleeps is as long on a busy machine. Two thirds of the candidate's are left to
     // the base's turns.

@@ -81,6 +81,7 @@ fn follow(name: &str) -> String {
 }
 
 #[test]
+#[ignore = "long: ci/nightly.sh"]
 fn a_project_with_make() {
     let printed = follow("howto-make.md");
     assert!(
@@ -90,6 +91,7 @@ fn a_project_with_make() {
 }
 
 #[test]
+#[ignore = "long: ci/nightly.sh"]
 fn a_project_with_cargo() {
     let printed = follow("howto-cargo.md");
     assert!(

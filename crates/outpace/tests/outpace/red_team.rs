@@ -263,7 +263,7 @@ fn a_few_of_the_red_team_end_as_they_must() {
     }
 }
 
-/// Takes about an hour. `RED_TEAM=TEXT` runs those whose name has the text, and writes nothing.
+/// Takes 40 minutes. `RED_TEAM=TEXT` runs those whose name has the text, and writes nothing.
 #[test]
 #[ignore = "an hour: ci/red-team.sh"]
 fn all_of_the_red_team() {

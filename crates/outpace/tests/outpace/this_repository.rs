@@ -90,11 +90,9 @@ impl Clone {
     }
 }
 
-/// One test, because all of it shares one base build and nothing else may be timed beside it.
 #[test]
-fn the_gate_on_this_repository() {
+fn what_need_not_be_built_is_not() {
     let clone = Clone::new();
-
     let judge = "crates/trial/src/block.rs";
     let refused = clone
         .gate(
@@ -120,6 +118,13 @@ fn the_gate_on_this_repository() {
         )
         .expect(1)
         .says(&["same", "only comments"]);
+}
+
+/// One test, because all of it shares one base build and nothing else may be timed beside it.
+#[test]
+#[ignore = "long: .ci/run, by itself"]
+fn the_gate_on_this_repository() {
+    let clone = Clone::new();
 
     // Another name and shifted lines: the compiled program is the same but for the line numbers of
     // its panics.

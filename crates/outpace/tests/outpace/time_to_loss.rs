@@ -1,9 +1,12 @@
 //! The time-to-loss track on a program that learns eight symbols: what is faster, what is not, and
 //! who cheats.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::campaign::signal;
 use crate::playground::{Outcome, Playground, example};
 
 const SETTINGS: &str = "rate = 0.01\nspin = 200\nbatch = 100\nmode = \"good\"\n";
@@ -114,6 +117,58 @@ fn a_kill_loses_no_finished_seed() {
 }
 
 #[test]
+fn step_time_that_was_cut_off_is_measured_again() {
+    let play = playground();
+    let base = SETTINGS.replace("spin = 200", "spin = 2000");
+    play.write("settings.toml", &base);
+    play.commit("steps of a few milliseconds");
+    let settings = base.replace("0.01", "0.04").replace("2000", "3000");
+    let patch = play.patch("p.patch", "settings.toml", &settings);
+    let gate = ["gate", "--patch", patch.to_str().unwrap()];
+    let mut running = play
+        .command(&[&gate[..], &["--progress", "json"]].concat())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
+    let mut until = |text: &str| {
+        let found = lines.any(|line| line.unwrap().contains(text));
+        assert!(found, "it never says {text}");
+    };
+    until("a step of the candidate takes longer");
+    until("\"event\":\"block\"");
+    signal(running.id(), "INT");
+    lines.for_each(drop);
+    assert_eq!(running.wait().unwrap().code(), Some(130));
+    let verdict = play.outpace(&[&gate[..], &["--json"]].concat()).expect(0);
+    let blocks = verdict.json()["blocks"].as_array().unwrap().len();
+    assert!(blocks >= 12, "{blocks}");
+}
+
+#[test]
+fn seeds_of_other_data_are_no_evidence() {
+    let play = Playground::with_config(SETTINGS, |_| {
+        let learner = example("learner").to_string_lossy().into_owned();
+        let config = CONFIG.replace("{learner}", &learner);
+        let config = config.replace("max_blocks = 30", "max_blocks = 6");
+        config.replace("[policy]", "data = [\"corpus\"]\n[policy]")
+    });
+    play.write(".gitignore", "corpus\n");
+    play.commit("data");
+    let corpus = play.path().join("corpus");
+    let sooner = SETTINGS.replace("0.01", "0.04");
+    std::fs::write(&corpus, "one").unwrap();
+    gate(&play, &sooner, &[]).expect(1);
+    std::fs::write(&corpus, "two").unwrap();
+    let other = gate(&play, &sooner, &["--json"]).expect(1);
+    assert_eq!(other.json()["earlier_seeds"].as_u64().unwrap_or(0), 0);
+    gate(&play, &sooner, &[])
+        .expect(0)
+        .says(&["goes on from 6 seeds of"]);
+}
+
+#[test]
 fn not_slower_is_for_the_other_track() {
     let play = playground();
     let more = ["--require", "not-slower"];
@@ -138,6 +193,7 @@ fn a_proof_with_other_curves_does_not_pass_the_audit() {
 }
 
 #[test]
+#[ignore = "long: ci/nightly.sh"]
 fn what_it_learns_later_and_what_its_steps_cost_are_weighed() {
     let play = playground();
     let verdict = |settings: &str| {
@@ -220,6 +276,7 @@ fn steps_that_become_slower_later_are_seen() {
 }
 
 #[test]
+#[ignore = "long: ci/nightly.sh"]
 fn what_is_trained_where_no_step_is_counted_is_no_gain() {
     let play = playground();
     // Long beside the start of a process, which takes its time on a busy machine.

@@ -385,8 +385,13 @@ fn what_makes_processes_without_end_is_ended() {
 
 #[test]
 fn what_fills_the_disk_is_ended() {
-    let script = "i=0; while true; do head -c 4000000 /dev/zero > f$i; i=$((i+1)); done";
-    for tier in tiers() {
+    let files = "i=0; while true; do head -c 4000000 /dev/zero > f$i; i=$((i+1)); done";
+    let without_a_name = "exec 3> f; rm f; while true; do head -c 4000000 /dev/zero >&3; done";
+    let closed =
+        "mkdir -p d; exec 3> d/f; chmod 0 d; while true; do head -c 4000000 /dev/zero >&3; done";
+    let scripts = [files, without_a_name, closed];
+    let all = tiers().into_iter();
+    for (tier, script) in all.flat_map(|tier| scripts.map(|script| (tier, script))) {
         let outside = Outside::new(tier);
         let mut spec = outside.spec(script, Reach::default());
         spec.limits.disk_mib = Some(64);

@@ -4,6 +4,7 @@ use outpace_repo::{Audited, Repo, audit};
 
 use crate::audit::{SOURCE, merge};
 use crate::support::Lab;
+use crate::tampering::indexed;
 
 const FASTER: &str = "fn k() {\n    let n = 16;\n}\n";
 
@@ -58,6 +59,22 @@ fn one_proof_survives_a_squash_and_a_rebase() {
     lab.git(&["checkout", "-q", "-b", "direct", "work~1"]);
     squash(&lab);
     assert_holds(&lab, "as measured");
+}
+
+#[test]
+fn an_index_is_spent_once_in_whatever_form_it_lands() {
+    let of = |texts: [(&str, u64); 2]| {
+        let lab = Lab::new();
+        lab.git(&["checkout", "-q", "-b", "work"]);
+        for (text, index) in texts {
+            merge(&lab, text, |v| indexed(v, index, 0), |_| {});
+        }
+        lab.git(&["checkout", "-q", "main"]);
+        squash(&lab);
+        lab
+    };
+    assert_holds(&of([(SOURCE, 2), (FASTER, 3)]), "as measured");
+    assert_found(&of([(SOURCE, 3), (FASTER, 3)]), "spent for another tree");
 }
 
 #[test]

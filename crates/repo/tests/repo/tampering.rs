@@ -257,7 +257,7 @@ fn edit(bytes: &mut Vec<u8>, from: &str, to: &str) {
 }
 
 /// An index in the budget of `main`, with the threshold that it needs.
-fn indexed(verdict: &mut Verdict, index: u64, discoveries: u64) {
+pub(crate) fn indexed(verdict: &mut Verdict, index: u64, discoveries: u64) {
     let test = TestIndex {
         branch: "main".into(),
         index,
@@ -273,7 +273,15 @@ fn indexed(verdict: &mut Verdict, index: u64, discoveries: u64) {
 #[test]
 fn a_budget_that_was_not_kept_is_found() {
     type Tamper = fn(&mut Verdict);
-    let table: [(&str, Tamper, &str); 4] = [
+    let table: [(&str, Tamper, &str); 5] = [
+        (
+            "none at all",
+            |v| {
+                v.bound_blocks = Some(v.n_blocks);
+                settle(v);
+            },
+            "has no index in the error budget",
+        ),
         (
             "another index than its threshold",
             |v| {

@@ -36,8 +36,8 @@ fuzz() {
 
 long() {
   echo "== tests that are too long for the suite: how-tos to the letter, ten kills, GPUs apart"
-  cargo test --release --locked -p outpace --test outpace -- --ignored --skip all_of_the_red_team \
-    2>&1 | tee "$out/long.txt"
+  cargo test --release --locked -p outpace --test outpace -- --ignored --test-threads 1 \
+    --skip all_of_the_red_team 2>&1 | tee "$out/long.txt"
 }
 
 red_team() {

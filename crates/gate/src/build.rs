@@ -602,11 +602,12 @@ impl BuildDirs {
     }
 }
 
-/// The name of a folder means all that is in it.
+/// The name of a folder means all that is in it; a pattern means what it says.
 fn with_folders(patterns: &[String]) -> Vec<String> {
-    let inside = patterns
+    let names = patterns
         .iter()
-        .map(|pattern| format!("{}/**", pattern.trim_end_matches('/')));
+        .filter(|name| !name.contains(['*', '?', '[', '{']));
+    let inside = names.map(|name| format!("{}/**", name.trim_end_matches('/')));
     patterns.iter().cloned().chain(inside).collect()
 }
 

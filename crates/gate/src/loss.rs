@@ -81,12 +81,11 @@ pub(crate) fn judge_loss(
     };
     let earlier = &settings.earlier;
     // What an earlier trial measured of the time of a step stands: to measure it again and take the
-    // better one would be a choice. Of one that was cut off there is too little to prove anything.
+    // better one would be a choice. Of one that was cut off, before its first seed, there is too
+    // little to prove anything.
     let time_rule = step_time_rule(settings.rule.alpha, settings.rule.threshold_value());
-    let stands = |equal: &bool| match equal {
-        true => !earlier.blocks.is_empty(),
-        false => earlier.blocks.len() >= time_rule.bound_blocks,
-    };
+    let is_whole = !earlier.seeds.is_empty() || earlier.blocks.len() >= time_rule.bound_blocks;
+    let stands = |_: &bool| !earlier.blocks.is_empty() && is_whole;
     if let Some(equal) = earlier.equal_steps.filter(stands) {
         target.equal_steps = equal;
         target.confirmed_steps = earlier.confirmed_steps;
@@ -96,7 +95,9 @@ pub(crate) fn judge_loss(
             return Ok(draft.settle(reason.outcome().into(), reason.as_str()));
         }
     } else {
-        let equal = only_values(config, candidate, sides) && same_shapes(shapes);
+        // A sign that they are not, once seen, is not drawn again.
+        let seen = earlier.equal_steps == Some(false);
+        let equal = !seen && only_values(config, candidate, sides) && same_shapes(shapes);
         match step_time(harness, &settings, config, subjects, equal, observer) {
             Ok(StepTime::Equal(looked)) => {
                 target.equal_steps = true;

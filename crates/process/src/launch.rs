@@ -233,10 +233,13 @@ impl Launcher {
             let tiers = Tier::STRONGEST_FIRST.into_iter();
             for tier in tiers.filter(|tier| *tier <= self.strongest) {
                 let probed = sandbox::try_out(tier, &self.supervisor);
-                let holds = probed.holds();
+                let (holds, has_its_gpu) = (probed.holds(), probed.has_its_gpu());
                 sandbox.probed.push(probed);
-                if holds {
+                // A weaker one with a GPU is better than one without, and either better than none.
+                if holds && (has_its_gpu || sandbox.tier == Tier::None) {
                     sandbox.tier = tier;
+                }
+                if holds && has_its_gpu {
                     break;
                 }
             }

@@ -181,6 +181,10 @@ impl PristineDir {
         replace()?;
         if let Ok(below) = path.strip_prefix(&self.root) {
             guard[0].insert(below.to_owned(), Stamp::of(path)?);
+            let folder = below.parent().and_then(|folder| guard[0].get(folder));
+            if let (Some(stamp), Some(folder)) = (folder, path.parent()) {
+                stamp.set_back(folder)?;
+            }
         }
         Ok(())
     }
@@ -310,6 +314,14 @@ mod tests {
             let mode = fs::metadata(root.join("program")).unwrap().mode();
             assert_eq!(mode & 0o777, 0o755, "{what}");
         }
+        let program = root.join("program");
+        let renew = || {
+            copy_file(&program, &root.join("next"))?;
+            fs::rename(root.join("next"), &program)
+        };
+        pristine.replace(&program, renew).unwrap();
+        let [known, _] = &*pristine.stamps.lock().unwrap();
+        assert_eq!(stamps(&root).unwrap(), *known, "nothing is to be restored");
         let one = pristine.acquire().unwrap();
         fs::write(root.join("output"), "x").unwrap();
         let two = pristine.acquire().unwrap();

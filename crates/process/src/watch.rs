@@ -61,7 +61,7 @@ impl Watch {
                 // What is free is one number to ask for; who took it is a walk.
                 let is_filled = |(at, first): (&PathBuf, &u64)| {
                     first.saturating_sub(free_at(at)) > disk_mib
-                        && held(at).saturating_add(held_without_a_name()) >> 20 > disk_mib
+                        && held(at).saturating_add(held_without_a_name(at)) >> 20 > disk_mib
                 };
                 if folders.any(is_filled) {
                     return format!("more than {disk_mib} MiB on the disk");
@@ -85,8 +85,8 @@ fn held(folder: &Path) -> u64 {
     while let Some(folder) = open.pop() {
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
-            // It is gone.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            // It is gone, or a file: a socket may be written too.
+            Err(error) if is_no_folder(&error) => continue,
             Err(_) => return u64::MAX,
         };
         for entry in entries.flatten() {
@@ -100,20 +100,40 @@ fn held(folder: &Path) -> u64 {
     bytes
 }
 
-/// Bytes of files that processes below this one hold open and that have no name any more.
-fn held_without_a_name() -> u64 {
-    let files = descendants(std::process::id()).into_iter().flat_map(|pid| {
-        let open = fs::read_dir(format!("/proc/{pid}/fd"));
-        open.into_iter().flatten().flatten()
-    });
-    // A link in that folder leads to the file itself.
-    let files = files.filter_map(|entry| fs::metadata(entry.path()).ok());
-    let nameless = files.filter(|data| data.is_file() && data.nlink() == 0);
+fn is_no_folder(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
+}
+
+/// Bytes of files that processes below this one hold open, on the disk of a folder, and that have
+/// no name any more. A process that hides what it holds counts as holding all of it.
+fn held_without_a_name(folder: &Path) -> u64 {
+    let disk = fs::metadata(folder).map_or(0, |data| data.dev());
     // Several may hold the same.
-    let nameless: BTreeMap<_, _> = nameless
-        .map(|data| ((data.dev(), data.ino()), blocks_of(&data)))
-        .collect();
+    let mut nameless = BTreeMap::new();
+    for pid in descendants(std::process::id()) {
+        let open = match fs::read_dir(format!("/proc/{pid}/fd")) {
+            Ok(open) => open,
+            Err(_) if has_ended(pid) => continue,
+            Err(_) => return u64::MAX,
+        };
+        // A link in that folder leads to the file itself.
+        let files = open
+            .flatten()
+            .filter_map(|entry| fs::metadata(entry.path()).ok());
+        let files = files.filter(|data| data.is_file() && data.nlink() == 0 && data.dev() == disk);
+        nameless.extend(files.map(|data| (data.ino(), blocks_of(&data))));
+    }
     nameless.values().sum()
+}
+
+/// Also one that nobody has waited for yet.
+fn has_ended(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/stat"));
+    status.map_or(true, |line| {
+        let state = line.rsplit_once(") ").map_or("", |(_, after)| after);
+        state.starts_with('Z') || state.starts_with('X')
+    })
 }
 
 fn blocks_of(data: &fs::Metadata) -> u64 {

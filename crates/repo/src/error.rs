@@ -3,6 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use outpace_text::plain;
+
+/// Longest reason why something is no patch.
+const REASON_CHARS: usize = 300;
+
 /// Why work with git could not be done. Every message names its path, revision or patch.
 #[derive(Debug, thiserror::Error)]
 pub enum RepoError {
@@ -125,9 +130,10 @@ pub enum RepoError {
 }
 
 impl RepoError {
-    pub(crate) fn not_a_patch(reason: impl Into<String>) -> Self {
+    /// The reason may quote the patch.
+    pub(crate) fn not_a_patch(reason: impl AsRef<str>) -> Self {
         Self::NotAPatch {
-            reason: reason.into(),
+            reason: plain(reason.as_ref(), REASON_CHARS),
         }
     }
 

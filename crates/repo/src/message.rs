@@ -139,6 +139,10 @@ fn tame(body: &str) -> String {
 }
 
 fn looks_like_trailer(line: &str) -> bool {
+    // Those of outpace are looked at without a colon too.
+    if line.to_ascii_lowercase().starts_with("outpace-") {
+        return true;
+    }
     let key = line.split_once(':').map_or("", |(key, _)| key.trim());
     !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '-')
 }

@@ -33,8 +33,8 @@ const MOST_COMPARED: usize = 3;
 /// the other side of a kink (a ReLU at zero) sets honest programs apart too, in up to a tenth of
 /// the runs.
 const MOST_SUSPECTED: usize = 12;
-/// So many are proof: of 12 honest runs that differ with a chance of a tenth, 2.6 % have them, and
-/// 93 % of those of a program that leaves out work in every second process.
+/// So many are proof. They refuse 2 % of honest candidates whose runs differ with a chance of a
+/// tenth, and 83 % of those that leave out work in every second process.
 const MOST_DIFFERENT: usize = 4;
 
 /// What was found.

@@ -3,6 +3,9 @@
 
 use std::ffi::{OsString, c_int, c_uint};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
 
 use libloading::{Library, Symbol};
 
@@ -12,10 +15,18 @@ use super::system;
 pub(crate) const CUDA: &str = "--cuda";
 /// What every driver of NVIDIA's is called; also the one of Windows that WSL hands in.
 const DRIVER: &str = "libcuda.so.1";
+/// A driver whose GPU is gone may never answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+const NO_ANSWER: i32 = 3;
 
-/// What `cuInit` answers, 0 where CUDA starts; nothing where there is no driver.
+/// What `cuInit` answers, 0 where CUDA starts; nothing where there is no driver. Ends the process
+/// where it never does.
 #[expect(unsafe_code, reason = "the driver is a library of C")]
 pub(super) fn init() -> Option<c_int> {
+    thread::spawn(|| {
+        thread::sleep(PATIENCE);
+        std::process::exit(NO_ANSWER)
+    });
     // SAFETY: the library is the one that every program of the user's loads; what it does when it
     // is loaded is done in a process that exists for this.
     let library = unsafe { Library::new(DRIVER) }.ok()?;
@@ -39,7 +50,8 @@ pub(super) fn starts(own: &[OsString]) -> bool {
         command.status().is_ok_and(|status| status.success())
     };
     // Without a device it need not be asked.
-    !system::gpu_devices().is_empty() && tried()
+    static STARTS: OnceLock<bool> = OnceLock::new();
+    *STARTS.get_or_init(|| !system::gpu_devices().is_empty() && tried())
 }
 
 /// Exits with 0 where it starts.

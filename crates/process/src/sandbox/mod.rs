@@ -66,7 +66,7 @@ pub struct Reach {
 /// How this outpace confines programs.
 #[derive(Debug, Clone, Default)]
 pub struct Sandbox {
-    /// The strongest that held when it was tried, from the strongest on.
+    /// The strongest that held when it was tried, with the GPU if there is one that works in any.
     pub tier: Tier,
     /// The user wants none, and knows it.
     pub waived: bool,

@@ -1,6 +1,6 @@
 //! What a tier keeps out is tried, and not believed: a process in the box reaches for a file, a
-//! folder, a process, a socket and a listener outside of it, and must not get one of them. And CUDA
-//! has to start in it, where it starts at all.
+//! folder, a process, a socket and a listener outside of it, and must not get one of them. Whether
+//! CUDA starts in it is tried too, where it starts at all.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -19,6 +19,9 @@ use super::{CONFINE, Plan, Reach, Tier, cuda};
 
 /// First argument of the supervisor's program that asks for it.
 pub(crate) const PROBE: &str = "--probe";
+/// What it reached begins so, and why CUDA does not start; a driver may print lines of its own.
+const FOUND: &str = "outpace: ";
+const NO_CUDA: &str = "cuda: ";
 const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
 /// What came of one tier.
@@ -28,14 +31,19 @@ pub struct Probed {
     pub tier: Tier,
     /// What it did not keep out, or why it could not be tried; nothing where it holds.
     pub faults: Vec<String>,
-    /// Whether CUDA was started in it.
-    pub cuda: bool,
+    /// Where CUDA starts without a box: whether it does in it, or why not.
+    pub cuda: Option<Result<(), String>>,
 }
 
 impl Probed {
     /// Whether it holds.
     pub fn holds(&self) -> bool {
         self.faults.is_empty()
+    }
+
+    /// Whether a GPU works in it, where there is one.
+    pub(crate) fn has_its_gpu(&self) -> bool {
+        !matches!(self.cuda, Some(Err(_)))
     }
 }
 
@@ -44,8 +52,11 @@ impl fmt::Display for Probed {
         let tier = self.tier.as_str();
         if self.holds() {
             let kept = "files, processes, signals, sockets and network outside are out of reach";
-            let cuda = if self.cuda { "; CUDA starts" } else { "" };
-            return write!(f, "{tier}: tried, and {kept}{cuda}");
+            return match &self.cuda {
+                None => write!(f, "{tier}: tried, and {kept}"),
+                Some(Ok(())) => write!(f, "{tier}: tried, and {kept}; CUDA starts"),
+                Some(Err(why)) => write!(f, "{tier}: tried, and {kept}; {why}"),
+            };
         }
         write!(f, "{tier}: {}", self.faults.join("; "))
     }
@@ -53,12 +64,21 @@ impl fmt::Display for Probed {
 
 /// Tries a tier. `own` is the supervisor's program with its first arguments.
 pub(crate) fn try_out(tier: Tier, own: &[OsString]) -> Probed {
-    let cuda = cuda::starts(own);
-    let faults = match attempt(tier, own, cuda) {
-        Ok(faults) => faults,
-        Err(error) => vec![error.to_string()],
+    let starts = cuda::starts(own);
+    let said = match attempt(tier, own, starts) {
+        Ok(said) => said,
+        Err(error) => vec![format!("{FOUND}{error}")],
     };
-    Probed { tier, faults, cuda }
+    let of = |kind: &'static str| said.iter().filter_map(move |line| line.strip_prefix(kind));
+    let cuda = match of(NO_CUDA).next() {
+        Some(why) => Err(why.to_owned()),
+        None => Ok(()),
+    };
+    Probed {
+        tier,
+        faults: of(FOUND).map(str::to_owned).collect(),
+        cuda: starts.then_some(cuda),
+    }
 }
 
 fn attempt(tier: Tier, own: &[OsString], cuda: bool) -> io::Result<Vec<String>> {
@@ -155,13 +175,13 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
         ),
     ];
     for (_, what) in reached.iter().filter(|(reached, _)| *reached) {
-        println!("{what}");
+        println!("{FOUND}{what}");
     }
     if cuda == cuda::CUDA {
         match cuda::init() {
             Some(0) => {}
-            Some(code) => println!("CUDA does not start in it (cuInit: {code})"),
-            None => println!("CUDA does not start in it (no driver is seen)"),
+            Some(code) => println!("{NO_CUDA}CUDA does not start in it (cuInit: {code})"),
+            None => println!("{NO_CUDA}CUDA does not start in it (no driver is seen)"),
         }
     }
     ExitCode::SUCCESS

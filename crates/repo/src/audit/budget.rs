@@ -57,8 +57,10 @@ impl<'r> Budgets<'r> {
     ) -> BTreeSet<String> {
         let mut findings = BTreeSet::new();
         for verdict in verdicts {
-            // As old as budgets of branches.
-            if verdict.bound_blocks.is_some() && verdict.test.is_none() {
+            // Records of before budgets of branches have no such field.
+            let is_new = verdict.bound_blocks.is_some();
+            let was_timed = verdict.n_blocks > 0 || !verdict.runs.is_empty();
+            if is_new && was_timed && verdict.test.is_none() {
                 findings
                     .insert("its proof has no index in the error budget of a branch".to_owned());
             }

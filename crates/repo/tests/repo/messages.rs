@@ -1,4 +1,4 @@
-use outpace_repo::{merge_message, next_baseline, parse_trailers, proven_text};
+use outpace_repo::{Trailers, merge_message, next_baseline, parse_trailers, proven_text};
 
 use crate::support::{Lab, verdict};
 
@@ -37,6 +37,10 @@ fn agents_cannot_forge_trailers() {
             .collect();
         assert!(by_git.len() <= 2, "{message}");
     }
+    // Found by libFuzzer: the body is the last paragraph where nothing was proven.
+    let body = ":\n?\0w\0\0\0outpace-base\0\0\n\noutpace-base\0\0\noutpace-SANDBOX: none";
+    let message = merge_message::<outpace_record::Verdict>("", body, &[], "");
+    assert_eq!(parse_trailers(&message), Trailers::default(), "{message}");
     let long = merge_message(
         &"word ".repeat(50),
         &"line\n".repeat(500),

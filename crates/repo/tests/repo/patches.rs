@@ -176,6 +176,12 @@ fn what_does_not_apply_is_said_with_file_and_hunk() {
         ),
         (add.to_owned(), "already there"),
         ("hello\n".to_owned(), "not a patch"),
+        // Found by libFuzzer: the message quoted it as it was.
+        (
+            "diff --git a/x b/x\nnew file mode 1\u{1}\u{1b}[31m00755\n--- /dev/null\n+++ b/x\n"
+                .to_owned(),
+            "is not a file mode of git",
+        ),
         (
             "diff --git a/x b/x\n@@ nonsense\n".to_owned(),
             "not a patch",
@@ -187,7 +193,7 @@ fn what_does_not_apply_is_said_with_file_and_hunk() {
             .unwrap_err()
             .to_string();
         assert!(error.contains(expect), "{expect}: {error}");
-        assert!(!error.contains('\n'), "{error:?}");
+        assert!(!error.contains(char::is_control), "{error:?}");
     }
 }
 

@@ -24,6 +24,8 @@ const BEHIND: f64 = 0.5;
 const DEADLINE: f64 = 4.0;
 /// From this share of the way to the target on, evaluations are opened in another process.
 const NEAR: f64 = 0.1;
+/// So many of these checkpoints are kept for it, and the last one's.
+const MOST_KEPT: usize = 2;
 /// Losses of a curve that are looked at together.
 const SMOOTHED: usize = 3;
 /// A candidate of smaller batches gets more steps, up to so many times as many, and the reverse.
@@ -118,7 +120,7 @@ pub(crate) fn run(
             .push(Some(loss).filter(|loss| loss.is_finite()));
         let points = curve.points();
         let reached = is_reached(&points, plan.target.target_loss);
-        if drawn || reached {
+        if reached || (drawn && unopened.len() < MOST_KEPT) {
             let question = Question::draw(passages, about, committed, &mut rng);
             match kept {
                 Some(kept) => unopened.push((kept, question)),

@@ -379,9 +379,11 @@ fn whether_cuda_starts_in_a_tier_is_tried() {
     let play = Playground::new(SETTINGS);
     let canary = play.path().join("canary");
     std::fs::write(&canary, "").unwrap();
+    let named = format!("-DDEVICE=\"{}\"", device.0.display());
     let doctor = |folder: &str, options: &[&str]| {
         let folder = TempDir::with_prefix(folder).unwrap();
-        compile("cuda.c", &folder.path().join("libcuda.so.1"), options);
+        let options = [options, &[&*named][..]].concat();
+        compile("cuda.c", &folder.path().join("libcuda.so.1"), &options);
         let mut command = play.command(&["doctor", "--no-measure"]);
         command.env("LD_LIBRARY_PATH", folder.path());
         let said = command.output().unwrap().stdout;

@@ -320,8 +320,8 @@ mod tests {
             fs::rename(root.join("next"), &program)
         };
         pristine.replace(&program, renew).unwrap();
-        let [known, _] = &*pristine.stamps.lock().unwrap();
-        assert_eq!(stamps(&root).unwrap(), *known, "nothing is to be restored");
+        let known = pristine.stamps.lock().unwrap()[0].clone();
+        assert_eq!(stamps(&root).unwrap(), known, "nothing is to be restored");
         let one = pristine.acquire().unwrap();
         fs::write(root.join("output"), "x").unwrap();
         let two = pristine.acquire().unwrap();

@@ -122,7 +122,7 @@ fn what_need_not_be_built_is_not() {
 
 /// One test, because all of it shares one base build and nothing else may be timed beside it.
 #[test]
-#[ignore = "long: .ci/run, by itself"]
+#[ignore = "long: ci/nightly.sh"]
 fn the_gate_on_this_repository() {
     let clone = Clone::new();
 

@@ -644,9 +644,8 @@ fn copy_artefact(target: &Path, path: &str, to: &Path) -> Result<(), BuildError>
             from.display()
         )));
     }
-    // A pipe would never end, and of what cannot be read no program is made.
-    let is_plain = fs::metadata(from).is_ok_and(|kind| kind.is_file() || kind.is_dir());
-    if from.exists() && !is_plain {
+    // Of a pipe a copy never ends, and a socket has none.
+    if fs::metadata(from).is_ok_and(|kind| !(kind.is_file() || kind.is_dir())) {
         return Err(BuildError::NoArtefact(format!(
             "{} but something that is no file",
             from.display()

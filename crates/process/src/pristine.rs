@@ -159,7 +159,10 @@ impl PristineDir {
             }
         }
         for (path, stamp) in of_root.iter().filter(|(_, stamp)| stamp.is_folder()) {
-            stamp.set_back(&self.root.join(path))?;
+            let folder = self.root.join(path);
+            if Stamp::of(&folder)? != *stamp {
+                stamp.set_back(&folder)?;
+            }
         }
         *of_root = stamps(&self.root)?;
         Ok(())

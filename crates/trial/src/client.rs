@@ -161,7 +161,7 @@ pub(crate) struct StepClient {
     context: Context,
     /// Where files go that it and outpace hand to each other.
     exchange: Arc<Scratch>,
-    /// How many have.
+    /// How many files it was asked to put there.
     handed: u32,
     /// Where outpace writes for it. It can only read there, and so lead no file elsewhere.
     given: Scratch,

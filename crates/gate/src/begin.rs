@@ -35,7 +35,8 @@ pub(crate) fn begin_test(
             asked.threshold = Some(threshold);
             test.test = Some(first.clone());
             with = format!(
-                ", as number {} with an e-value of {threshold:.0}",
+                ": they count, and so does its place in the budget, number {}, which needs an \
+                 e-value of {threshold:.0}",
                 first.index
             );
         }

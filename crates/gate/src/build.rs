@@ -83,7 +83,7 @@ pub(crate) enum BuildError {
     #[error("cannot write the sources: {0}")]
     Sources(#[from] RepoError),
     /// The machine could not be locked for the build.
-    #[error("cannot lock the machine: {0}")]
+    #[error("{0}")]
     Lock(io::Error),
     /// The disk failed us.
     #[error("{path}: {source}")]

@@ -40,7 +40,9 @@ pub enum GateError {
     #[error(transparent)]
     History(#[from] HistoryError),
     /// A stored document.
-    #[error("{path}: {source}")]
+    #[error(
+        "{path}: {source}\nHint: bring the file back from a copy, or move its campaign's folder away"
+    )]
     Stored {
         /// Where it is.
         path: String,

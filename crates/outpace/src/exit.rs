@@ -71,6 +71,18 @@ pub(crate) fn environment(message: impl Into<String>) -> anyhow::Error {
     .into()
 }
 
+/// An error with its causes. Many name their cause themselves; it is not said twice.
+pub(crate) fn whole(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
+        let cause = cause.to_string();
+        match text.is_empty() {
+            true => cause,
+            false if text.contains(&cause) => text,
+            false => format!("{text}: {cause}"),
+        }
+    })
+}
+
 /// The exit code that an error means.
 pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
     error.chain().find_map(code_of_cause).unwrap_or(ENVIRONMENT)
@@ -140,6 +152,15 @@ fn of_history(error: &HistoryError) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let error = GateError::disk(std::path::Path::new("/a"))(denied);
+        assert_eq!(whole(&error.into()), "/a: permission denied");
+        let outer = anyhow::anyhow!("why").context("what");
+        assert_eq!(whole(&outer), "what: why");
+    }
 
     #[test]
     fn every_verdict_and_every_kind_of_error_has_its_code() {

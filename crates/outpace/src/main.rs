@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let label = ui::print::paint(color, ui::print::RED, "error:");
             // Names of files and logs of programs may be part of it.
-            let text = outpace_text::lines(&format!("{error:#}"), usize::MAX);
+            let text = outpace_text::lines(&exit::whole(&error), usize::MAX);
             crate::err!("{label} {text}");
             ExitCode::from(exit::code_of(&error))
         }

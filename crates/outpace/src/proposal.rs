@@ -53,8 +53,9 @@ pub(crate) struct Input {
     )]
     require: Require,
     /// With `--require not-slower`: the share by which it may be slower.
-    #[arg(long, default_value_t = 0.01, value_name = "SHARE", value_parser = margin)]
-    margin: f64,
+    /// Default: 0.01.
+    #[arg(long, value_name = "SHARE", value_parser = margin)]
+    margin: Option<f64>,
     /// Append the verdicts as Markdown to this file, such as "$GITHUB_STEP_SUMMARY".
     #[arg(long, value_name = "FILE")]
     pub(crate) summary: Option<PathBuf>,
@@ -93,7 +94,22 @@ fn margin(text: &str) -> Result<f64, String> {
 impl Input {
     /// The share by which a candidate may be slower, where that is enough.
     fn margin(&self) -> Option<f64> {
-        (self.require == Require::NotSlower).then_some(self.margin)
+        (self.require == Require::NotSlower).then_some(self.margin.unwrap_or(0.01))
+    }
+
+    /// Options that do not go together in a way that only their values show.
+    pub(crate) fn check(&self) -> Result<()> {
+        match (self.require, self.merge, self.margin) {
+            (Require::NotSlower, true, _) => Err(usage(
+                "--merge merges what is proven faster. Hint: leave --merge away; exit code 0 says \
+                 that it is not slower",
+            )),
+            (Require::Faster, _, Some(_)) => Err(usage(
+                "--margin is the share by which a change may be slower. Hint: it goes with \
+                 `--require not-slower`",
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -124,12 +140,6 @@ pub(crate) struct Asked {
 
 /// The branch to merge into, if a merge is wanted.
 pub(crate) fn into_branch(repo: &Repo, input: &Input) -> Result<Option<String>> {
-    if input.merge && input.require == Require::NotSlower {
-        return Err(usage(
-            "--merge merges what is proven faster. Hint: leave --merge away; exit code 0 says that \
-             it is not slower",
-        ));
-    }
     let into = match (&input.into, input.merge) {
         (Some(into), _) => into.clone(),
         (None, true) => default_branch(repo)?,
@@ -346,7 +356,7 @@ impl Draft {
     }
 
     fn unusable(self, fault: String) -> Result<Asked> {
-        Ok(self.asked("no change".into(), Some(fault)))
+        Ok(self.asked("not usable".into(), Some(fault)))
     }
 
     fn asked(self, size: String, fault: Option<String>) -> Asked {

@@ -7,7 +7,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
-use outpace_process::{Context, Launcher, RepositoryLock, Subject, Tier, sweep_leftovers};
+use outpace_gate::GateError;
+use outpace_process::{
+    Context, Launcher, MachineLock, RepositoryLock, Subject, Tier, sweep_leftovers,
+};
 use outpace_record::{Config, Observer, RequestRule, Timestamp, parse_config};
 use outpace_repo::{Commit, Repo, check_globs};
 use outpace_text::{counted, plain, short};
@@ -60,7 +63,7 @@ pub(crate) fn config_of(repo: &Repo, base: &Commit) -> Result<Config> {
     let config = checked_config(&text, CONFIG)?;
     let on_disk = std::fs::read_to_string(repo.root().join(CONFIG)).ok();
     if on_disk.is_some_and(|now| now != text) {
-        crate::err!("note: {CONFIG} has changes that are not in {short}; the committed one counts");
+        crate::err!("note: {CONFIG} here is another than in {short}, the base; the base's counts");
     }
     Ok(config)
 }
@@ -144,9 +147,20 @@ pub(crate) fn lock(
         .with_context(|| format!("cannot make {}", state_dir.display()))?;
     let on_wait = &mut |waiting: &_| observer.on(&waiting_event(waiting));
     let cancelled = || context.launcher.cancelled();
-    let lock = RepositoryLock::acquire(&state_dir, on_wait, &cancelled)?;
+    let lock = RepositoryLock::acquire(&state_dir, on_wait, &cancelled).map_err(unlocked)?;
+    MachineLock::check().map_err(unlocked)?;
     repo.history().check()?;
     Ok(lock)
+}
+
+/// Why there is no lock.
+fn unlocked(error: std::io::Error) -> anyhow::Error {
+    match error.kind() {
+        std::io::ErrorKind::Interrupted => GateError::Interrupted(Vec::new()).into(),
+        _ => environment(format!(
+            "{error}. Hint: give it to this user, or name another"
+        )),
+    }
 }
 
 /// The workloads to judge: named ones, or those of `[gate]`, or all.

@@ -63,14 +63,16 @@ impl MachineLock {
         on_wait: &mut dyn FnMut(&Waiting),
         cancelled: &dyn Fn() -> bool,
     ) -> io::Result<Self> {
-        let own = std::env::var_os(DIR_VARIABLE).map(PathBuf::from);
-        match &own {
-            Some(dir) => Self::acquire_in(&[dir], to_do, on_wait, cancelled),
-            None => {
-                let dirs = MACHINE_DIRS.map(Path::new);
-                Self::acquire_in(&dirs, to_do, on_wait, cancelled)
-            }
-        }
+        with_dirs(|dirs| Self::acquire_in(dirs, to_do, on_wait, cancelled))
+    }
+
+    /// Opens the lock and lets it go: whether the machine can be locked is known before an hour of
+    /// builds.
+    ///
+    /// # Errors
+    /// No lock file can be opened.
+    pub fn check() -> io::Result<()> {
+        with_dirs(|dirs| open_first(dirs)).map(drop)
     }
 
     fn acquire_in(
@@ -104,7 +106,8 @@ impl RepositoryLock {
         cancelled: &dyn Fn() -> bool,
     ) -> io::Result<Self> {
         let path = state_dir.join("lock");
-        let mut file = options().create(true).open(path)?;
+        let file = options().create(true).open(&path);
+        let mut file = file.map_err(|error| named(&path, &error))?;
         let does = "works in this repository";
         wait(&mut file, MachineUse::Timing, does, on_wait, cancelled)?;
         write_holder(&mut file)?;
@@ -122,16 +125,32 @@ fn options() -> OpenOptions {
     options
 }
 
+/// Where the lock may be.
+fn with_dirs<T>(then: impl FnOnce(&[&Path]) -> T) -> T {
+    match std::env::var_os(DIR_VARIABLE).map(PathBuf::from) {
+        Some(dir) => then(&[&dir]),
+        None => then(&MACHINE_DIRS.map(Path::new)),
+    }
+}
+
 /// The lock file of the first directory that has one or takes one.
 fn open_first(dirs: &[&Path]) -> io::Result<File> {
     let mut last = io::ErrorKind::NotFound.into();
     for path in dirs.iter().map(|dir| dir.join(MACHINE_FILE)) {
         match open_shared(&path) {
             Ok(file) => return Ok(file),
-            Err(error) => last = error,
+            Err(error) => last = named(&path, &error),
         }
     }
     Err(last)
+}
+
+/// The error with the file that it is about.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(
+        error.kind(),
+        format!("cannot open the lock {}: {error}", path.display()),
+    )
 }
 
 /// A file that every user may lock. To lock it, reading is enough: the kernel refuses to open

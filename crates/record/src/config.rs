@@ -310,8 +310,8 @@ pub struct AgentConfig {
     pub network: bool,
 }
 
-/// `[[tunable]]`: one value that `tune` may change, a TOML key or a constant in a Rust, C or CUDA
-/// source.
+/// `[[tunable]]`: one value that `tune` may change, a TOML key or a constant in a Rust, C, CUDA or
+/// Python source.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tunable {
@@ -320,7 +320,8 @@ pub struct Tunable {
     /// Dotted key in a TOML file.
     #[serde(default)]
     pub key: Option<String>,
-    /// Name of a `const NAME: T = value;`, `constexpr T NAME = value;` or `#define NAME value`.
+    /// Name of a `const NAME: T = value;`, `constexpr T NAME = value;` or `#define NAME value`; in a
+    /// `.py` file of a `NAME = value`.
     #[serde(default, rename = "const")]
     pub constant: Option<String>,
     /// Values to try, in their natural order; not for a range.

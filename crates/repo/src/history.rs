@@ -12,8 +12,9 @@ mod remote;
 mod union;
 
 use git2::build::TreeUpdateBuilder;
-use git2::{ErrorCode, Oid, Tree};
+use git2::{ErrorCode, ObjectType, Oid, Tree, TreeEntry};
 use outpace_record::{Document, Timestamp, record_id};
+use outpace_text::plain;
 
 use crate::Repo;
 use crate::error::Doing;
@@ -100,7 +101,7 @@ impl History<'_> {
     /// # Errors
     /// The reference is damaged, or another process has its lock.
     pub fn check(&self) -> Result<(), HistoryError> {
-        self.tree_of(self.tip_id()?)?;
+        self.own_tree()?;
         for attempt in 0..TRIES_OF_CHECK {
             let transaction = self.repo.git.transaction();
             match transaction.and_then(|mut transaction| transaction.lock_ref(REFERENCE)) {
@@ -207,9 +208,27 @@ impl History<'_> {
         match self.repo.git.refname_to_id(REFERENCE) {
             Ok(id) => Ok(Some(id)),
             Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(error)
-                .doing(|| format!("reading {REFERENCE}"))
-                .map_err(Into::into),
+            Err(error) => Err(HistoryError::Reference {
+                why: error.message().to_owned(),
+            }),
+        }
+    }
+
+    /// What the reference is at. Records lie in folders; a file beside those is that of something
+    /// else.
+    fn own_tree(&self) -> Result<Tree<'_>, HistoryError> {
+        let tree = self.tree_of(self.tip_id()?)?;
+        let is_file = |entry: &TreeEntry<'_>| entry.kind() == Some(ObjectType::Blob);
+        let file = tree.iter().find(is_file);
+        let file = file.map(|entry| String::from_utf8_lossy(entry.name_bytes()).into_owned());
+        match file {
+            None => Ok(tree),
+            Some(file) => Err(HistoryError::Reference {
+                why: format!(
+                    "it is the commit of something else, with {}",
+                    plain(&file, 80)
+                ),
+            }),
         }
     }
 
@@ -222,6 +241,8 @@ impl History<'_> {
                 .and_then(|empty| empty.write())
                 .and_then(|id| git.find_tree(id)),
         };
-        Ok(tree.doing(|| format!("reading {REFERENCE}"))?)
+        tree.map_err(|error| HistoryError::Reference {
+            why: error.message().to_owned(),
+        })
     }
 }

@@ -4,11 +4,20 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::RepoError;
 
-/// Whether `patterns` are globs.
+/// Whether `patterns` are globs of files of a repository.
 ///
 /// # Errors
-/// The first that is not one, with the reason.
+/// The first that is not one, or that no file of a repository can match, with the reason.
 pub fn check_globs(patterns: &[String]) -> Result<(), RepoError> {
+    let outside = |glob: &&String| {
+        glob.starts_with('/') || glob.split('/').any(|part| matches!(part, "." | ".."))
+    };
+    if let Some(glob) = patterns.iter().find(outside) {
+        return Err(RepoError::BadGlob {
+            glob: glob.clone(),
+            reason: "it is not a path below the repository's root, as in `src/**`".to_owned(),
+        });
+    }
     globs(patterns).map(drop)
 }
 

@@ -15,6 +15,8 @@ pub struct WorkTree {
     pub root: PathBuf,
     /// Tracked files and those that could be added, sorted.
     pub files: Vec<String>,
+    /// Those of `files` that could be added, sorted.
+    pub untracked: Vec<String>,
     /// What git ignores, sorted; a folder that is ignored as a whole ends with `/`.
     pub ignored: Vec<String>,
 }
@@ -39,22 +41,24 @@ pub fn work_tree(path: &Path) -> Result<WorkTree, RepoError> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let index = git.index().doing(reading)?;
     let mut files: Vec<String> = index.iter().map(|entry| text(&entry.path)).collect();
-    let mut ignored = Vec::new();
+    let (mut untracked, mut ignored) = (Vec::new(), Vec::new());
     for entry in git.statuses(Some(&mut options)).doing(reading)?.iter() {
         let path = text(entry.path_bytes());
         match entry.status() {
             status if status.is_ignored() => ignored.push(path),
-            status if status.is_wt_new() => files.push(path),
+            status if status.is_wt_new() => untracked.push(path),
             _ => {}
         }
     }
-    for list in [&mut files, &mut ignored] {
+    files.extend(untracked.iter().cloned());
+    for list in [&mut files, &mut untracked, &mut ignored] {
         list.sort();
         list.dedup();
     }
     Ok(WorkTree {
         root: root.clone(),
         files,
+        untracked,
         ignored,
     })
 }

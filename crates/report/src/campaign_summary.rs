@@ -119,15 +119,16 @@ impl<'a> CampaignSummary<'a> {
     pub(crate) fn level_text(&self, level: f64) -> String {
         match self.start_s {
             Some(start_s) => seconds(start_s * self.start / level),
-            None => self.tick_text(level),
+            None => self.tick_text(level, f64::INFINITY),
         }
     }
 
-    /// A level of the scale, which is one of speed.
-    pub(crate) fn tick_text(&self, level: f64) -> String {
+    /// A level of a scale of this height, which is one of speed.
+    pub(crate) fn tick_text(&self, level: f64, height: f64) -> String {
+        let decimals = if height < 0.1 { 3 } else { 2 };
         match self.unit {
             Unit::TokensPerS => count(level),
-            Unit::Relative | Unit::ToLoss => format!("{level:.2}"),
+            Unit::Relative | Unit::ToLoss => format!("{level:.decimals$}"),
         }
     }
 

@@ -35,5 +35,6 @@ pub use markdown::escape::cell as markdown_cell;
 pub use markdown::markdown;
 pub use nightly::{CampaignLink, Night, SeriesOfNight, csv_cell, nightly_markdown, write_nightly};
 pub use png::{MAX_PNG_WIDTH_PX, png};
+pub use recompute::shell_word;
 pub use svg::{campaign_svg, history_svg, verdict_svg};
 pub use write::{Formats, write};

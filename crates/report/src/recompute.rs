@@ -65,12 +65,12 @@ fn audited(data: &ReportData) -> Option<String> {
     let campaign = data.campaign.as_ref()?;
     data.attempts.iter().find(|a| a.merged.is_some())?;
     let range = format!("{}..{}", short(&campaign.start), campaign.into);
-    Some(quoted(&plain(&range, NAME)))
+    Some(shell_word(&plain(&range, NAME)))
 }
 
-/// One word of a shell. Branch names may hold `;`, `$` and quotes.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
+/// One word of a shell. Names of branches and files may hold `;`, `$` and quotes.
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/-:".contains(c);
     if word.chars().all(is_plain) {
         word.to_owned()
     } else {
@@ -80,7 +80,7 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::shell_word;
 
     #[test]
     fn a_branch_name_is_one_word_of_a_shell() {
@@ -89,7 +89,7 @@ mod tests {
             ("a..b;rm", "'a..b;rm'"),
             ("a..$(x)'y", r"'a..$(x)'\''y'"),
         ] {
-            assert_eq!(quoted(word), expect);
+            assert_eq!(shell_word(word), expect);
         }
     }
 }

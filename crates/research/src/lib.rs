@@ -10,9 +10,7 @@ mod campaign;
 mod ledger;
 mod store;
 
-pub use agents::{
-    Agent, AgentContext, CommandAgent, Proposal, Replay, Tune, set_constant, set_toml_key,
-};
+pub use agents::{Agent, AgentContext, CommandAgent, Proposal, Replay, Tune};
 pub use campaign::{Parties, run_campaign};
 pub use ledger::Ledger;
 pub use store::{CampaignDir, CampaignStore};

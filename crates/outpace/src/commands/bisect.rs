@@ -46,7 +46,14 @@ pub(crate) struct Args {
 pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let repo = open_repo(options)?;
     let (good, bad) = (repo.resolve(&args.good)?, repo.resolve(&args.bad)?);
-    if good.id == bad.id || !repo.is_ancestor(&good.id, &bad.id)? {
+    if good.id == bad.id {
+        let id = short(&good.id);
+        return Err(usage(format!(
+            "GOOD and BAD are the same commit, {id}. Hint: GOOD is an earlier one, before it got \
+             slower"
+        )));
+    }
+    if !repo.is_ancestor(&good.id, &bad.id)? {
         return Err(usage(format!(
             "{} is not in the history of {}. Hint: `outpace compare` measures any two revisions",
             args.good, args.bad

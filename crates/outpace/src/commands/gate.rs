@@ -1,18 +1,20 @@
 //! `outpace gate`: policy, build, correctness, trial, and the merge if it is wanted and proven.
 
-use std::fs::OpenOptions;
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use outpace_gate::{
     GateError, GateOutcome, Harness, Judge, Landing, Next, land, machine_of, next_test,
 };
 use outpace_record::{Event, GateRequest, Kind, Observer, Verdict};
 use outpace_repo::Repo;
+use outpace_report::shell_word;
 use outpace_text::short;
 
-use crate::exit::{self, INTERRUPTED, environment};
+use crate::exit::{self, INTERRUPTED, environment, usage};
 use crate::options::Options;
 use crate::proposal::{Asked, Input, Source, ask, into_branch, source};
 use crate::report_data;
@@ -41,6 +43,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     let input = &args.input;
+    input.check()?;
+    let summary = input.summary.as_deref().map(summary_file).transpose()?;
     let repo = open_repo(options)?;
     let mut ui = Terminal::new(options).for_json(input.measuring.json);
     let into = into_branch(&repo, input)?;
@@ -64,7 +68,11 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
             judge_and_land(&mut harness, &repo, request, into, fdr, &mut ui)
         }
     };
-    conclude(&repo, judged, into.as_deref(), input, &mut ui)
+    print(input.measuring.json, &judged.verdicts, &mut ui)?;
+    if let Some(file) = summary {
+        summarize(&repo, file, &judged.verdicts, &mut ui);
+    }
+    conclude(&repo, judged, into.as_deref(), &mut ui)
 }
 
 /// What is judged against what.
@@ -100,19 +108,8 @@ fn warn_of_other_classes(repo: &Repo, asked: &Asked, ui: &mut Terminal) {
     }
 }
 
-/// Shows what was measured, even where it could not be kept, and gives the exit code.
-fn conclude(
-    repo: &Repo,
-    judged: Judged,
-    into: Option<&str>,
-    input: &Input,
-    ui: &mut Terminal,
-) -> Result<u8> {
-    let json = input.measuring.json;
-    print(json, &judged.verdicts, ui)?;
-    if let Some(path) = &input.summary {
-        summarize(repo, path, &judged.verdicts)?;
-    }
+/// Says what became of it, and gives the exit code.
+fn conclude(repo: &Repo, judged: Judged, into: Option<&str>, ui: &mut Terminal) -> Result<u8> {
     if let (Some(commit), Some(into)) = (&judged.merged, into) {
         let id = short(commit);
         ui.say(
@@ -130,17 +127,19 @@ fn conclude(
     }
 }
 
-/// Appends the verdicts as Markdown: a job's summary may hold more than ours.
-fn summarize(repo: &Repo, path: &Path, verdicts: &[Verdict]) -> Result<()> {
+/// Opens the file of `--summary` before anything is measured.
+fn summary_file(path: &Path) -> Result<File> {
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    opened.map_err(|error| usage(format!("cannot write {}: {error}", path.display())))
+}
+
+/// Appends the verdicts as Markdown: a job's summary may hold more than ours. The exit code is the
+/// verdict's, whatever becomes of the file.
+fn summarize(repo: &Repo, mut file: File, verdicts: &[Verdict], ui: &mut Terminal) {
     let data = report_data::of_verdicts(repo, verdicts.to_vec());
-    let cannot = || format!("cannot write {}", path.display());
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .with_context(cannot)?;
-    file.write_all(outpace_report::markdown(&data).as_bytes())
-        .with_context(cannot)
+    if let Err(error) = file.write_all(outpace_report::markdown(&data).as_bytes()) {
+        ui.warn(&format!("the summary is not written: {error}"));
+    }
 }
 
 /// What came out of it, shown whatever follows.
@@ -273,17 +272,35 @@ fn not_merged(next: &Next, into: &str) -> anyhow::Error {
 
 /// How the user's own branch gets what was merged.
 fn to_merge(repo: &Repo, merged: &str, into: &str) -> Result<String> {
+    let into = shell_word(into);
     let head = repo.resolve("HEAD")?;
     Ok(if repo.is_ancestor(&head.id, merged)? {
-        // The patch may be the user's own uncommitted change, which is in the way of its merge.
-        let stash = match repo.dirty()?.is_empty() {
-            true => "",
-            false => "git stash && ",
-        };
-        format!("{stash}git merge --ff-only {into}")
+        format!(
+            "{}git merge --ff-only {into}",
+            out_of_the_way(repo, &head.tree, merged)?
+        )
     } else {
         // HEAD holds the patch as a commit of its own, without the proof; a rebase leaves that one
         // out.
         format!("git rebase {into}")
+    })
+}
+
+/// The patch may be the user's own uncommitted change, which is in the way of its merge. A new file
+/// is put aside only where the index holds it.
+fn out_of_the_way(repo: &Repo, head: &str, merged: &str) -> Result<String> {
+    let merged = repo.resolve(merged)?.tree;
+    let changed = repo.dirty()?;
+    let mut new = String::new();
+    for path in &changed {
+        if repo.read(head, path)?.is_none() && repo.read(&merged, path)?.is_some() {
+            // `:/` is the root of the repository, wherever in it the user stands.
+            write!(new, " {}", shell_word(&format!(":/{path}")))?;
+        }
+    }
+    Ok(match (new.is_empty(), changed.is_empty()) {
+        (false, _) => format!("git add --{new} && git stash && "),
+        (true, false) => "git stash && ".to_owned(),
+        (true, true) => String::new(),
     })
 }

@@ -1,6 +1,6 @@
 //! What users get wrong: a clear message and the right exit code.
 
-use crate::playground::{Playground, SETTINGS};
+use crate::playground::{Playground, SETTINGS, outpace_with};
 
 #[test]
 fn places_that_are_no_repository() {
@@ -93,6 +93,58 @@ fn names_that_do_not_exist() {
     play.outpace(&["judge", "/nowhere"])
         .expect(2)
         .says(&["cannot read /nowhere"]);
+    play.outpace(&["gate", "--summary", "/nowhere/s.md"])
+        .expect(2)
+        .says(&["cannot write /nowhere/s.md"]);
+    play.outpace(&["gate", "--margin", "0.02"])
+        .expect(2)
+        .says(&["--require not-slower"]);
+}
+
+#[test]
+fn globs_that_no_file_can_match() {
+    for glob in ["/etc/*", "../x", "./a"] {
+        let play = Playground::with_config(SETTINGS, |config| {
+            config.replace(
+                "[\"settings.toml\"]\n[gate]",
+                &format!("[\"{glob}\"]\n[gate]"),
+            )
+        });
+        play.outpace(&["compare", "HEAD", "HEAD"])
+            .expect(2)
+            .says(&[glob, "not a path below the repository's root"]);
+    }
+}
+
+#[test]
+fn what_ends_every_measurement_is_found_by_doctor() {
+    let play = Playground::with_config(SETTINGS, |config| {
+        config.replace("timeout =", "verify = [\"no-such-program\"]\ntimeout =")
+    });
+    for args in [&["doctor", "--no-measure"][..], &["doctor"]] {
+        play.outpace(args)
+            .expect(5)
+            .says(&["check", "`no-such-program`, which is not in PATH"]);
+    }
+    // What the user's own build left is no file that is missing from the commit.
+    let play = Playground::with_config(SETTINGS, |config| {
+        config.replace(
+            "timeout =",
+            "build = [\"true\"]\nverify = [\"bin/test\"]\ntimeout =",
+        )
+    });
+    play.write(".git/info/exclude", "bin\n");
+    play.write("bin/test", "");
+    play.outpace(&["doctor", "--no-measure"]).expect(0);
+    let lock = [("OUTPACE_LOCK_DIR", "/nowhere")];
+    for args in [
+        &["doctor", "--no-measure"][..],
+        &["compare", "HEAD", "HEAD"],
+    ] {
+        outpace_with(play.path(), args, &lock)
+            .expect(5)
+            .says(&["cannot open the lock /nowhere/"]);
+    }
 }
 
 #[test]
@@ -139,6 +191,12 @@ fn a_tunable_that_is_not_there() {
     play.outpace(&["research", "--agent", "tune"])
         .expect(2)
         .says(&["spin is 400", "not among the declared values"]);
+    let play = Playground::with_config(SETTINGS, |config| {
+        config.replace("file = \"settings.toml\"", "file = \"settins.toml\"")
+    });
+    play.outpace(&["research", "--agent", "tune"])
+        .expect(2)
+        .says(&["spin in settins.toml", "no such file"]);
     let play = Playground::with_config(SETTINGS, |config| {
         config.replace("editable = [\"settings.toml\"]", "editable = [\"src/**\"]")
     });

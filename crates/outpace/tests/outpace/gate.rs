@@ -1,6 +1,6 @@
 //! One turn of the ratchet on the toy: every verdict, the merge, the audit.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::campaign::signal;
@@ -74,11 +74,33 @@ fn a_faster_patch_is_merged_with_proof_and_the_audit_holds() {
 
 #[test]
 fn a_forged_proof_does_not_pass_the_audit() {
-    let play = Playground::new(SETTINGS);
-    let patch = play.patch("p.patch", "settings.toml", &faster());
-    play.outpace(&["gate", "--patch", patch.to_str().unwrap(), "--merge"])
+    let play = Playground::with_config(SETTINGS, |config| {
+        config.replace(
+            "[\"settings.toml\"]\n[gate]",
+            "[\"settings.toml\", \"new *\"]\n[gate]",
+        )
+    });
+    // As a user has it: the change is in the work tree, a new file is known by `git add -N`.
+    play.write("settings.toml", &faster());
+    play.write("new file", "of the patch\n");
+    play.git(&["add", "-N", "."]);
+    let patch = play.path().join(".git/p.patch");
+    std::fs::write(&patch, format!("{}\n", play.git(&["diff"]))).unwrap();
+    let outcome = play
+        .outpace(&["gate", "--patch", patch.to_str().unwrap(), "--merge"])
         .expect(0);
-    play.git(&["merge", "-q", "--ff-only", "outpace/main"]);
+    let mut lines = outcome.stderr.lines().chain(outcome.stdout.lines());
+    let to_merge = lines.find_map(|line| line.strip_prefix("to merge:"));
+    let merge = Command::new("sh")
+        .args(["-ec", to_merge.unwrap()])
+        .current_dir(play.path())
+        .envs(["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"].map(|name| (name, "t")))
+        .envs(["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"].map(|name| (name, "t@example.org")))
+        .output()
+        .unwrap();
+    assert!(merge.status.success(), "{to_merge:?}: {merge:?}");
+    assert_eq!(play.git(&["status", "--porcelain"]), "");
+    assert_eq!(play.git(&["show", "HEAD:new file"]), "of the patch");
     play.outpace(&["audit"]).expect(0);
     let proof = play.git(&["ls-files", "baselines/proofs"]);
     let text = std::fs::read_to_string(play.path().join(&proof)).unwrap();

@@ -238,7 +238,11 @@ fn given(found: &str) -> String {
     let (kind, value) = found.split_once(' ').unwrap_or((found, ""));
     match kind {
         "string" => format!("the string {value}"),
-        "integer" => format!("the integer {}", value.trim_matches('`')),
+        // One beyond 64 bits: "integer `99999999999999999999` as i128".
+        "integer" => match value.split_once("` as ") {
+            Some((number, _)) => format!("{}, which is too large", number.trim_matches('`')),
+            None => format!("the integer {}", value.trim_matches('`')),
+        },
         "floating" => format!(
             "the float {}",
             value.trim_start_matches("point ").trim_matches('`')

@@ -284,6 +284,12 @@ fn messages_say_what_must_be_and_what_is() {
         ("gate", "pairs", "1.5", "is the float 1.5"),
         (
             "gate",
+            "pairs",
+            "99999999999999999999",
+            "is 99999999999999999999, which is too large",
+        ),
+        (
+            "gate",
             "alpha",
             "true",
             "gate.alpha: must be a number, is true",

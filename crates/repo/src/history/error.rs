@@ -30,6 +30,15 @@ pub enum HistoryError {
         /// What is wrong.
         why: String,
     },
+    /// The reference is none of a history.
+    #[error(
+        "{REFERENCE} cannot be read: {why}\nHint: move it away (`git update-ref -d {REFERENCE}`, or \
+         the file of that name in the git directory); `outpace history pull` brings what was pushed"
+    )]
+    Reference {
+        /// What is wrong.
+        why: String,
+    },
     /// A record that cannot be filed.
     #[error(
         "a record of kind `{kind}` dated `{date}` cannot be filed: a kind is lower-case letters, a date like 2026-05-19"

@@ -52,7 +52,7 @@ impl History<'_> {
     /// # Errors
     /// libgit2 error.
     pub fn days(&self, kind: Option<&str>) -> Result<Vec<Day>, HistoryError> {
-        let tree = self.tree_of(self.tip_id()?)?;
+        let tree = self.own_tree()?;
         let mut days: BTreeMap<String, Day> = BTreeMap::new();
         for (kind_name, kinds) in self.folders(&tree)? {
             if kind.is_some_and(|kind| kind != kind_name) {

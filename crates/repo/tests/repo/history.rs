@@ -207,7 +207,19 @@ fn what_cannot_be_written_is_known_before() {
     assert!(message.contains("history.lock"), "{message}");
     std::fs::remove_file(lock).unwrap();
     std::fs::write(lab.at(".git/refs/outpace/history"), "garbage").unwrap();
-    assert!(repo.history().check().is_err());
+    let message = repo.history().check().unwrap_err().to_string();
+    assert!(
+        message.contains("corrupted") && message.contains("Hint: "),
+        "{message}"
+    );
+    std::fs::remove_file(lab.at(".git/refs/outpace/history")).unwrap();
+    lab.git(&["update-ref", "refs/outpace/history", "HEAD"]);
+    for error in [
+        repo.history().check().unwrap_err(),
+        repo.history().list().unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("something else"), "{error}");
+    }
 }
 
 /// A bare repository that several clones share.

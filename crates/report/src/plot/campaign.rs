@@ -24,6 +24,9 @@ const BELOW: f64 = 0.6;
 /// The same above the last step.
 const ABOVE: f64 = 0.35;
 
+/// What is shown on both sides of a start that nothing was merged on, as a share of it.
+const AROUND: f64 = 0.15;
+
 /// Width and height in pixels.
 fn size(layout: Layout) -> (u32, u32) {
     if layout.is_wide() {
@@ -55,7 +58,8 @@ fn paint(
 ) -> Result<(), PlotError> {
     let width = f64::from(size(layout).0);
     let legend_height = legend::paint(marks, summary, (layout.font(), width));
-    let level_text = |v: &f64| summary.tick_text(*v);
+    let y = y_range(summary);
+    let level_text = |v: &f64| summary.tick_text(*v, y.end - y.start);
     let frame = Frame {
         y_text: &level_text,
         ..frame(summary, layout, legend_height)
@@ -104,9 +108,13 @@ fn y_range(summary: &CampaignSummary<'_>) -> Range<f64> {
         .map(|s| s.proven)
         .fold(summary.start, f64::min);
     let rise = (top - floor).max(0.03 * summary.start);
+    let [below, above] = match summary.count(AttemptStatus::Merged) {
+        0 => [AROUND * summary.start; 2],
+        _ => [BELOW * rise, ABOVE * rise],
+    };
     let levels = || summary.steps.iter().filter(|s| s.is_timed).map(|s| s.level);
-    let low = levels().fold(floor, f64::min).max(floor - BELOW * rise);
-    let high = levels().fold(top, f64::max).min(top + ABOVE * rise);
+    let low = levels().fold(floor, f64::min).max(floor - below);
+    let high = levels().fold(top, f64::max).min(top + above);
     let range = span(low, high, 0.03 * summary.start);
     let height = range.end - range.start;
     let names = if summary.count(AttemptStatus::Merged) > 0 {

@@ -377,6 +377,29 @@ fn a_reason_is_never_cut_inside_the_path_of_its_log() {
 }
 
 #[test]
+fn levels_of_a_campaign_without_a_merge_have_words_of_their_own() {
+    let mut data = common::campaign(1);
+    let campaign = data.campaign.as_mut().unwrap();
+    campaign.start_tokens_per_s = None;
+    data.attempts[0].verdicts[0].tokens_per_s = None;
+    for gain in [0.002, -0.006, 0.12] {
+        data.attempts[0].verdicts[0].speedup = Some(gain);
+        let campaign = data.campaign.as_ref().unwrap();
+        let svg = campaign_svg(campaign, &data.attempts).unwrap();
+        let document = Document::parse(&svg).unwrap();
+        let texts = document.descendants().filter_map(|node| node.text());
+        let mut levels: Vec<&str> = texts
+            .map(str::trim)
+            .filter(|text| text.contains('.') && text.parse::<f64>().is_ok())
+            .collect();
+        let all = levels.len();
+        levels.sort_unstable();
+        levels.dedup();
+        assert!(all >= 3 && levels.len() == all, "{gain}: {levels:?}");
+    }
+}
+
+#[test]
 fn a_whisker_ends_above_minus_100_percent() {
     for sd in [0.008, 0.9, 1.2, 40.0] {
         let mut runs = common::runs();

@@ -1,25 +1,77 @@
 //! Setting one value in a source file, everything else left as it is.
 
-/// Replaces the value of a `const NAME: T = value;` (Rust), `constexpr T NAME = value;` (C++, CUDA)
-/// or `#define NAME value`. Returns the new text and the old value, or nothing if there is no such
-/// line or more than one.
-pub fn set_constant(text: &str, name: &str, value: &str) -> Option<(String, String)> {
-    let mut found = None;
-    let mut offset = 0;
-    for line in text.split_inclusive('\n') {
-        if let Some((from, to)) = value_in_line(line, name) {
-            if found.is_some() {
-                return None;
-            }
-            found = Some((offset + from, offset + to));
-        }
-        offset += line.len();
-    }
-    let (from, to) = found?;
+/// Replaces the value of a constant: `const NAME: T = value;` (Rust), `constexpr T NAME = value;`
+/// (C++, CUDA), `#define NAME value`, or, in a `.py` file, `NAME = value`. Returns the new text and
+/// the old value, or nothing if there is no such line or more than one.
+pub(super) fn set_constant(
+    file: &str,
+    text: &str,
+    name: &str,
+    value: &str,
+) -> Option<(String, String)> {
+    let (from, to) = match file.ends_with(".py") {
+        // What a module assigns at its left margin comes before a local variable of that name.
+        true => only(text, |line| assigned_in_line(line, name, false))
+            .or_else(|| only(text, |line| assigned_in_line(line, name, true))),
+        false => only(text, |line| value_in_line(line, name)),
+    }?;
     Some((
         format!("{}{value}{}", &text[..from], &text[to..]),
         text[from..to].to_owned(),
     ))
+}
+
+/// Where in `text` the one line is that `find` knows; nothing for none and for several.
+fn only(text: &str, find: impl Fn(&str) -> Option<(usize, usize)>) -> Option<(usize, usize)> {
+    let mut offset = 0;
+    let mut found = text.split_inclusive('\n').filter_map(|line| {
+        let start = offset;
+        offset += line.len();
+        find(line).map(|(from, to)| (start + from, start + to))
+    });
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
+}
+
+/// Python: `NAME = value` or `NAME: type = value`, up to its comment.
+fn assigned_in_line(line: &str, name: &str, indented: bool) -> Option<(usize, usize)> {
+    let lead = line.len() - line.trim_start_matches([' ', '\t']).len();
+    if lead > 0 && !indented {
+        return None;
+    }
+    let after = line[lead..].strip_prefix(name)?;
+    let equals = match after.trim_start() {
+        rest if rest.starts_with('=') => after.find('=')?,
+        rest if rest.starts_with(':') => after.find('=')?,
+        _ => return None,
+    };
+    let start = lead + name.len() + equals + 1;
+    // `==` compares.
+    if line[start..].starts_with('=') {
+        return None;
+    }
+    let value = &line[start..start + before_comment(&line[start..])];
+    let (from, to) = (
+        start + value.len() - value.trim_start().len(),
+        start + value.trim_end().len(),
+    );
+    // An argument of a call, and a value that goes on in the next line, are not this line's.
+    let whole = from < to && !line[from..to].ends_with([',', '(', '[', '{', '\\']);
+    whole.then_some((from, to))
+}
+
+/// Length of Python code up to a `#` outside of quotes.
+fn before_comment(code: &str) -> usize {
+    let mut quote = None;
+    for (at, c) in code.char_indices() {
+        match (quote, c) {
+            (None, '#') => return at,
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), c) if c == open => quote = None,
+            _ => {}
+        }
+    }
+    code.len()
 }
 
 fn value_in_line(line: &str, name: &str) -> Option<(usize, usize)> {
@@ -59,7 +111,11 @@ fn word_position(line: &str, name: &str) -> Option<usize> {
 
 /// Replaces the value of a dotted key in a TOML document, comments and order kept. Returns the new
 /// text and the old value.
-pub fn set_toml_key(text: &str, key: &str, value: &toml_edit::Value) -> Option<(String, String)> {
+pub(super) fn set_toml_key(
+    text: &str,
+    key: &str,
+    value: &toml_edit::Value,
+) -> Option<(String, String)> {
     let mut document: toml_edit::DocumentMut = text.parse().ok()?;
     let (tables, last) = key
         .rsplit_once('.')
@@ -83,7 +139,7 @@ mod tests {
     #[test]
     fn constants_in_their_languages() {
         let check = |text: &str, expect: Option<(&str, &str)>| {
-            let got = set_constant(text, "TILE", "64");
+            let got = set_constant("kernel.rs", text, "TILE", "64");
             assert_eq!(
                 got,
                 expect.map(|(a, b)| (a.to_owned(), b.to_owned())),
@@ -123,6 +179,35 @@ mod tests {
     }
 
     #[test]
+    fn assignments_of_python() {
+        let check = |text: &str, expect: Option<(&str, &str)>| {
+            let got = set_constant("train.py", text, "n_head", "8");
+            let expect = expect.map(|(a, b)| (a.to_owned(), b.to_owned()));
+            assert_eq!(got, expect, "{text:?}");
+        };
+        check("n_head = 6 # heads\n", Some(("n_head = 8 # heads\n", "6")));
+        check("n_head=6", Some(("n_head=8", "6")));
+        check("n_head: int = 6\n", Some(("n_head: int = 8\n", "6")));
+        check("n_head = '#6' # a\n", Some(("n_head = 8 # a\n", "'#6'")));
+        // The module's own comes before a local one.
+        check(
+            "def f():\n    n_head = 2\nn_head = 6\n",
+            Some(("def f():\n    n_head = 2\nn_head = 8\n", "6")),
+        );
+        check(
+            "@dataclass\nclass Config:\n    n_head: int = 6\n",
+            Some(("@dataclass\nclass Config:\n    n_head: int = 8\n", "6")),
+        );
+        check("n_head = 6\nn_head = 7\n", None);
+        check("n_heads = 6\n", None);
+        check("# n_head = 6\n", None);
+        check("if n_head == 6:\n    pass\n", None);
+        check("f(\n    n_head=6,\n)\n", None);
+        check("n_head = (\n    6)\n", None);
+        check("n_head += 6\n", None);
+    }
+
+    #[test]
     fn every_tunable_of_this_repository_is_found() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
@@ -132,7 +217,7 @@ mod tests {
             let text_of = |key: &str| tunable.get(key).and_then(|value| value.as_str());
             let text = read(text_of("file").unwrap());
             let old = match (text_of("const"), text_of("key")) {
-                (Some(name), None) => set_constant(&text, name, "1"),
+                (Some(name), None) => set_constant(text_of("file").unwrap(), &text, name, "1"),
                 (None, Some(key)) => set_toml_key(&text, key, &1.into()),
                 both => panic!("{both:?}"),
             };

@@ -9,6 +9,5 @@ mod tune;
 
 pub use agent::{Agent, AgentContext, Proposal};
 pub use command::CommandAgent;
-pub use edit::{set_constant, set_toml_key};
 pub use replay::Replay;
 pub use tune::Tune;

@@ -12,7 +12,7 @@ use outpace_report::format::{duration, gain};
 use outpace_stats::Rule;
 use outpace_trial::{GpuNow, Noise, Peaks, gpus_now, machine, measure_peaks, sandbox_tier};
 
-use crate::exit::{OK, usage};
+use crate::exit::{ENVIRONMENT, OK, usage, whole};
 use crate::options::{Measuring, Options};
 use crate::setup::{CONFIG, VERSION, config_for, context, lock, open_repo, workloads};
 use crate::ui::Terminal;
@@ -30,7 +30,11 @@ const SPINS: f64 = 0.1;
 
 /// Show machine class, noise (A/A), what effect can be proven in how long, and advice.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  outpace doctor\n  outpace doctor --blocks 30 --json")]
+#[command(
+    after_help = "Example:\n  outpace doctor\n  outpace doctor --blocks 30 --json
+
+Exit codes: 0 done, 5 a check found what every measurement would end with."
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     measuring: Measuring,
@@ -64,7 +68,8 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     advice.extend(fault.map(|fault| format!("no GPU can be measured: {fault}")));
     let repo = open_repo(options);
     let place = look(repo.as_ref(), args, &mut ui, &mut advice)?;
-    let measured = match args.no_measure {
+    let stopped = place.as_ref().is_some_and(|place| place.stops);
+    let measured = match args.no_measure || stopped {
         true => None,
         false => Some(measure(place, args, &context, &mut ui, &mut advice)?),
     };
@@ -97,9 +102,10 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     if args.measuring.json {
         crate::out!("{}", doctor.to_json().trim_end());
     } else {
-        show(&mut ui, &doctor);
+        let most = noise.map(|(.., rule)| rule.max_blocks);
+        show(&mut ui, &doctor, most.unwrap_or_default());
     }
-    Ok(OK)
+    Ok(if stopped { ENVIRONMENT } else { OK })
 }
 
 /// What was measured: the peaks of the machine, and a workload's noise with the rule of its gate.
@@ -113,6 +119,8 @@ struct Place<'a> {
     repo: &'a Repo,
     commit: Commit,
     config: Config,
+    /// A check found what ends every measurement.
+    stops: bool,
 }
 
 /// What would fail later is told before minutes of measuring.
@@ -129,7 +137,7 @@ fn look<'a>(
     let repo = match repo {
         Ok(repo) => repo,
         Err(error) => {
-            advice.push(format!("{nothing}: {error:#}"));
+            advice.push(format!("{nothing}: {}", whole(error)));
             return Ok(None);
         }
     };
@@ -146,7 +154,8 @@ fn look<'a>(
         return Ok(None);
     }
     let config = config_for(repo, args.config.as_deref(), &commit)?;
-    let faults = preflight::faults(repo, &config, &commit);
+    let found = preflight::look(repo, &config, &commit);
+    let (faults, stops) = (found.lines(), !found.fatal.is_empty());
     if args.measuring.json {
         advice.extend(faults);
     } else if faults.is_empty() {
@@ -156,10 +165,14 @@ fn look<'a>(
             ui.result(&format!("check      {fault}"));
         }
     }
+    if stops && !args.no_measure {
+        advice.push("nothing was measured: mend first what `check` found".into());
+    }
     Ok(Some(Place {
         repo,
         commit,
         config,
+        stops,
     }))
 }
 
@@ -192,6 +205,7 @@ fn measure_noise(
         repo,
         commit,
         config,
+        ..
     } = place;
     if args.measuring.workloads.len() > 1 {
         return Err(usage(
@@ -282,7 +296,8 @@ fn forecast(noise: &Noise, rule: &Rule) -> Vec<Forecast> {
     forecast
 }
 
-fn show(ui: &mut Terminal, doctor: &Doctor) {
+/// `most` is the number of blocks that a gate takes at most.
+fn show(ui: &mut Terminal, doctor: &Doctor, most: usize) {
     if let (Some(flops), Some(bytes)) = (doctor.peak_flops_per_s, doctor.copy_bytes_per_s) {
         ui.result(&format!(
             "peak       {:.0} GFLOP/s of f32 multiply-adds, {:.0} GB/s of copies in memory, on all cores",
@@ -301,7 +316,7 @@ fn show(ui: &mut Terminal, doctor: &Doctor) {
             sd * 100.0
         ));
         ui.result(&format!(
-            "block      {block:.1} s, of which {overhead:.0} % is not in measured turns"
+            "block      {block:.1} s, {overhead:.0} % of it around the turns that count: starting, warming up"
         ));
     }
     for line in [&doctor.aa_placement, &doctor.aa_conditions]
@@ -314,7 +329,7 @@ fn show(ui: &mut Terminal, doctor: &Doctor) {
         let needs = match (forecast.blocks, forecast.seconds) {
             (Some(1), Some(s)) => format!("about 1 block ({})", duration(s)),
             (Some(n), Some(s)) => format!("about {n} blocks ({})", duration(s)),
-            _ => "more blocks than a gate takes (max_blocks)".into(),
+            _ => format!("more blocks than a gate takes (`max_blocks` = {most})"),
         };
         ui.result(&format!("{:<10} needs {needs}", gain(forecast.speedup)));
     }

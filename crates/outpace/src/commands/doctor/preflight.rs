@@ -2,7 +2,7 @@
 //! programs, and the disk.
 
 use outpace_gate::data_fault;
-use outpace_process::{is_missing, scratch_faults};
+use outpace_process::{MachineLock, is_missing, scratch_faults};
 use outpace_record::{Config, WorkloadConfig};
 use outpace_repo::{Commit, Repo};
 use outpace_text::counted;
@@ -10,25 +10,55 @@ use outpace_text::counted;
 /// Most files that are named.
 const MOST_NAMED: usize = 5;
 
-/// Faults, a line each.
-pub(super) fn faults(repo: &Repo, config: &Config, commit: &Commit) -> Vec<String> {
-    let mut faults = Vec::new();
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// With these no measurement comes to its end. A line each.
+    pub(super) fatal: Vec<String>,
+    /// These hurt some verbs, or some programs.
+    pub(super) others: Vec<String>,
+}
+
+impl Faults {
+    /// All of them, the fatal ones first.
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.fatal.iter().chain(&self.others).cloned().collect()
+    }
+}
+
+/// Looks at everything that needs no measurement.
+pub(super) fn look(repo: &Repo, config: &Config, commit: &Commit) -> Faults {
+    let mut others = Vec::new();
     if repo.is_shallow() {
-        faults.push(
+        others.push(
             "this clone is shallow: `gate HEAD` needs the parent of HEAD, `bench A..B` and `audit` \
              all commits between. `git fetch --unshallow`, in GitHub Actions `fetch-depth: 0`"
                 .into(),
         );
     }
-    faults.extend(sources(repo, config, commit));
+    others.extend(sources(repo, config, commit));
+    let mut fatal = Vec::new();
     for (name, workload) in &config.workload {
-        faults.extend(data_fault(workload, repo.root()).map(|fault| format!("{name}: {fault}")));
+        fatal.extend(data_fault(workload, repo.root()).map(|fault| format!("{name}: {fault}")));
         let of = of_commands(repo, commit, workload);
-        faults.extend(of.into_iter().map(|fault| format!("{name}: {fault}")));
+        fatal.extend(of.into_iter().map(|fault| format!("{name}: {fault}")));
     }
-    faults.extend(scratch_faults());
-    faults.dedup();
-    faults
+    fatal.extend(scratch_faults());
+    fatal.extend(locks(repo));
+    fatal.dedup();
+    Faults { fatal, others }
+}
+
+/// Builds, records and locks are written beside the repository.
+fn locks(repo: &Repo) -> Vec<String> {
+    let state = repo.state_dir();
+    let written = tempfile::Builder::new().tempfile_in(&state).map(drop);
+    let written = written.map_err(|error| format!("cannot write to {}: {error}", state.display()));
+    let locked = MachineLock::check().map_err(|error| error.to_string());
+    [written, locked]
+        .into_iter()
+        .filter_map(Result::err)
+        .collect()
 }
 
 /// Tracked files that programs will not see.
@@ -92,7 +122,9 @@ fn not_held(
     let is_tracked = repo
         .read(&commit.tree, word)
         .is_ok_and(|file| file.is_some());
-    (is_file && !is_data && !is_tracked).then(|| match repo.ignores(word) {
+    // What a build makes is ignored, and may lie there from the user's own build.
+    let is_made = !workload.build.is_empty() && key != "build" && repo.ignores(word);
+    (is_file && !is_data && !is_tracked && !is_made).then(|| match repo.ignores(word) {
         true => format!("`{key}` names `{word}`, which git ignores: `data = [\"{word}\"]` gives it to both sides"),
         false => format!("`{key}` names `{word}`, which is not committed: `git add {word}` and commit it"),
     })

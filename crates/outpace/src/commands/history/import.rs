@@ -13,7 +13,7 @@ use outpace_record::{
 use outpace_repo::Repo;
 use outpace_text::counted;
 
-use crate::exit::usage;
+use crate::exit::{usage, whole};
 use crate::options::Options;
 use crate::setup::now;
 use crate::ui::Terminal;
@@ -113,7 +113,7 @@ fn export(text: &str, name: &str) -> Result<Vec<Ready>> {
         }
         let number = index + 1;
         let ready = record(line).with_context(|| format!("{name}, line {number}"));
-        all.push(ready.map_err(|error| usage(format!("{error:#}")))?);
+        all.push(ready.map_err(|error| usage(whole(&error)))?);
     }
     Ok(all)
 }

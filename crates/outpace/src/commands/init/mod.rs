@@ -16,12 +16,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use outpace_repo::work_tree;
+use outpace_report::shell_word;
 
 use crate::exit::{OK, usage};
 use crate::options::Options;
 use crate::setup::CONFIG;
 use crate::ui::Terminal;
 use look::Checkout;
+use project::Project;
 
 /// Write an outpace.toml for this repository (Cargo, Python, CMake, Make, or bare).
 #[derive(Debug, clap::Args)]
@@ -74,7 +76,20 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
             "whole commands are timed (protocol = \"process\"): `run` should take seconds",
         );
     }
-    let add = "git add outpace.toml && git commit -m outpace && outpace doctor";
+    let (named, others) = uncommitted(&checkout, &project);
+    let add = format!("git add outpace.toml{named} && git commit -m outpace && outpace doctor");
+    if let Some(first) = others.first() {
+        ui.say(
+            "note",
+            &format!(
+                "{} not committed, and seen by no program until then ({first})",
+                match others.len() {
+                    1 => "another file is".to_owned(),
+                    n => format!("{n} more files are"),
+                }
+            ),
+        );
+    }
     let is_root = std::fs::canonicalize(options.folder()).ok()
         == std::fs::canonicalize(&checkout.tree.root).ok();
     if !is_root {
@@ -91,6 +106,27 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     };
     ui.say("next", &format!("{first}{add}"));
     Ok(OK)
+}
+
+/// Files that git does not have yet: those that the commands name, as words for `git add`, and the
+/// others.
+fn uncommitted(checkout: &Checkout, project: &Project) -> (String, Vec<String>) {
+    let commands = [&project.fetch, &project.build, &project.run];
+    let words: Vec<&str> = commands
+        .into_iter()
+        .flatten()
+        .map(|word| word.trim_start_matches("./"))
+        .collect();
+    let untracked = checkout
+        .tree
+        .untracked
+        .iter()
+        .filter(|path| *path != CONFIG);
+    let (named, others): (Vec<_>, Vec<_>) = untracked
+        .cloned()
+        .partition(|path| words.contains(&&**path));
+    let named = named.iter().map(|path| format!(" {}", shell_word(path)));
+    (named.collect(), others)
 }
 
 fn write_new(path: &Path, text: &str) -> Result<()> {
@@ -125,7 +161,8 @@ mod tests {
         tracked.sort();
         Checkout::new(WorkTree {
             root: dir.to_owned(),
-            files: tracked,
+            files: tracked.clone(),
+            untracked: tracked,
             ignored: ignored.iter().map(|path| (*path).to_owned()).collect(),
         })
     }
@@ -213,5 +250,18 @@ mod tests {
             let data: Vec<&str> = ignored.iter().copied().rev().collect();
             assert_eq!(workload.data, data, "{text}");
         }
+    }
+
+    #[test]
+    fn the_next_step_adds_what_the_commands_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = [("train me.py", "import torch\n"), ("model.py", "")];
+        let checkout = checkout(dir.path(), &files, &[]);
+        let project = kinds::of(&checkout);
+        let (named, others) = uncommitted(&checkout, &project);
+        assert_eq!(
+            (&*named, others),
+            (" 'train me.py'", vec!["model.py".to_owned()])
+        );
     }
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use anyhow::Result;
 use outpace_gate::{GateError, Harness, current_base, default_branch, sync_default_branch};
 use outpace_process::Context;
-use outpace_record::{Attempt, Campaign, CampaignState, Config, Document, GateConfig, OWN_AGENTS};
+use outpace_record::{
+    Attempt, Campaign, CampaignState, Config, Document, GateConfig, OWN_AGENTS, Verdict,
+};
 use outpace_repo::{Commit, Repo};
 use outpace_report::format::duration;
 use outpace_research::{Agent, CampaignDir, CampaignStore, CommandAgent, Replay, Tune};
@@ -247,12 +249,17 @@ fn measure(
 fn keep_gate(gate: &mut GateConfig, campaign: &Campaign, attempts: &[Attempt]) -> bool {
     // Only verdicts carry the limit of blocks; before the first one nothing was judged under
     // another.
-    let judged = attempts.iter().flat_map(|a| &a.verdicts).next();
+    let judged = attempts.iter().flat_map(|a| &a.verdicts);
+    // A verdict that went on from an earlier one was allowed that one's blocks besides.
+    let own = |v: &Verdict| {
+        v.max_blocks
+            .saturating_sub(v.earlier_blocks.max(v.earlier_seeds))
+    };
     let begun = GateConfig {
         alpha: campaign.alpha.min(gate.alpha),
         fdr: campaign.fdr.min(gate.fdr),
         min_speedup: campaign.min_speedup.max(gate.min_speedup),
-        campaign_max_blocks: judged.map_or(gate.campaign_max_blocks, |v| v.max_blocks),
+        campaign_max_blocks: judged.map(own).min().unwrap_or(gate.campaign_max_blocks),
         ..gate.clone()
     };
     let changed = begun != *gate;
@@ -345,7 +352,7 @@ mod tests {
         let campaign = Campaign::from_json(&campaign.to_string()).unwrap();
         let verdict = serde_json::json!({
             "schema": "outpace.verdict/1", "verdict": "slower", "reason": "", "threshold": 100.0, "alpha": 0.01,
-            "min_speedup": 0.005, "max_blocks": 8, "n_blocks": 0, "workload": "w", "track": "throughput", "base": "8c1f0e2",
+            "min_speedup": 0.005, "max_blocks": 20, "earlier_blocks": 12, "n_blocks": 0, "workload": "w", "track": "throughput", "base": "8c1f0e2",
             "machine_class": "m", "sandbox_tier": "none", "seeds": {"trial": 7}, "outpace_version": "0.1.0",
             "started": moment, "finished": moment
         });

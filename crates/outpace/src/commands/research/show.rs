@@ -6,7 +6,7 @@ use anyhow::Result;
 use outpace_record::{Attempt, Campaign, CampaignState, Event, Kind, Observer, Track};
 use outpace_repo::Repo;
 use outpace_report::format::{count, duration, gain};
-use outpace_report::{Formats, campaign_headline};
+use outpace_report::{Formats, campaign_headline, shell_word};
 
 use super::Args;
 use super::begin::Plan;
@@ -145,7 +145,7 @@ fn next_steps(ui: &mut Terminal, campaign: &Campaign, attempts: &[Attempt], dir:
         ui.say("resume with:", "outpace research --resume");
     }
     if attempts.iter().any(|attempt| attempt.merged.is_some()) {
-        let into = &campaign.into;
+        let into = shell_word(&campaign.into);
         ui.say("to merge:", &format!("git merge --ff-only {into}"));
     }
     ui.result(&format!("report {}", dir.join("index.html").display()));

@@ -156,13 +156,29 @@ pub(super) fn apply(repo: &Repo, tree: &str, chosen: &[&Change<'_>]) -> Result<S
 fn read(repo: &Repo, tree: &str, tunable: &Tunable) -> Result<String, GateError> {
     let bytes = repo
         .read(tree, &tunable.file)?
-        .ok_or_else(|| missing(tunable))?;
+        .ok_or_else(|| no_file(tunable))?;
     String::from_utf8(bytes).map_err(|_| missing(tunable))
 }
 
 fn missing(tunable: &Tunable) -> GateError {
+    let (name, file) = (tunable.name(), &tunable.file);
+    let form = match (&tunable.key, file.ends_with(".py")) {
+        (Some(_), _) => "a `key` is the dotted name of a value in a TOML file",
+        (None, true) => "a constant is `NAME = value`, on one line, once",
+        (None, false) => {
+            "a constant is `const NAME: T = value;`, `constexpr T NAME = value;` or `#define NAME \
+             value`, on one line, once"
+        }
+    };
     GateError::Usage(format!(
-        "outpace.toml declares {} in {}, but the base holds no such value. Hint: a constant stands on a line of its own, once",
+        "outpace.toml declares {name} in {file}, but the base holds no such value there. Hint: {form}"
+    ))
+}
+
+fn no_file(tunable: &Tunable) -> GateError {
+    GateError::Usage(format!(
+        "outpace.toml declares {} in {}, but the base holds no such file. Hint: commit it, or \
+         correct `file`",
         tunable.name(),
         tunable.file
     ))
@@ -171,7 +187,7 @@ fn missing(tunable: &Tunable) -> GateError {
 fn set(text: &str, tunable: &Tunable, literal: &str) -> Option<(String, String)> {
     match (&tunable.key, &tunable.constant) {
         (Some(key), _) => set_toml_key(text, key, &literal.parse().ok()?),
-        (_, Some(name)) => set_constant(text, name, literal),
+        (_, Some(name)) => set_constant(&tunable.file, text, name, literal),
         _ => None,
     }
 }

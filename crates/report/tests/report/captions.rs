@@ -3,7 +3,7 @@
 use outpace_record::{Kind, TokensPerS, Track, Verdict};
 use outpace_report::{ReportData, campaign_svg, history_svg, html, markdown, verdict_svg};
 use outpace_stats::Rule;
-use resvg::usvg::roxmltree::Document;
+use resvg::usvg::roxmltree::{Document, Node};
 
 use crate::common;
 use crate::hostile::assert_picture;
@@ -387,7 +387,11 @@ fn levels_of_a_campaign_without_a_merge_have_words_of_their_own() {
         let campaign = data.campaign.as_ref().unwrap();
         let svg = campaign_svg(campaign, &data.attempts).unwrap();
         let document = Document::parse(&svg).unwrap();
-        let texts = document.descendants().filter_map(|node| node.text());
+        let is_tick = |node: &Node<'_, '_>| node.attribute("text-anchor") == Some("end");
+        let texts = document
+            .descendants()
+            .filter(is_tick)
+            .filter_map(|node| node.text());
         let mut levels: Vec<&str> = texts
             .map(str::trim)
             .filter(|text| text.contains('.') && text.parse::<f64>().is_ok())

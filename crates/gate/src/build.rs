@@ -416,7 +416,7 @@ impl<'a> Builder<'a> {
         }
         let spec = LaunchSpec {
             command: filled(command, &dirs.target, &dirs.tree),
-            cwd: dirs.tree.clone(),
+            cwd: folder_of(config, &dirs.tree).map_err(disk(&dirs.tree))?,
             scratch: scratch.path().to_owned(),
             env,
             // Fetching is the base's own command and may need the user's proxy and certificates.
@@ -478,6 +478,7 @@ impl<'a> Builder<'a> {
         }
         self.export(tree, &own_tree, &with_folders(&config.reads), Some(tree))?;
         dirs.data.lay(&own_tree).map_err(disk(&own_tree))?;
+        let cwd = folder_of(config, &own_tree).map_err(disk(&own_tree))?;
         let identity = identity_of_folder(&folder)?;
         let program = identity_of_folder(&own_target)?;
         let kept = self.area.join("kept").join(&name[..16]);
@@ -486,7 +487,7 @@ impl<'a> Builder<'a> {
         let subject = |command: &[String]| {
             (!command.is_empty()).then(|| Subject {
                 command: filled(command, &own_target, &own_tree),
-                cwd: own_tree.clone(),
+                cwd: cwd.clone(),
                 env: environment(config),
                 limits: limits(config),
                 timeout: config.timeout,
@@ -515,6 +516,16 @@ impl<'a> Builder<'a> {
             data: dirs.data.clone(),
         })
     }
+}
+
+/// The folder that a workload's commands start in. It may hold nothing that `reads` names.
+fn folder_of(config: &WorkloadConfig, tree: &Path) -> io::Result<PathBuf> {
+    if config.cwd.is_empty() {
+        return Ok(tree.to_owned());
+    }
+    let folder = tree.join(&config.cwd);
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 /// What libraries read how many threads to start from.
@@ -559,7 +570,11 @@ struct BuildDirs {
 
 impl BuildDirs {
     fn of(area: &Path, config: &WorkloadConfig, data: Data) -> Self {
-        let commands = format!("{:?} {:?} {:?}", config.fetch, config.build, config.env);
+        let mut commands = format!("{:?} {:?} {:?}", config.fetch, config.build, config.env);
+        // One that is not named changes nothing about builds that older versions left.
+        if !config.cwd.is_empty() {
+            commands.push_str(&config.cwd);
+        }
         let key = hex::encode(Sha256::digest(commands))[..12].to_owned();
         let root = area.join("build").join(&key);
         let at = |name: &str| root.join(name);

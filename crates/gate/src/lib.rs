@@ -37,4 +37,5 @@ pub use error::GateError;
 pub use harness::{Harness, machine_of};
 pub use judge::{GateOutcome, Judge, refused_by_policy};
 pub use land::{Landing, Next, land};
+pub use loss::BaseSeeds;
 pub use verdict::{Surroundings, reason_of};

@@ -2,12 +2,16 @@
 
 use outpace_process::Subject;
 use outpace_record::{
-    Block, Event, GpuMode, Kind, LossTarget, Observer, Verdict, WorkloadConfig, step_time_rule,
+    Block, Event, GpuMode, Kind, LossCurve, LossTarget, Observer, Verdict, WorkloadConfig,
+    step_time_rule,
 };
-use outpace_stats::{Decision, Outcome, Reason, SeedRule, block_log_ratio, mean, standard_error};
+use outpace_repo::Commit;
+use outpace_stats::{
+    Decision, Outcome, Reason, Rule, SeedRule, block_log_ratio, mean, standard_error,
+};
 use outpace_trial::{
     Earlier, Programs, ScreeningRuns, SeedSettings, SeedTrial, Settings, Shapes, Side, SideBySide,
-    SideError, Trial, executor, measure_beside, run_seeds, run_trial, shapes,
+    SideError, Trial, executor, measure_beside, run_base_seeds, run_seeds, run_trial, shapes,
 };
 
 use crate::begin::begin_test;
@@ -173,6 +177,63 @@ pub(crate) fn judge_loss(
     }
     unchanged?;
     Ok(verdict)
+}
+
+/// Runs of a base to its loss, and whether a trial runs both sides of a seed at once.
+#[derive(Debug)]
+pub struct BaseSeeds {
+    /// One a seed.
+    pub curves: Vec<LossCurve>,
+    /// The loss.
+    pub target: LossTarget,
+    /// Both sides run at once.
+    pub parallel: bool,
+}
+
+impl Harness<'_> {
+    /// Runs of a base to its loss on fresh seeds; nothing where the workload is of the other track.
+    ///
+    /// # Errors
+    /// It does not build or run, or the user asked to stop.
+    pub fn measure_seeds(
+        &mut self,
+        workload: &str,
+        base: &Commit,
+        seeds: usize,
+        seed: u64,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<BaseSeeds>, GateError> {
+        let config = self.workload(workload)?;
+        let Some(target) = config.loss_target() else {
+            return Ok(None);
+        };
+        let built = self.build_base(workload, base, observer)?;
+        let failed = |error: SideError| GateError::of_side(workload, &error);
+        let programs = Programs {
+            base: &built.run,
+            candidate: &built.run,
+            text: built.text.as_ref().expect("checked with the configuration"),
+        };
+        let shapes = shapes(self.context, [&built.run; 2], observer).map_err(failed)?;
+        let parallel = room_for_both(config, !self.machine.gpus.is_empty());
+        let settings = SeedSettings {
+            workload: workload.to_owned(),
+            rule: SeedRule::from(&Rule::default()),
+            target,
+            seed,
+            parallel,
+            shapes,
+            blocks: Vec::new(),
+            earlier: Vec::new(),
+            max_s: self.config.gate.max_seconds,
+        };
+        let curves = run_base_seeds(self.context, programs, &settings, seeds, observer);
+        Ok(Some(BaseSeeds {
+            curves: curves.map_err(failed)?,
+            target,
+            parallel,
+        }))
+    }
 }
 
 /// Whether both sides are the same program, and only files of values differ: a script can be part

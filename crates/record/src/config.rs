@@ -156,6 +156,9 @@ pub struct WorkloadConfig {
     /// `target` for cargo.
     #[serde(default)]
     pub cache_from: Option<String>,
+    /// Folder of the tree that all commands start in. Default: its root.
+    #[serde(default)]
+    pub cwd: String,
     /// Starts it. `{target}` is the build's target folder.
     pub run: Vec<String>,
     /// Evaluates a checkpoint: `--checkpoint FILE --data-seed N` is added.
@@ -223,6 +226,11 @@ pub struct WorkloadConfig {
 }
 
 impl WorkloadConfig {
+    /// Whether it was not said which files its program reads.
+    pub fn reads_all(&self) -> bool {
+        self.reads == all_files()
+    }
+
     /// What runs to a loss are measured by; nothing on the other track.
     pub fn loss_target(&self) -> Option<LossTarget> {
         let (target_loss, max_steps) = (self.target_loss?, self.max_steps?);

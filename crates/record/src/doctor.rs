@@ -52,6 +52,9 @@ pub struct Doctor {
     /// Share of a block in which no measured turn ran.
     #[serde(default)]
     pub overhead: Option<f64>,
+    /// Runs of the base to its loss, for a workload of the time-to-loss track.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<SeedNoise>,
     /// What can be proven in how long.
     pub forecast: Vec<Forecast>,
     /// What to change on this machine, and how.
@@ -65,12 +68,27 @@ impl Document for Doctor {
     const SCHEMA: &'static str = "outpace.doctor/1";
 }
 
+/// How runs of the base to its loss differ from seed to seed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SeedNoise {
+    /// Seeds that were run.
+    pub seeds: usize,
+    /// Those that came to the loss.
+    pub reached: usize,
+    /// Median steps to the loss.
+    pub steps: Option<f64>,
+    /// Standard deviation of ln steps.
+    pub steps_sd: Option<f64>,
+    /// Median seconds of a run.
+    pub run_s: f64,
+}
+
 /// What it takes to prove a true gain on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Forecast {
     /// The true gain.
     pub speedup: f64,
-    /// Median number of blocks; absent where the most that a gate takes are not enough.
+    /// Median number of blocks, on the time-to-loss track of seeds; absent where the most that a gate takes are not enough.
     pub blocks: Option<usize>,
     /// The same in seconds of wall time.
     pub seconds: Option<f64>,

@@ -33,7 +33,7 @@ pub use config::{
     Protocol, STEPS_PER_RUN, SandboxConfig, Track, Tunable, WorkloadConfig, parse_config,
     parse_duration,
 };
-pub use doctor::{Doctor, Forecast};
+pub use doctor::{Doctor, Forecast, SeedNoise};
 pub use document::{Document, ReadError, Timestamp, ended_at, record_id, sha256_of};
 pub use event::{Event, EventLine, NoObserver, Observer, Role};
 pub use listing::{

@@ -4,11 +4,13 @@
 mod to_loss;
 
 use outpace_record::{Attempt, Campaign, CampaignState, Kind, Track, Verdict};
+use outpace_stats::Rule;
 use outpace_text::plain;
 
 use crate::campaign_summary::{CampaignSummary, Unit};
 use crate::format::{count, duration, e_value, exact_share, gain, plural, with_figures};
 use crate::history::Point;
+use crate::isolated::summary as isolated_runs;
 use crate::samples;
 use crate::status::AttemptStatus;
 use crate::text::{NAME, REASON, revision};
@@ -213,7 +215,21 @@ pub(crate) fn verdict(verdict: &Verdict) -> Vec<String> {
     }
     out.push(bounds(verdict));
     out.push(conclusion(verdict, &reason));
+    out.extend(isolated(verdict));
     out
+}
+
+/// What runs with one process at a time said of a gain that was proven side by side.
+fn isolated(verdict: &Verdict) -> Option<String> {
+    let summary = isolated_runs(verdict)?;
+    let runs = plural(summary.n_blocks, "isolated run");
+    Some(format!(
+        "In {runs}, one process at a time, the gain is {}; the evidence that there is one reached \
+         {}, and {} was needed.",
+        gain(summary.speedup),
+        e_value(summary.log_e),
+        e_value(Rule::isolated().threshold_value().ln())
+    ))
 }
 
 fn bounds(verdict: &Verdict) -> String {

@@ -12,6 +12,7 @@ mod error;
 pub mod format;
 mod history;
 mod html;
+mod isolated;
 mod json;
 mod markdown;
 mod nightly;

@@ -1,24 +1,16 @@
 //! Commands that recompute what a report says.
 
-use outpace_record::{Kind, Verdict};
+use outpace_record::Kind;
 use outpace_text::{plain, short};
 
 use crate::data::ReportData;
 use crate::text::NAME;
 
-/// Feeds the raw samples of `report.json` to the judge again, with every option of the rule.
+/// Feeds the verdicts to the judge again, which looks at their samples and their rule alone.
 ///
-/// Rejected candidates are left out: they were refused for something else than their times. So are
-/// seeds, which `outpace judge` does not read; `more` leaves them out where there are any.
-fn judge(more: &str) -> String {
-    format!(
-        "jq -c '(.attempts[].verdicts[], .verdicts[]) \
-  | select(.n_blocks > 0 and .verdict != \"rejected\"{more}) \
-  | {{blocks, min_speedup, alpha, threshold, screen, sum_threshold, \
-  bound_blocks, margin, alone, steps_per_turn, warmup_turns, steps_per_run}}' report.json \
-  | outpace judge -"
-    )
-}
+/// Rejected candidates are left out: they were refused for something else than their times.
+const JUDGE: &str = "jq -c '(.attempts[].verdicts[], .verdicts[]) \
+  | select(.log_e != null and .verdict != \"rejected\")' report.json | outpace judge -";
 
 /// A command, and the sentence that says what it is for.
 pub(crate) struct Step {
@@ -37,27 +29,14 @@ pub(crate) fn steps(data: &ReportData) -> Vec<Step> {
         });
     }
     let verdicts = data.attempts.iter().flat_map(|a| &a.verdicts);
-    let timed = |v: &&Verdict| v.n_blocks > 0 && v.verdict != Kind::Rejected;
-    let verdicts = verdicts.chain(&data.verdicts).filter(timed);
-    let (seeds, blocks): (Vec<_>, Vec<_>) = verdicts.partition(|v| v.target.is_some());
-    if !blocks.is_empty() {
-        steps.push(judged(!seeds.is_empty()));
+    let mut verdicts = verdicts.chain(&data.verdicts);
+    if verdicts.any(|v| v.log_e.is_some() && v.verdict != Kind::Rejected) {
+        steps.push(Step {
+            purpose: "So can every verdict of this report, from the samples in report.json:",
+            command: JUDGE.to_owned(),
+        });
     }
     steps
-}
-
-fn judged(beside_seeds: bool) -> Step {
-    if beside_seeds {
-        return Step {
-            purpose: "So can every throughput verdict of this report, \
-                      from the samples in report.json:",
-            command: judge(" and .target == null"),
-        };
-    }
-    Step {
-        purpose: "So can every verdict of this report, from the samples in report.json:",
-        command: judge(""),
-    }
 }
 
 /// The commits that the campaign merged.

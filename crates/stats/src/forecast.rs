@@ -1,6 +1,8 @@
-//! How many blocks a gain will take on a machine whose noise was recorded: what `doctor` shows.
+//! How many blocks or seeds a gain will take, from noise that was recorded: what `doctor` shows.
 
-use crate::{Evidence, Outcome, Pair, Rule, Schedule};
+use std::f64::consts::TAU;
+
+use crate::{Evidence, Outcome, Pair, Rule, Schedule, SeedEvidence, SeedRule};
 
 /// Trials simulated for one forecast: the median is then good to about 5 % of itself. Odd, so that
 /// there is a middle one.
@@ -51,8 +53,41 @@ pub fn forecast<B: AsRef<[Pair]>>(
             }
         }
     };
-    let mut blocks: Vec<usize> = (0..FORECAST_TRIALS).map(trial).collect::<Option<_>>()?;
-    let (_, middle, _) = blocks.select_nth_unstable(FORECAST_TRIALS / 2);
+    middle((0..FORECAST_TRIALS).map(trial).collect::<Option<_>>()?)
+}
+
+/// Median number of seeds until a trial on the time-to-loss track ends with `faster`, for a true
+/// gain of `speedup` in time, where a step takes the same time on both sides.
+///
+/// The log ratios of seeds are drawn from a normal distribution of standard deviation `sd`. As with
+/// [`forecast`] there are [`FORECAST_TRIALS`] trials, and equal arguments give equal answers.
+///
+/// `None` where half the trials end in something else, or an argument is out of range.
+pub fn forecast_seeds(sd: f64, speedup: f64, rule: &SeedRule) -> Option<usize> {
+    let gain = speedup.ln_1p();
+    if !(sd.is_finite() && sd >= 0.0 && gain.is_finite()) {
+        return None;
+    }
+    let start = SeedEvidence::new(*rule, None).ok()?;
+    let trial = |trial: usize| {
+        let mut draws = Draws::for_trial(trial as u64);
+        let mut evidence = start.clone();
+        loop {
+            match evidence.push(gain + sd * draws.normal()) {
+                None => {}
+                Some(decision) if decision.outcome == Outcome::Faster => {
+                    return evidence.log_ratios().len();
+                }
+                Some(_) => return usize::MAX,
+            }
+        }
+    };
+    middle((0..FORECAST_TRIALS).map(trial).collect())
+}
+
+/// The median of [`FORECAST_TRIALS`] lengths, if that many trials end at all.
+fn middle(mut lengths: Vec<usize>) -> Option<usize> {
+    let (_, middle, _) = lengths.select_nth_unstable(FORECAST_TRIALS / 2);
     (*middle < usize::MAX).then_some(*middle)
 }
 
@@ -88,8 +123,18 @@ impl Draws {
 
     /// Below `n`, which is far below 2^53.
     fn below(&mut self, n: usize) -> usize {
-        let uniform = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
-        (uniform * n as f64) as usize
+        (self.uniform() * n as f64) as usize
+    }
+
+    /// From 0 to below 1.
+    fn uniform(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Standard normal (Box and Muller 1958).
+    fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        radius * (TAU * self.uniform()).cos()
     }
 
     fn next(&mut self) -> u64 {

@@ -57,7 +57,7 @@ pub use describe::{
 };
 pub use error::StatsError;
 pub use evidence::{Evidence, trajectory};
-pub use forecast::{FORECAST_TRIALS, forecast};
+pub use forecast::{FORECAST_TRIALS, forecast, forecast_seeds};
 pub use isolated::{Isolated, IsolatedRun, IsolatedShape, isolated_log_ratio};
 pub use judge::judge;
 pub use rule::{Rule, SCREEN_BLOCKS, SCREEN_E_BELOW, SCREEN_LOG_E};

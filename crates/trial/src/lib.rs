@@ -34,7 +34,9 @@ pub use evaluate::{evaluate, profile};
 pub use executor::{Clock, Closed, Executor, Placement, Side, Turn, WorkloadProcess, pairs_of};
 pub use executors::{executor, lock_machine, waiting_event};
 pub use gpu::{GpuNow, Gpus, conditions_of, gpus_now};
-pub use loss::{Programs, ScreeningRuns, SeedSettings, SeedTrial, Shapes, run_seeds, shapes};
+pub use loss::{
+    Programs, ScreeningRuns, SeedSettings, SeedTrial, Shapes, run_base_seeds, run_seeds, shapes,
+};
 pub use machine::{demanded, machine, sandbox_tier};
 pub use noise::{Noise, measure_noise};
 pub use peak::{Peaks, measure_peaks, plausible};

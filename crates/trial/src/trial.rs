@@ -212,7 +212,9 @@ fn tell(
     let sums = rule.sum_threshold.filter(|_| evidence.gain_is_proven());
     let sums = sums.map(|needed| (evidence.sum_log_e(), needed));
     let (so_far, needed) = sums.unwrap_or((log_e, threshold));
-    let blocks_left = (needed.ln() - so_far) * n / so_far;
+    // A proven gain is measured on for its bounds.
+    let for_bounds = rule.bound_blocks.min(rule.max_blocks) as f64 - n;
+    let blocks_left = ((needed.ln() - so_far) * n / so_far).max(for_bounds);
     let block_s = results.iter().map(|r| r.wall_s).sum::<f64>() / results.len() as f64;
     observer.on(&Event::Block {
         workload: settings.workload.clone(),

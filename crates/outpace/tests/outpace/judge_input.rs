@@ -369,3 +369,38 @@ fn the_trial_in_the_help_is_judged() {
     let judged = judge(&[], trial).expect(0).json();
     assert_eq!(judged["n_blocks"], 2, "{trial}");
 }
+
+#[test]
+fn the_verdicts_of_the_reports_are_what_their_samples_say() {
+    const TOLERANCE: f64 = 1e-6;
+    for name in ["sample", "time-to-loss"] {
+        let path = format!(
+            "{}/../../reports/{name}/report.json",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let report: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        // As the report's own `jq` does it.
+        let attempts = report["attempts"].as_array().unwrap().iter();
+        let mut verdicts: Vec<&Value> = attempts
+            .flat_map(|attempt| attempt["verdicts"].as_array().unwrap())
+            .collect();
+        verdicts.retain(|v| !v["log_e"].is_null() && v["verdict"] != "rejected");
+        let lines: Vec<String> = verdicts.iter().map(|v| v.to_string()).collect();
+        let judged = results(&judge(&[], &lines.join("\n")).expect(0));
+        assert!(judged.len() >= 6, "{name}");
+        for (verdict, judged) in verdicts.iter().zip(&judged) {
+            assert_eq!(verdict["verdict"], judged["verdict"], "{name}: {judged}");
+            assert_eq!(verdict["n_blocks"], judged["n_blocks"], "{name}: {judged}");
+            for key in ["log_e", "at_least", "speedup"] {
+                let [recorded, again] = [verdict, judged].map(|v| v[key].as_f64());
+                let near = recorded
+                    .zip(again)
+                    .is_none_or(|(a, b)| (a - b).abs() < TOLERANCE);
+                assert!(
+                    near,
+                    "{name}: {key} is {recorded:?}, judged again {again:?}"
+                );
+            }
+        }
+    }
+}

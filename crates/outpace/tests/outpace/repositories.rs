@@ -46,6 +46,28 @@ fn links_out_of_the_tree_are_left_out_and_those_inside_are_laid() {
 }
 
 #[test]
+fn commands_start_in_the_folder_that_cwd_names() {
+    let section = "cwd = \"sub\"\nbuild = [\"test\", \"-f\", \"beside\"]\n";
+    let play = scripted("exit 1\n", section);
+    play.write("sub/train.sh", "test -f beside && test -f ../train.sh\n");
+    play.write("sub/beside", "");
+    play.commit("below");
+    compare(&play).expect(1);
+    play.outpace(&["doctor", "--no-measure"]).expect(0);
+    let config = std::fs::read_to_string(play.path().join("outpace.toml")).unwrap();
+    for folder in ["../sub", "/sub"] {
+        play.write(
+            "outpace.toml",
+            &config.replace("\"sub\"", &format!("\"{folder}\"")),
+        );
+        play.commit("elsewhere");
+        compare(&play)
+            .expect(2)
+            .says(&["workload.t.cwd", "below the repository's root"]);
+    }
+}
+
+#[test]
 fn a_folder_that_reads_names_is_laid_with_all_that_is_in_it() {
     let reads = "reads = [\"train.sh\", \"configs\"]\n";
     let play = scripted("test -f configs/deep/a && test ! -e other\n", reads);

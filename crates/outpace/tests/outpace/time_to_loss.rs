@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::campaign::signal;
-use crate::playground::{Outcome, Playground, example};
+use crate::playground::{Outcome, Playground, example, toy};
 
 const SETTINGS: &str = "rate = 0.01\nspin = 200\nbatch = 100\nmode = \"good\"\n";
 
@@ -166,6 +166,45 @@ fn seeds_of_other_data_are_no_evidence() {
     gate(&play, &sooner, &[])
         .expect(0)
         .says(&["goes on from 6 seeds of"]);
+}
+
+#[test]
+fn a_recipe_and_a_kernel_each_win_on_their_own_track() {
+    let play = playground();
+    let config = std::fs::read_to_string(play.path().join("outpace.toml")).unwrap();
+    let toy = format!(
+        "reads = [\"settings.toml\"]\n[workload.toy]\nrun = [\"{toy}\", \"train\", \"toy.toml\"]\n\
+         evaluate = [\"{toy}\", \"evaluate\", \"toy.toml\"]\nreads = [\"toy.toml\"]\n\
+         timeout = \"3s\"\ncheck_steps = 8\n[policy]\n",
+        toy = toy().display()
+    );
+    let config = config.replace("[policy]\n", &toy);
+    play.write(
+        "outpace.toml",
+        &config.replace("[\"settings.toml\"]\n[gate]", "[\"*.toml\"]\n[gate]"),
+    );
+    play.write("toy.toml", crate::playground::SETTINGS);
+    play.commit("a workload of each track");
+    let both = |file: &str, from: &str, to: &str| {
+        let text = std::fs::read_to_string(play.path().join(file)).unwrap();
+        let patch = play.patch("p.patch", file, &text.replace(from, to));
+        let patch = patch.to_str().unwrap();
+        play.outpace(&["gate", "--patch", patch, "-w", "toy", "-w", "learner"])
+            .expect(0)
+    };
+    let lines = |outcome: &Outcome| -> Vec<String> {
+        let words = |line: &str| {
+            line.split_whitespace()
+                .take(2)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        outcome.stdout.lines().map(words).collect()
+    };
+    let recipe = both("settings.toml", "0.01", "0.04");
+    assert_eq!(lines(&recipe), ["toy same", "learner FASTER"], "{recipe:?}");
+    let kernel = both("toy.toml", "400", "250");
+    assert_eq!(lines(&kernel), ["toy FASTER", "learner same"], "{kernel:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Values of `outpace.toml` that no program could work with.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::range::number;
 use super::{Config, Protocol, Track, Tunable, WorkloadConfig};
@@ -167,6 +167,16 @@ fn validate_workload(name: &str, workload: &WorkloadConfig) -> Result<(), Fault>
     }
     if workload.threads == Some(0) {
         return fault("threads", "must be at least 1");
+    }
+    let parts = Path::new(&workload.cwd).components();
+    if parts
+        .into_iter()
+        .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
+    {
+        return fault(
+            "cwd",
+            "must be a folder below the repository's root, as in `train`",
+        );
     }
     for path in &workload.data {
         if let Some(message) = bad_data(path) {

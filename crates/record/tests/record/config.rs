@@ -120,7 +120,7 @@ fn configuration_errors_name_place_key_and_nearest_key() {
 }
 
 /// Every key, by table, with the types that it takes.
-const KEYS: [(&str, &str, &str); 47] = [
+const KEYS: [(&str, &str, &str); 48] = [
     ("", "version", "integer"),
     ("", "workload", "table"),
     ("", "policy", "table"),
@@ -139,6 +139,7 @@ const KEYS: [(&str, &str, &str); 47] = [
     ("workload.w", "fetch", "array"),
     ("workload.w", "build", "array"),
     ("workload.w", "cache_from", "string"),
+    ("workload.w", "cwd", "string"),
     ("workload.w", "run", "array"),
     ("workload.w", "evaluate", "array"),
     ("workload.w", "profile", "array"),
@@ -491,4 +492,46 @@ fn durations() {
     ] {
         assert!(parse_duration(text).is_err(), "{text}");
     }
+}
+
+/// The keys of a table, as serde lists them for one that it does not know.
+fn keys_of(head: &str) -> Vec<String> {
+    let text = format!("version = 1\n{head}\nno-such-key = 1\n");
+    let error = toml::from_str::<outpace_record::Config>(&text).unwrap_err();
+    let (_, known) = error.message().split_once("expected ").unwrap();
+    known
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_key_is_in_the_reference() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+    let reference = std::fs::read_to_string(path).unwrap();
+    let mut all = 0;
+    for (title, head) in [
+        ("[workload.NAME]", "[workload.w]"),
+        ("[policy]", "[policy]"),
+        ("[gate]", "[gate]"),
+        ("[sandbox]", "[sandbox]"),
+        ("[machine]", "[machine]"),
+        ("[agent.NAME]", "[agent.a]"),
+        ("[[tunable]]", "[[tunable]]"),
+    ] {
+        let (_, section) = reference.split_once(&format!("## {title}\n")).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        for key in keys_of(head) {
+            let rows = section.lines().filter(|line| line.starts_with("| `"));
+            let named = rows.filter(|row| {
+                let first = row.split('|').nth(1).unwrap();
+                first.contains(&format!("`{key}`"))
+            });
+            assert_eq!(named.count(), 1, "{title} {key}");
+            all += 1;
+        }
+    }
+    assert!(all > 50, "{all}");
 }

@@ -8,8 +8,8 @@ use outpace_record::{
     CiResult, Doctor, Document, Event, EventLine, Failure, Figures, Forecast, FoundChange,
     GateRequest, GpuConditions, HistoryEntry, ImportedFigure, Judgement, Kind, LossCurve,
     LossTarget, Machine, Operation, PatchStat, Peaks, Profile, Regressions, Report, ReportSummary,
-    Reproduction, RequestRule, Role, Run, SandboxTier, SeedRun, Seeds, Setting, Stage, Test,
-    TestIndex, TestResult, Timestamp, TokensPerS, Track, Verdict,
+    Reproduction, RequestRule, Role, Run, SandboxTier, SeedNoise, SeedRun, Seeds, Setting, Stage,
+    Test, TestIndex, TestResult, Timestamp, TokensPerS, Track, Verdict,
 };
 use serde_json::Value;
 
@@ -336,6 +336,13 @@ fn doctor() -> Doctor {
         aa_conditions: Some(text("not throttled")),
         block_s: Some(2.0),
         overhead: Some(0.1),
+        seeds: Some(SeedNoise {
+            seeds: 5,
+            reached: 5,
+            steps: Some(450.0),
+            steps_sd: Some(0.02),
+            run_s: 3.5,
+        }),
         forecast: vec![Forecast {
             speedup: 0.05,
             blocks: Some(12),

@@ -1,9 +1,10 @@
-//! One verdict: its blocks, and the evidence growing block by block. Where seeds decide, their loss
-//! curves come first.
+//! One verdict: its blocks, the evidence growing block by block, and isolated runs where there were
+//! any. Where seeds decide, their loss curves come first.
 
 mod curves;
 mod dots;
 mod evidence;
+mod isolated;
 mod panel;
 mod samples;
 
@@ -13,6 +14,7 @@ use super::marks::Marks;
 use super::picture::{Area, Picture, PlotError, draw};
 use crate::captions;
 use crate::error::ReportError;
+use crate::isolated::log_ratios;
 use samples::Samples;
 
 /// Size of one panel in pixels.
@@ -24,6 +26,7 @@ enum Panel {
     Curves,
     Dots,
     Evidence,
+    Isolated,
 }
 
 /// Whether there is anything to draw.
@@ -34,7 +37,7 @@ pub(crate) fn has_samples(verdict: &Verdict) -> bool {
 /// All panels in one picture.
 pub(crate) fn picture(verdict: &Verdict) -> Result<Picture, ReportError> {
     let samples = Samples::of(verdict);
-    let panels = shown(&samples);
+    let panels = shown(verdict, &samples);
     let (title, text) = describe(verdict);
     let size = (panels.len() as u32 * PANEL.0, PANEL.1);
     draw("verdict", size, (&title, &text), |area, marks| {
@@ -54,12 +57,14 @@ pub(crate) fn panels(verdict: &Verdict) -> Result<Vec<Picture>, ReportError> {
             paint(*panel, area, marks, verdict, &samples)
         })
     };
-    shown(&samples).iter().map(one).collect()
+    shown(verdict, &samples).iter().map(one).collect()
 }
 
-fn shown(samples: &Samples) -> &'static [Panel] {
+fn shown(verdict: &Verdict, samples: &Samples) -> &'static [Panel] {
     if samples.by_seeds && samples.len() > 0 {
         &[Panel::Curves, Panel::Dots, Panel::Evidence]
+    } else if !log_ratios(verdict).is_empty() {
+        &[Panel::Dots, Panel::Evidence, Panel::Isolated]
     } else {
         &[Panel::Dots, Panel::Evidence]
     }
@@ -71,6 +76,7 @@ fn name(panel: Panel, samples: &Samples) -> &'static str {
         (Panel::Dots, true) => "seeds",
         (Panel::Dots, false) => "blocks",
         (Panel::Evidence, _) => "evidence",
+        (Panel::Isolated, _) => "isolated runs",
     }
 }
 
@@ -85,6 +91,7 @@ fn paint(
         Panel::Curves => curves::paint(area, marks, verdict),
         Panel::Dots => dots::paint(area, marks, verdict, samples),
         Panel::Evidence => evidence::paint(area, marks, verdict, samples),
+        Panel::Isolated => isolated::paint(area, marks, &log_ratios(verdict)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The sentences and figures of a report, as a reader gets them.
 
-use outpace_record::{Kind, TokensPerS, Track, Verdict};
+use outpace_record::{Block, Kind, TokensPerS, Track, Verdict};
 use outpace_report::{ReportData, campaign_svg, history_svg, html, markdown, verdict_svg};
 use outpace_stats::Rule;
 use resvg::usvg::roxmltree::{Document, Node};
@@ -185,7 +185,7 @@ fn what_the_markdown_says() {
     So can every verdict of this report, from the samples in report.json:
 
     ```sh
-    jq -c '(.attempts[].verdicts[], .verdicts[]) | select(.n_blocks > 0 and .verdict != "rejected") | {blocks, min_speedup, alpha, threshold, screen, sum_threshold, bound_blocks, margin, alone, steps_per_turn, warmup_turns, steps_per_run}' report.json | outpace judge -
+    jq -c '(.attempts[].verdicts[], .verdicts[]) | select(.log_e != null and .verdict != "rejected")' report.json | outpace judge -
     ```
 
     </details>
@@ -373,6 +373,37 @@ fn a_reason_is_never_cut_inside_the_path_of_its_log() {
         let whole = text.matches(&path).count();
         assert_eq!(whole, 1, "in the details");
         assert_eq!(text.matches("/srv/").count(), whole);
+    }
+}
+
+#[test]
+fn isolated_runs_have_a_picture_and_a_sentence() {
+    let rule = Rule::default();
+    let mut verdict = common::verdict("x", 0.04, 41_210.0, &rule, &mut common::Noise(1));
+    let count = |verdict: &Verdict| {
+        let svg = verdict_svg(verdict).unwrap();
+        assert_picture(&svg);
+        svg.matches("<title>isolated run").count()
+    };
+    assert_eq!(count(&verdict), 0);
+    // A start that is 0.3 s longer, over 1000 steps of 0.1 s: 0.3 % of 4 %.
+    verdict.steps_per_run = Some(1000);
+    verdict.steps_per_turn = 1;
+    verdict.alone = vec![
+        Block {
+            pairs: vec![[0.104, 0.1]; 20],
+            ready_s: Some([0.2, 0.5]),
+            ..Block::default()
+        };
+        13
+    ];
+    assert_eq!(count(&verdict), 13);
+    let mut data = common::nothing();
+    data.verdicts = vec![verdict];
+    let sentence = "In 13 isolated runs, one process at a time, the gain is +3.7 %; the evidence \
+                    that there is one reached ";
+    for text in [html(&data).unwrap(), markdown(&data)] {
+        assert!(text.contains(sentence), "{text}");
     }
 }
 

@@ -1,7 +1,9 @@
 //! Real gains are found, in about the blocks that the forecast says.
 
 use crate::simulate::{Machine, Noise};
-use outpace_stats::{Outcome, Pair, Rule, Schedule, forecast, log_e_limit};
+use outpace_stats::{
+    Outcome, Pair, Rule, Schedule, SeedRule, forecast, forecast_seeds, log_e_limit,
+};
 
 /// Share of 200 trials that are `outcome` within 48 blocks.
 fn share(noise: Noise, speedup: f64, outcome: Outcome) -> f64 {
@@ -70,6 +72,37 @@ fn forecast_counts_what_the_documents_say() {
         let got = blocks_for(sd, speedup, &Rule::default()).unwrap();
         assert!(got.abs_diff(about) <= 2, "{sd} {speedup}: {got}");
     }
+}
+
+#[test]
+fn forecast_of_seeds_is_what_the_track_was_designed_with() {
+    let rule = SeedRule {
+        max_seeds: 60,
+        bound_seeds: 0,
+        ..SeedRule::from(&Rule {
+            threshold: Some(100.0),
+            ..Rule::default()
+        })
+    };
+    // Less time by 10, 5 and 2 %, at three standard deviations of a seed's log ratio.
+    let table = [
+        (0.02, [Some(9), Some(10), Some(46)]),
+        (0.04, [Some(9), Some(18), None]),
+        (0.057, [Some(10), Some(29), None]),
+    ];
+    for (sd, expected) in table {
+        for (less, expected) in [0.1, 0.05, 0.02].into_iter().zip(expected) {
+            let got = forecast_seeds(sd, 1.0 / (1.0 - less) - 1.0, &rule);
+            let near = match (got, expected) {
+                (Some(got), Some(expected)) => got.abs_diff(expected) * 8 <= expected.max(8),
+                (got, expected) => got == expected,
+            };
+            assert!(near, "sd {sd}, {less} less: {got:?}, not {expected:?}");
+        }
+    }
+    assert_eq!(forecast_seeds(f64::NAN, 0.1, &rule), None);
+    assert_eq!(forecast_seeds(0.02, -1.0, &rule), None);
+    assert_eq!(forecast_seeds(0.02, -0.1, &rule), None);
 }
 
 #[test]

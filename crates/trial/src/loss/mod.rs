@@ -157,17 +157,7 @@ pub fn run_seeds(
     let begin = Instant::now();
     let _machine = locked(context, observer)?;
     let [base, _] = settings.shapes;
-    let steps = settings
-        .shapes
-        .map(|s| steps_for(&settings.target, s.tokens_per_step, base.tokens_per_step));
-    let about = about(context, programs.text).map_err(|error| (Side::Base, error))?;
-    let runner = Runner {
-        context,
-        programs,
-        settings,
-        about,
-        steps,
-    };
+    let runner = Runner::new(context, programs, settings)?;
     let mut evidence = seed_evidence(settings.rule, &settings.target, &settings.blocks)?;
     for run in &settings.earlier {
         evidence.push(run.log_ratio(&settings.target));
@@ -235,6 +225,52 @@ pub fn run_seeds(
         .extend(guards::outside_of_steps(&trial.runs, target, faster));
     trial.trial_s = begin.elapsed().as_secs_f64();
     Ok(trial)
+}
+
+/// Runs the base on so many fresh seeds, one after the other. Its candidate is never started.
+///
+/// # Errors
+/// It failed, or the machine, or the user asked to stop.
+pub fn run_base_seeds(
+    context: &Context,
+    programs: Programs<'_>,
+    settings: &SeedSettings,
+    seeds: usize,
+    observer: &mut dyn Observer,
+) -> Result<Vec<LossCurve>, SideError> {
+    let _machine = locked(context, observer)?;
+    let runner = Runner::new(context, programs, settings)?;
+    runner.begins(false, observer);
+    let mut rng = ChaCha20Rng::seed_from_u64(settings.seed);
+    let mut one = |number: usize| {
+        let [model_seed, data_seed, text_seed] = std::array::from_fn(|_| seed(&mut rng));
+        let text = runner.text(text_seed)?;
+        let open_seed = text_seed ^ OPEN_SEED;
+        let plan = runner.plan(Side::Base, [model_seed, data_seed], &text, open_seed, None);
+        runner.one(Side::Base, &plan, number, observer)
+    };
+    let curves: Result<Vec<LossCurve>, WorkloadError> = (1..=seeds).map(&mut one).collect();
+    Ok(curves.map_err(|error| (Side::Base, error))?)
+}
+
+impl<'a> Runner<'a> {
+    fn new(
+        context: &'a Context,
+        programs: Programs<'a>,
+        settings: &'a SeedSettings,
+    ) -> Result<Self, SideError> {
+        let [base, _] = settings.shapes;
+        let steps =
+            |s: Shapes| steps_for(&settings.target, s.tokens_per_step, base.tokens_per_step);
+        let about = about(context, programs.text).map_err(|error| (Side::Base, error))?;
+        Ok(Self {
+            context,
+            programs,
+            settings,
+            about,
+            steps: settings.shapes.map(steps),
+        })
+    }
 }
 
 impl Runner<'_> {

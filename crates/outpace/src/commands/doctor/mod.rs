@@ -2,11 +2,12 @@
 //! proven on it in how long.
 
 mod preflight;
+mod seeds;
 
 use anyhow::Result;
 use outpace_gate::{GateError, Harness};
 use outpace_process::{Context, Probed, Sandbox};
-use outpace_record::{Config, Doctor, Document, Forecast, Machine};
+use outpace_record::{Config, Doctor, Document, Forecast, Machine, SeedNoise};
 use outpace_repo::{Commit, Repo};
 use outpace_report::format::{duration, gain};
 use outpace_stats::Rule;
@@ -73,11 +74,9 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         true => None,
         false => Some(measure(place, args, &context, &mut ui, &mut advice)?),
     };
-    let (noise, peaks) = match &measured {
-        Some(measured) => (measured.noise.as_ref(), Some(measured.peaks)),
-        None => (None, None),
-    };
-    let aa = noise.map(|(_, noise, _)| noise);
+    let noise = measured.as_ref().and_then(|m| m.noise.as_ref());
+    let peaks = measured.as_ref().map(|m| m.peaks);
+    let aa = noise.map(|noise| &noise.aa);
     let doctor = Doctor {
         schema: Doctor::SCHEMA.into(),
         machine_class: machine.class(),
@@ -85,7 +84,7 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         sandbox_tier: sandbox_tier(sandbox),
         sandbox: tried.iter().map(Probed::to_string).collect(),
         gpus: gpus.into_iter().map(|gpu| gpu.conditions).collect(),
-        workload: noise.map(|(name, ..)| name.clone()),
+        workload: noise.map(|noise| noise.workload.clone()),
         aa_sd: aa.map(|n| n.sd),
         aa_blocks: aa.map_or(0, |n| n.log_ratios.len()),
         aa_log_ratios: aa.map(|n| n.log_ratios.clone()).unwrap_or_default(),
@@ -95,23 +94,34 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
         aa_conditions: aa.and_then(|n| n.conditions.clone()),
         block_s: aa.map(|n| n.block_s),
         overhead: aa.map(|n| n.overhead),
-        forecast: noise.map_or_else(Vec::new, |(_, noise, rule)| forecast(noise, rule)),
+        seeds: noise.and_then(|noise| noise.seeds),
+        forecast: noise.map_or_else(Vec::new, |noise| noise.forecast.clone()),
         advice,
         outpace_version: VERSION.into(),
     };
     if args.measuring.json {
         crate::out!("{}", doctor.to_json().trim_end());
     } else {
-        let most = noise.map(|(.., rule)| rule.max_blocks);
-        show(&mut ui, &doctor, most.unwrap_or_default());
+        let most = noise.map_or(0, |noise| noise.most);
+        show(&mut ui, &doctor, most);
     }
     Ok(if stopped { ENVIRONMENT } else { OK })
 }
 
-/// What was measured: the peaks of the machine, and a workload's noise with the rule of its gate.
+/// What was measured: the peaks of the machine, and a workload's noise.
 struct Measured {
     peaks: Peaks,
-    noise: Option<(String, Noise, Rule)>,
+    noise: Option<Noisy>,
+}
+
+/// The noise of a workload, and what can be proven beside it.
+struct Noisy {
+    workload: String,
+    aa: Noise,
+    seeds: Option<SeedNoise>,
+    forecast: Vec<Forecast>,
+    /// Blocks or seeds that a gate takes at most.
+    most: usize,
 }
 
 /// A revision of a repository, and the configuration that it is measured with.
@@ -200,7 +210,7 @@ fn measure_noise(
     context: &Context,
     ui: &mut Terminal,
     advice: &mut Vec<String>,
-) -> Result<Option<(String, Noise, Rule)>> {
+) -> Result<Option<Noisy>> {
     let Place {
         repo,
         commit,
@@ -244,7 +254,21 @@ fn measure_noise(
         max_blocks: gate.max_blocks,
         ..Rule::default()
     };
-    Ok(Some((name, noise, rule)))
+    let runs = harness.measure_seeds(&name, commit, seeds::SEEDS, seed, ui)?;
+    ui.clear();
+    let seeds = runs.as_ref().map(seeds::noise);
+    advice.extend(seeds.and_then(|seeds| seeds::advice(&name, &seeds)));
+    let forecast = match (&runs, &seeds) {
+        (Some(runs), Some(seeds)) => seeds::forecast(seeds, runs.parallel, gate),
+        _ => forecast(&noise, &rule),
+    };
+    Ok(Some(Noisy {
+        workload: name,
+        aa: noise,
+        seeds,
+        forecast,
+        most: gate.max_blocks,
+    }))
 }
 
 /// A side that works while it waits slows the one that is timed.
@@ -325,7 +349,13 @@ fn show(ui: &mut Terminal, doctor: &Doctor, most: usize) {
     {
         ui.result(&format!("gpu        {line}"));
     }
-    for forecast in &doctor.forecast {
+    if let Some(seeds) = &doctor.seeds {
+        for line in seeds::lines(seeds, &doctor.forecast, most) {
+            ui.result(&line);
+        }
+    }
+    let of_blocks = doctor.forecast.iter().filter(|_| doctor.seeds.is_none());
+    for forecast in of_blocks {
         let needs = match (forecast.blocks, forecast.seconds) {
             (Some(1), Some(s)) => format!("about 1 block ({})", duration(s)),
             (Some(n), Some(s)) => format!("about {n} blocks ({})", duration(s)),

@@ -1,6 +1,8 @@
 //! What would fail later, looked at before anything is measured: the clone, the sources, data,
 //! programs, and the disk.
 
+use std::path::Path;
+
 use outpace_gate::data_fault;
 use outpace_process::{MachineLock, is_missing, scratch_faults};
 use outpace_record::{Config, WorkloadConfig};
@@ -96,7 +98,7 @@ fn of_commands(repo: &Repo, commit: &Commit, workload: &WorkloadConfig) -> Vec<S
         let Some(program) = command.first() else {
             continue;
         };
-        if !program.contains('/') && is_missing(program, repo.root()) {
+        if !program.contains('/') && is_missing(program, &repo.root().join(&workload.cwd)) {
             faults.push(format!("`{key}` starts `{program}`, which is not in PATH. Install it, or name it by its path"));
         }
         for word in command.iter().filter(|word| is_plain_path(word)) {
@@ -114,6 +116,8 @@ fn not_held(
     key: &str,
     word: &str,
 ) -> Option<String> {
+    let path = Path::new(&workload.cwd).join(word);
+    let word = &*path.to_string_lossy();
     let is_data = workload
         .data
         .iter()

@@ -106,7 +106,10 @@ impl Checkout {
             ];
             let words = [plain, &quoted[0], &quoted[1], &quoted[2]];
             let is_file = !path.ends_with('/') && name.contains('.');
-            if self.is_mentioned(&words) || is_file && self.is_mentioned(&[name]) {
+            // `glob("shard-*.bin")` names none of the files that it finds.
+            let end = name.rsplit_once('.').map(|(_, end)| format!("*.{end}"));
+            let by_glob = || end.is_some_and(|end| self.is_mentioned(&[&end]));
+            if self.is_mentioned(&words) || is_file && (self.is_mentioned(&[name]) || by_glob()) {
                 data.push(entry_of(path));
             }
         }

@@ -95,8 +95,8 @@ pub(crate) fn run(options: &Options, args: &Args) -> Result<u8> {
     if !is_root {
         ui.say(
             "note",
-            "programs start in the repository's root; `run = [\"sh\", \"-c\", \"cd FOLDER && exec \
-             ...\"]` starts one elsewhere",
+            "programs start in the repository's root; `cwd = \"FOLDER\"` in the workload starts them \
+             elsewhere",
         );
     }
     let first = match (project.needs_edit, is_root) {
@@ -171,7 +171,7 @@ mod tests {
     fn each_kind_gets_a_configuration_that_reads() {
         let train = "import torch\nopen('data/train.bin')\nloss.backward()\n";
         type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a str, &'a str);
-        let cases: [Case<'_>; 8] = [
+        let cases: [Case<'_>; 10] = [
             (
                 &[
                     ("Cargo.toml", "[package]\nname = \"t\"\n"),
@@ -230,6 +230,24 @@ mod tests {
                 "{target}/train_gpt2",
                 "*.c",
             ),
+            (
+                &[
+                    ("requirements.txt", ""),
+                    ("gpt/__init__.py", ""),
+                    ("gpt/train.py", "from .model import Model\nglob('*.bin')\n"),
+                    ("gpt/model.py", ""),
+                    ("a.bin", "x"),
+                ],
+                &["a.bin"],
+                "python3 -m gpt.train",
+                "gpt/**/*.py",
+            ),
+            (
+                &[("gpt/__main__.py", train), ("data/train.bin", "")],
+                &[],
+                "python3 -m gpt",
+                "gpt/**/*.py",
+            ),
             (&[("notes.txt", "")], &[], "./train", "src/**"),
             (
                 &[("odd\"name/train.py", "")],
@@ -250,6 +268,20 @@ mod tests {
             let data: Vec<&str> = ignored.iter().copied().rev().collect();
             assert_eq!(workload.data, data, "{text}");
         }
+    }
+
+    #[test]
+    fn data_that_is_not_there_is_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let train = "open('data/train.bin')\nopen('data/val.bin')\nopen('out/ckpt.pt', 'w')\n";
+        let files = [("train.py", train), ("data/val.bin", "x")];
+        let project = kinds::of(&checkout(dir.path(), &files, &[]));
+        let missing = project.missing.join("\n");
+        assert!(missing.contains("train.py names data/train.bin, which is not here"));
+        assert!(
+            !missing.contains("val.bin") && !missing.contains("ckpt"),
+            "{missing}"
+        );
     }
 
     #[test]

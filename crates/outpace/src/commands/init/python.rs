@@ -13,6 +13,13 @@ const MARKS: [&str; 5] = [
 ];
 /// Most files that `editable` lists one by one.
 const MOST_EDITABLE: usize = 12;
+/// Most absent files that are named.
+const MOST_ABSENT: usize = 3;
+/// How the names of data sets end, and what is in them.
+const DATA_ENDS: [&str; 10] = [
+    "bin", "npy", "npz", "pt", "txt", "csv", "parquet", "jsonl", "h5", "gz",
+];
+const DATA_WORDS: [&str; 6] = ["data", "train", "val", "input", "corpus", "token"];
 /// Files that judge or build, and are not a patch's to change.
 const NOT_EDITABLE: [&str; 4] = ["setup.py", "conftest.py", "noxfile.py", "tasks.py"];
 
@@ -42,8 +49,67 @@ pub(super) fn look(checkout: &Checkout) -> Option<Project> {
     let script = script.unwrap_or_else(|| "train.py".into());
     project.speaks = speaks(&checkout.text(&script));
     project.editable = editable(checkout, &script);
-    project.run = vec![python, script];
+    project.missing.extend(absent_data(checkout, &script));
+    project.run = match module(checkout, &script) {
+        Some(module) => vec![python, "-m".into(), module],
+        None => vec![python, script],
+    };
     Some(project)
+}
+
+/// The name of a script that is part of a package and says so: it runs with `-m` alone.
+fn module(checkout: &Checkout, script: &str) -> Option<String> {
+    let (package, file) = script.rsplit_once('/')?;
+    let text = checkout.text(script);
+    let imports_beside = text
+        .lines()
+        .any(|line| line.trim_start().starts_with("from ."));
+    if file != "__main__.py" && !imports_beside {
+        return None;
+    }
+    let top = package.split('/').next()?;
+    // A package below `src` is found by its name only once it is installed.
+    (file == "__main__.py" || checkout.has(&format!("{top}/__init__.py"))).then(|| {
+        let path = if file == "__main__.py" {
+            package
+        } else {
+            script
+        };
+        path.trim_end_matches(".py").replace('/', ".")
+    })
+}
+
+/// Data that the script names and that is nowhere in the checkout: a line each.
+fn absent_data(checkout: &Checkout, script: &str) -> Vec<String> {
+    let text = checkout.text(script);
+    let quoted = text.split(['"', '\'', '\n']);
+    let mut absent: Vec<&str> = quoted
+        .filter(|path| is_data_path(path) && !checkout.exists(path))
+        .collect();
+    absent.sort_unstable();
+    absent.dedup();
+    let line = |path: &&str| {
+        let entry = path
+            .rsplit_once('/')
+            .map_or((*path).to_owned(), |(folder, _)| format!("{folder}/"));
+        format!(
+            "{script} names {path}, which is not here: make it; `data = [\"{entry}\"]` then gives it to \
+             both sides, if git ignores it"
+        )
+    };
+    absent.iter().take(MOST_ABSENT).map(line).collect()
+}
+
+/// A relative path of a file that is read rather than written, as far as its name tells. A bare
+/// name may be joined to a folder that is named elsewhere.
+fn is_data_path(path: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    let end = path.rsplit_once('.').map_or("", |(_, end)| end);
+    !path.starts_with('/')
+        && path.contains('/')
+        && path.chars().all(plain)
+        && DATA_ENDS.contains(&end)
+        && DATA_WORDS.iter().any(|word| path.contains(word))
 }
 
 /// The user's own environment, seen by both sides; else the machine's.
@@ -77,7 +143,7 @@ fn script(checkout: &Checkout) -> Option<String> {
             "train.py" => Some(0),
             _ if name.starts_with("test") || name.contains("_test") => None,
             _ if name.starts_with("train") || name.ends_with("train.py") => Some(1),
-            "main.py" | "run.py" => Some(3),
+            "main.py" | "run.py" | "__main__.py" => Some(3),
             _ => None,
         };
         let of_text = || checkout.text(path).contains(".backward()").then_some(2);

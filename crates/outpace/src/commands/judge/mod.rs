@@ -37,8 +37,9 @@ its pairs. Optional keys: min_speedup (0.005), alpha (0.01), threshold (1 / alph
 sum_threshold (none; a gate's is its threshold: `faster` then needs that e-value against \"all turns
 of a block together are no shorter\" too), bound_blocks (0; a gate's is 12: so many blocks are read
 for the bounds of a gain that was proven earlier), margin (none). With steps_per_run a gain has to
-show in the isolated runs `alone` too (steps_per_turn 1, warmup_turns 0). Trials may span lines,
-stand in a JSON array, or be verdict records.
+show in the isolated runs `alone` too (steps_per_turn 1, warmup_turns 0). Trials may span lines or
+stand in a JSON array. Verdict records are judged by their own rule; those of the time-to-loss track
+by their seeds, which n_blocks then counts.
 
 Judging stops at the block that settles it. A result has `warnings` where its times come from a
 clock that is too coarse. A trial that cannot be read ends it with exit code 2, after the results

@@ -117,7 +117,8 @@ fn shown<B: AsRef<[Pair]>>(
 ) -> Result<Judgement, String> {
     let judged = judged.map_err(|error| error.to_string())?;
     let summary = judged.summary;
-    let read = &blocks[..summary.n_blocks];
+    // On the time-to-loss track seeds are counted, and the blocks are those of the time of a step.
+    let read = &blocks[..summary.n_blocks.min(blocks.len())];
     let clock = coarse_clock(read, rule.min_speedup);
     Ok(Judgement {
         schema: Judgement::SCHEMA.into(),

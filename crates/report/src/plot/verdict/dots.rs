@@ -29,7 +29,7 @@ pub(super) fn paint(
     let x = samples.log_ratios();
     // A seed in which one side never came to the loss has no place on a scale.
     let finite: Vec<f64> = x.iter().copied().filter(|x| x.is_finite()).collect();
-    let y = range(verdict, &finite);
+    let y = range(&[0.0, 100.0 * verdict.min_speedup.ln_1p()], &finite);
     let frame = frame(y.clone(), samples, &tick, samples.title());
     let mut chart = Chart::new(area, marks, &frame)?;
     interval(&mut chart, verdict, &frame.x, &y)?;
@@ -40,7 +40,7 @@ pub(super) fn paint(
     Ok(())
 }
 
-fn tick(value: &f64) -> String {
+pub(super) fn tick(value: &f64) -> String {
     if value.abs() < 1e-9 {
         "0".to_owned()
     } else {
@@ -49,7 +49,7 @@ fn tick(value: &f64) -> String {
 }
 
 /// One outside the picture is a triangle at its edge.
-fn dots<'x>(
+pub(super) fn dots<'x>(
     chart: &Chart<'_, '_>,
     marks: &mut Marks,
     all: impl Iterator<Item = (&'x f64, &'x String)>,
@@ -123,7 +123,7 @@ fn gains(
 }
 
 /// Words at the right end of the lines, the highest first.
-fn name(chart: &Chart<'_, '_>, marks: &mut Marks, mut labels: Vec<Label>, end: f64) {
+pub(super) fn name(chart: &Chart<'_, '_>, marks: &mut Marks, mut labels: Vec<Label>, end: f64) {
     labels.sort_by(|a, b| b.0.total_cmp(&a.0));
     let words = labels
         .into_iter()
@@ -131,7 +131,8 @@ fn name(chart: &Chart<'_, '_>, marks: &mut Marks, mut labels: Vec<Label>, end: f
     ends(marks, chart.at(end, 0.0).0, FONT, words.collect());
 }
 
-fn range(verdict: &Verdict, x: &[f64]) -> Range<f64> {
+/// From the lowest to the highest of the dots that are near, and of what is marked.
+pub(super) fn range(marked: &[f64], x: &[f64]) -> Range<f64> {
     let middle = if x.is_empty() { 0.0 } else { 100.0 * median(x) };
     let reach = if x.is_empty() {
         1.0
@@ -139,9 +140,8 @@ fn range(verdict: &Verdict, x: &[f64]) -> Range<f64> {
         100.0 * DEVIATIONS * robust_deviation(x).max(0.002)
     };
     let near = |v: &f64| (v - middle).abs() <= reach;
-    let marked = [0.0, 100.0 * verdict.min_speedup.ln_1p()]
-        .into_iter()
-        .filter(|v| v.is_finite() && v.abs() < 1000.0);
+    let marked = marked.iter().copied();
+    let marked = marked.filter(|v| v.is_finite() && v.abs() < 1000.0);
     let dots = x.iter().map(|x| 100.0 * x).filter(near);
     let (low, high) = marked
         .chain(dots)

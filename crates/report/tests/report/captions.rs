@@ -395,12 +395,12 @@ fn isolated_runs_have_a_picture_and_a_sentence() {
             ready_s: Some([0.2, 0.5]),
             ..Block::default()
         };
-        13
+        6
     ];
-    assert_eq!(count(&verdict), 13);
+    assert_eq!(count(&verdict), 6);
     let mut data = common::nothing();
     data.verdicts = vec![verdict];
-    let sentence = "In 13 isolated runs, one process at a time, the gain is +3.7 %; the evidence \
+    let sentence = "In 6 isolated runs, one process at a time, the gain is +3.7 %; the evidence \
                     that there is one reached ";
     for text in [html(&data).unwrap(), markdown(&data)] {
         assert!(text.contains(sentence), "{text}");

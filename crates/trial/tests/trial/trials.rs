@@ -151,7 +151,9 @@ fn progress_says_how_far_the_evidence_is_and_how_long_the_rest_takes() {
             assert_eq!(*sums, needed.map(|needed| (evidence.sum_log_e(), needed)));
             any_sums |= sums.is_some();
             let (so_far, needed) = sums.unwrap_or((*log_e, 100.0));
-            let left = (needed.ln() - so_far) / (so_far / *n_blocks as f64);
+            let for_bounds = rule.bound_blocks.min(rule.max_blocks) as f64 - n;
+            let left = (needed.ln() - so_far) / (so_far / n);
+            let left = left.max(for_bounds);
             assert_eq!(left_s.is_some(), so_far > 0.0, "{event:?}");
             if let Some(left_s) = left_s {
                 let expected = left.ceil().max(0.0) * block_s;

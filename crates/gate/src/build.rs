@@ -76,6 +76,9 @@ pub(crate) enum BuildError {
     /// It said that all is well but left no artefact.
     #[error("the build left no {0}. Hint: is `run` the path that `build` writes to?")]
     NoArtefact(String),
+    /// There is no folder to start in.
+    #[error("there is no folder `{0}`, which `cwd` names")]
+    NoFolder(String),
     /// What git does not hold is not here.
     #[error("{0}")]
     Data(String),
@@ -83,7 +86,7 @@ pub(crate) enum BuildError {
     #[error("cannot write the sources: {0}")]
     Sources(#[from] RepoError),
     /// The machine could not be locked for the build.
-    #[error("{0}")]
+    #[error("cannot lock the machine: {0}")]
     Lock(io::Error),
     /// The disk failed us.
     #[error("{path}: {source}")]
@@ -108,6 +111,7 @@ impl BuildError {
             self,
             Self::Failed { .. }
                 | Self::NoArtefact(_)
+                | Self::NoFolder(_)
                 | Self::Launch(LaunchError::Timeout { .. } | LaunchError::Start { .. })
         )
     }
@@ -416,7 +420,7 @@ impl<'a> Builder<'a> {
         }
         let spec = LaunchSpec {
             command: filled(command, &dirs.target, &dirs.tree),
-            cwd: folder_of(config, &dirs.tree).map_err(disk(&dirs.tree))?,
+            cwd: folder_of(config, &dirs.tree)?,
             scratch: scratch.path().to_owned(),
             env,
             // Fetching is the base's own command and may need the user's proxy and certificates.
@@ -451,6 +455,21 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// The same for what runs, which may lack the folder because `reads` names nothing in it.
+    fn own_folder(
+        &self,
+        config: &WorkloadConfig,
+        tree: &str,
+        own_tree: &Path,
+    ) -> Result<PathBuf, BuildError> {
+        let below = format!("{}/**", config.cwd.trim_matches('/'));
+        if !config.cwd.is_empty() && !self.repo.list(tree, &[below])?.is_empty() {
+            let folder = own_tree.join(&config.cwd);
+            fs::create_dir_all(&folder).map_err(disk(&folder))?;
+        }
+        folder_of(config, own_tree)
+    }
+
     /// Copies what runs to a dirs of its own: the artefacts that the commands name, and the files
     /// that the program reads.
     fn collect(
@@ -478,7 +497,7 @@ impl<'a> Builder<'a> {
         }
         self.export(tree, &own_tree, &with_folders(&config.reads), Some(tree))?;
         dirs.data.lay(&own_tree).map_err(disk(&own_tree))?;
-        let cwd = folder_of(config, &own_tree).map_err(disk(&own_tree))?;
+        let cwd = self.own_folder(config, tree, &own_tree)?;
         let identity = identity_of_folder(&folder)?;
         let program = identity_of_folder(&own_target)?;
         let kept = self.area.join("kept").join(&name[..16]);
@@ -518,14 +537,16 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// The folder that a workload's commands start in. It may hold nothing that `reads` names.
-fn folder_of(config: &WorkloadConfig, tree: &Path) -> io::Result<PathBuf> {
-    if config.cwd.is_empty() {
-        return Ok(tree.to_owned());
+/// The folder that a workload's commands start in.
+fn folder_of(config: &WorkloadConfig, tree: &Path) -> Result<PathBuf, BuildError> {
+    let folder = match config.cwd.is_empty() {
+        true => tree.to_owned(),
+        false => tree.join(&config.cwd),
+    };
+    match folder.is_dir() {
+        true => Ok(folder),
+        false => Err(BuildError::NoFolder(config.cwd.clone())),
     }
-    let folder = tree.join(&config.cwd);
-    fs::create_dir_all(&folder)?;
-    Ok(folder)
 }
 
 /// What libraries read how many threads to start from.

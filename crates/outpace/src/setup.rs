@@ -147,19 +147,29 @@ pub(crate) fn lock(
         .with_context(|| format!("cannot make {}", state_dir.display()))?;
     let on_wait = &mut |waiting: &_| observer.on(&waiting_event(waiting));
     let cancelled = || context.launcher.cancelled();
-    let lock = RepositoryLock::acquire(&state_dir, on_wait, &cancelled).map_err(unlocked)?;
-    MachineLock::check().map_err(unlocked)?;
+    let lock = RepositoryLock::acquire(&state_dir, on_wait, &cancelled).map_err(|error| {
+        unlocked(
+            "the repository",
+            &error,
+            "the folder has to be writable for this user",
+        )
+    })?;
+    MachineLock::check().map_err(|error| {
+        unlocked(
+            "the machine",
+            &error,
+            "OUTPACE_LOCK_DIR names another folder for the lock",
+        )
+    })?;
     repo.history().check()?;
     Ok(lock)
 }
 
 /// Why there is no lock.
-fn unlocked(error: std::io::Error) -> anyhow::Error {
+fn unlocked(what: &str, error: &std::io::Error, hint: &str) -> anyhow::Error {
     match error.kind() {
         std::io::ErrorKind::Interrupted => GateError::Interrupted(Vec::new()).into(),
-        _ => environment(format!(
-            "{error}. Hint: give it to this user, or name another"
-        )),
+        _ => environment(format!("cannot lock {what}: {error}. Hint: {hint}")),
     }
 }
 

@@ -145,16 +145,19 @@ impl Context {
 }
 
 /// What is wrong with the folder that scratch is made in, a line each.
-pub fn scratch_faults() -> Vec<String> {
+///
+/// # Errors
+/// It cannot be written at all; why.
+pub fn scratch_faults() -> Result<Vec<String>, String> {
     let dir = std::env::temp_dir();
     let shown = dir.display();
     if let Err(error) = own_dir(&dir) {
-        return vec![format!(
+        return Err(format!(
             "TMPDIR {shown}: {error}. Set TMPDIR to a folder that can be written"
-        )];
+        ));
     }
     let Ok(disk) = rustix::fs::statvfs(&dir) else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
     let mut faults = Vec::new();
     let free_mib = free_mib(&disk);
@@ -170,7 +173,7 @@ pub fn scratch_faults() -> Vec<String> {
              Set TMPDIR to another folder"
         ));
     }
-    faults
+    Ok(faults)
 }
 
 /// A folder that a later run deletes where this one was killed. It is locked as long as this

@@ -511,7 +511,9 @@ impl Running {
         if finished.code == i32::from(CANNOT_START) {
             let message = log_tail(&[&self.stderr]);
             // What the supervisor says there, the program itself could say.
-            if message.contains("outpace: cannot start") && is_missing(&self.program, &self.cwd) {
+            if message.contains("outpace: cannot start")
+                && is_missing(&self.program, &self.cwd, None)
+            {
                 return Err(LaunchError::Start {
                     program: self.program.clone(),
                     message,

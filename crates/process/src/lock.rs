@@ -147,10 +147,7 @@ fn open_first(dirs: &[&Path]) -> io::Result<File> {
 
 /// The error with the file that it is about.
 fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(
-        error.kind(),
-        format!("cannot open the lock {}: {error}", path.display()),
-    )
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// A file that every user may lock. To lock it, reading is enough: the kernel refuses to open

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 /// Exit code when the program could not be started.
 pub(crate) const CANNOT_START: u8 = 127;
 
-/// Whether there is no such program, as an absolute or relative path, or in PATH.
-pub fn is_missing(program: &str, cwd: &Path) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    found(program, cwd, &path).is_none()
+/// Whether there is no such program, as an absolute or relative path, or in PATH: `path`, or our
+/// own.
+pub fn is_missing(program: &str, cwd: &Path, path: Option<&OsStr>) -> bool {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    found(program, cwd, path.unwrap_or(&own)).is_none()
 }
 
 /// Where a program is that is started in `cwd` with this PATH.

@@ -59,6 +59,9 @@ pub struct Campaign {
     pub alpha: f64,
     /// The gain that a merge must exceed.
     pub min_speedup: f64,
+    /// Most blocks of a candidate; absent in records of versions that took it from the verdicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_blocks: Option<usize>,
     /// Seed of the noise measurement, and of all trials if it was given.
     pub seed: u64,
     /// Whether trials follow from `seed`, to replay them. Otherwise each draws its own when its

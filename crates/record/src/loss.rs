@@ -66,6 +66,11 @@ pub struct LossCurve {
     /// Seconds of each evaluation: a checkpoint where one is written, and the answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked_s: Vec<f64>,
+    /// The first evaluation, from 0, before which a checkpoint was written: near the target, where
+    /// answers are opened in another process. Absent where there was none, and in records of
+    /// versions that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoints_from: Option<usize>,
     /// Seconds of each evaluation that was opened in this process.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub opened_s: Vec<f64>,

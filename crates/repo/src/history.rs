@@ -241,8 +241,6 @@ impl History<'_> {
                 .and_then(|empty| empty.write())
                 .and_then(|id| git.find_tree(id)),
         };
-        tree.map_err(|error| HistoryError::Reference {
-            why: error.message().to_owned(),
-        })
+        Ok(tree.doing(|| format!("reading {REFERENCE}"))?)
     }
 }

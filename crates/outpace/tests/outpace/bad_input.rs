@@ -126,16 +126,30 @@ fn what_ends_every_measurement_is_found_by_doctor() {
             .expect(5)
             .says(&["check", "`no-such-program`, which is not in PATH"]);
     }
-    // What the user's own build left is no file that is missing from the commit.
+    // What the user's own build left is no file that is missing from the commit, but what runs has
+    // to be one of the commit, or below `{target}`.
     let play = Playground::with_config(SETTINGS, |config| {
         config.replace(
             "timeout =",
-            "build = [\"true\"]\nverify = [\"bin/test\"]\ntimeout =",
+            "build = [\"touch\", \"bin\"]\nverify = [\"./README.md\"]\ntimeout =",
         )
     });
     play.write(".git/info/exclude", "bin\n");
-    play.write("bin/test", "");
+    play.write("bin", "");
     play.outpace(&["doctor", "--no-measure"]).expect(0);
+    let config = std::fs::read_to_string(play.path().join("outpace.toml")).unwrap();
+    play.write("outpace.toml", &config.replace("./README.md", "./bin"));
+    play.commit("runs what is not there");
+    play.outpace(&["doctor", "--no-measure"])
+        .expect(5)
+        .says(&["`verify` names `bin`, which git ignores"]);
+    // A workload that is not looked at stops nothing.
+    let other = "[workload.other]\nrun = [\"no-such-program\"]\n";
+    play.write("outpace.toml", &format!("{config}{other}"));
+    play.commit("another");
+    play.outpace(&["doctor", "--no-measure", "-w", "toy"])
+        .expect(0)
+        .says(&["other: `run` starts `no-such-program`"]);
     let lock = [("OUTPACE_LOCK_DIR", "/nowhere")];
     for args in [
         &["doctor", "--no-measure"][..],
@@ -143,7 +157,7 @@ fn what_ends_every_measurement_is_found_by_doctor() {
     ] {
         outpace_with(play.path(), args, &lock)
             .expect(5)
-            .says(&["cannot open the lock /nowhere/"]);
+            .says(&["cannot lock the machine: /nowhere/", "OUTPACE_LOCK_DIR"]);
     }
 }
 

@@ -55,7 +55,14 @@ fn commands_start_in_the_folder_that_cwd_names() {
     compare(&play).expect(1);
     play.outpace(&["doctor", "--no-measure"]).expect(0);
     let config = std::fs::read_to_string(play.path().join("outpace.toml")).unwrap();
-    for folder in ["../sub", "/sub"] {
+    play.write("outpace.toml", &config.replace("\"sub\"", "\"sbu\""));
+    play.commit("misspelt");
+    let misspelt = "no folder `sbu`, which `cwd` names";
+    compare(&play).expect(5).says(&[misspelt]);
+    play.outpace(&["doctor", "--no-measure"])
+        .expect(5)
+        .says(&["`cwd` names `sbu`, which is no folder of the commit"]);
+    for folder in ["../sub", "/sub", "./sub"] {
         play.write(
             "outpace.toml",
             &config.replace("\"sub\"", &format!("\"{folder}\"")),

@@ -126,6 +126,7 @@ fn curve() -> LossCurve {
         seconds: vec![0.1, 0.2],
         ready_s: Some(0.25),
         asked_s: vec![0.05, 0.07],
+        checkpoints_from: Some(1),
         opened_s: vec![0.02],
     }
 }
@@ -253,6 +254,7 @@ fn campaign() -> Campaign {
         fdr: 0.05,
         alpha: 0.01,
         min_speedup: 0.005,
+        max_blocks: Some(48),
         seed: 7,
         seed_was_given: true,
         start_tokens_per_s: Some(100.0),

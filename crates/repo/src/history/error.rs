@@ -32,8 +32,9 @@ pub enum HistoryError {
     },
     /// The reference is none of a history.
     #[error(
-        "{REFERENCE} cannot be read: {why}\nHint: move it away (`git update-ref -d {REFERENCE}`, or \
-         the file of that name in the git directory); `outpace history pull` brings what was pushed"
+        "{REFERENCE} is no history: {why}\nHint: `git update-ref refs/outpace/old {REFERENCE} && git \
+         update-ref -d {REFERENCE}` puts it aside, or move the file of that name in the git \
+         directory; `outpace history pull` brings what was pushed"
     )]
     Reference {
         /// What is wrong.

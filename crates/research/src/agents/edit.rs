@@ -1,5 +1,8 @@
 //! Setting one value in a source file, everything else left as it is.
 
+/// From and to in a text or a line, if it is there.
+type Place = Option<(usize, usize)>;
+
 /// Replaces the value of a constant: `const NAME: T = value;` (Rust), `constexpr T NAME = value;`
 /// (C++, CUDA), `#define NAME value`, or, in a `.py` file, `NAME = value`. Returns the new text and
 /// the old value, or nothing if there is no such line or more than one.
@@ -11,8 +14,8 @@ pub(super) fn set_constant(
 ) -> Option<(String, String)> {
     let (from, to) = match file.ends_with(".py") {
         // What a module assigns at its left margin comes before a local variable of that name.
-        true => only(text, |line| assigned_in_line(line, name, false))
-            .or_else(|| only(text, |line| assigned_in_line(line, name, true))),
+        true => only(text, of_code(|line| assigned_in_line(line, name, false)))
+            .or_else(|| only(text, of_code(|line| assigned_in_line(line, name, true)))),
         false => only(text, |line| value_in_line(line, name)),
     }?;
     Some((
@@ -22,7 +25,7 @@ pub(super) fn set_constant(
 }
 
 /// Where in `text` the one line is that `find` knows; nothing for none and for several.
-fn only(text: &str, find: impl Fn(&str) -> Option<(usize, usize)>) -> Option<(usize, usize)> {
+fn only(text: &str, mut find: impl FnMut(&str) -> Place) -> Place {
     let mut offset = 0;
     let mut found = text.split_inclusive('\n').filter_map(|line| {
         let start = offset;
@@ -33,30 +36,38 @@ fn only(text: &str, find: impl Fn(&str) -> Option<(usize, usize)>) -> Option<(us
     found.next().is_none().then_some(first)
 }
 
+/// Python: the same but for lines that begin within a string of three quotes.
+fn of_code(find: impl Fn(&str) -> Place) -> impl FnMut(&str) -> Place {
+    let mut within = false;
+    move |line: &str| {
+        let begins_within = within;
+        let quotes = line.matches("\"\"\"").count() + line.matches("'''").count();
+        within ^= quotes % 2 == 1;
+        find(line).filter(|_| !begins_within)
+    }
+}
+
 /// Python: `NAME = value` or `NAME: type = value`, up to its comment.
-fn assigned_in_line(line: &str, name: &str, indented: bool) -> Option<(usize, usize)> {
-    let lead = line.len() - line.trim_start_matches([' ', '\t']).len();
+fn assigned_in_line(line: &str, name: &str, indented: bool) -> Place {
+    let code = &line[..before_comment(line)];
+    let lead = code.len() - code.trim_start_matches([' ', '\t']).len();
     if lead > 0 && !indented {
         return None;
     }
-    let after = line[lead..].strip_prefix(name)?;
-    let equals = match after.trim_start() {
-        rest if rest.starts_with('=') => after.find('=')?,
-        rest if rest.starts_with(':') => after.find('=')?,
-        _ => return None,
-    };
-    let start = lead + name.len() + equals + 1;
-    // `==` compares.
-    if line[start..].starts_with('=') {
+    let after = code[lead..].strip_prefix(name)?;
+    if !after.trim_start().starts_with(['=', ':']) {
         return None;
     }
-    let value = &line[start..start + before_comment(&line[start..])];
-    let (from, to) = (
-        start + value.len() - value.trim_start().len(),
-        start + value.trim_end().len(),
-    );
+    let start = lead + name.len() + after.find('=')? + 1;
+    // `==` compares.
+    if code[start..].starts_with('=') {
+        return None;
+    }
+    let value = &code[start..];
+    let from = start + value.len() - value.trim_start().len();
+    let to = start + value.trim_end().len();
     // An argument of a call, and a value that goes on in the next line, are not this line's.
-    let whole = from < to && !line[from..to].ends_with([',', '(', '[', '{', '\\']);
+    let whole = from < to && !code[from..to].ends_with([',', '(', '[', '{', '\\']);
     whole.then_some((from, to))
 }
 
@@ -74,7 +85,7 @@ fn before_comment(code: &str) -> usize {
     code.len()
 }
 
-fn value_in_line(line: &str, name: &str) -> Option<(usize, usize)> {
+fn value_in_line(line: &str, name: &str) -> Place {
     let code = line.trim_start();
     if code.starts_with("//") || code.starts_with("/*") || code.starts_with('*') {
         return None;
@@ -205,6 +216,11 @@ mod tests {
         check("f(\n    n_head=6,\n)\n", None);
         check("n_head = (\n    6)\n", None);
         check("n_head += 6\n", None);
+        check(
+            "\"\"\"\nn_head = 4\n\"\"\"\nn_head = 6\n",
+            Some(("\"\"\"\nn_head = 4\n\"\"\"\nn_head = 8\n", "6")),
+        );
+        check("n_head: int  # default = 6\n", None);
     }
 
     #[test]

@@ -227,7 +227,8 @@ pub fn run_seeds(
     Ok(trial)
 }
 
-/// Runs the base on so many fresh seeds, one after the other. Its candidate is never started.
+/// Runs the base on so many fresh seeds, one after the other; fewer where the target is out of
+/// reach. Its candidate is never started.
 ///
 /// # Errors
 /// It failed, or the machine, or the user asked to stop.
@@ -249,8 +250,16 @@ pub fn run_base_seeds(
         let plan = runner.plan(Side::Base, [model_seed, data_seed], &text, open_seed, None);
         runner.one(Side::Base, &plan, number, observer)
     };
-    let curves: Result<Vec<LossCurve>, WorkloadError> = (1..=seeds).map(&mut one).collect();
-    Ok(curves.map_err(|error| (Side::Base, error))?)
+    let mut curves: Vec<LossCurve> = Vec::new();
+    while curves.len() < seeds {
+        let curve = one(curves.len() + 1).map_err(|error| (Side::Base, error))?;
+        curves.push(curve);
+        let reached = |c: &LossCurve| c.steps_to(settings.target.target_loss).is_some();
+        if curves.len() >= UNREACHED && !curves.iter().any(reached) {
+            break;
+        }
+    }
+    Ok(curves)
 }
 
 impl<'a> Runner<'a> {

@@ -111,6 +111,9 @@ pub(crate) fn run(
             true => Some(asked.checkpoint()?),
             false => None,
         };
+        if kept.is_some() {
+            curve.checkpoints_from.get_or_insert(index);
+        }
         let (loss, committed) = asked.commit(&passages, about)?;
         curve.asked_s.push(since(begin));
         tell((trained, loss));

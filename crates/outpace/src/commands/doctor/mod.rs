@@ -129,6 +129,7 @@ struct Place<'a> {
     repo: &'a Repo,
     commit: Commit,
     config: Config,
+    workload: Option<String>,
     /// A check found what ends every measurement.
     stops: bool,
 }
@@ -164,7 +165,10 @@ fn look<'a>(
         return Ok(None);
     }
     let config = config_for(repo, args.config.as_deref(), &commit)?;
-    let found = preflight::look(repo, &config, &commit);
+    let workload = measured_workload(args, &config)?;
+    let is_named = !args.measuring.workloads.is_empty();
+    let only = workload.as_deref().filter(|_| is_named || !args.no_measure);
+    let found = preflight::look(repo, &config, &commit, only);
     let (faults, stops) = (found.lines(), !found.fatal.is_empty());
     if args.measuring.json {
         advice.extend(faults);
@@ -182,8 +186,21 @@ fn look<'a>(
         repo,
         commit,
         config,
+        workload,
         stops,
     }))
+}
+
+/// The one that is measured, or looked at alone.
+fn measured_workload(args: &Args, config: &Config) -> Result<Option<String>> {
+    if args.measuring.workloads.len() > 1 {
+        return Err(usage(
+            "doctor measures one workload. Hint: run it once for each",
+        ));
+    }
+    Ok(workloads(config, &args.measuring.workloads)?
+        .into_iter()
+        .next())
 }
 
 fn measure(
@@ -215,21 +232,16 @@ fn measure_noise(
         repo,
         commit,
         config,
+        workload: Some(name),
         ..
-    } = place;
-    if args.measuring.workloads.len() > 1 {
-        return Err(usage(
-            "doctor measures one workload. Hint: run it once for each",
-        ));
-    }
-    let names = workloads(config, &args.measuring.workloads)?;
-    let Some(name) = names.into_iter().next() else {
+    } = place
+    else {
         return Ok(None);
     };
     let _lock = lock(repo, context, ui)?;
     let mut harness = Harness::new(repo, config, context, VERSION);
     let seed = args.measuring.seed();
-    let noise = harness.measure_noise(&name, commit, args.blocks, seed, ui)?;
+    let noise = harness.measure_noise(name, commit, args.blocks, seed, ui)?;
     ui.clear();
     if noise.sd > HIGH_NOISE {
         advice.push(
@@ -238,8 +250,8 @@ fn measure_noise(
                 .into(),
         );
     }
-    advice.extend(spinning(&name, &noise));
-    let timeout_s = config.workload[&name].timeout.as_secs_f64();
+    advice.extend(spinning(name, &noise));
+    let timeout_s = config.workload[name].timeout.as_secs_f64();
     if noise.ready_s > timeout_s / 2.0 {
         advice.push(format!(
             "{name} takes up to {:.0} s to start, and its `timeout` is {timeout_s:.0} s: a slow \
@@ -254,16 +266,16 @@ fn measure_noise(
         max_blocks: gate.max_blocks,
         ..Rule::default()
     };
-    let runs = harness.measure_seeds(&name, commit, seeds::SEEDS, seed, ui)?;
+    let runs = harness.measure_seeds(name, commit, seeds::SEEDS, seed, ui)?;
     ui.clear();
     let seeds = runs.as_ref().map(seeds::noise);
-    advice.extend(seeds.and_then(|seeds| seeds::advice(&name, &seeds)));
+    advice.extend(seeds.and_then(|seeds| seeds::advice(name, &seeds)));
     let forecast = match (&runs, &seeds) {
         (Some(runs), Some(seeds)) => seeds::forecast(seeds, runs.parallel, gate),
         _ => forecast(&noise, &rule),
     };
     Ok(Some(Noisy {
-        workload: name,
+        workload: name.clone(),
         aa: noise,
         seeds,
         forecast,

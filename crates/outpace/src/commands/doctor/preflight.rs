@@ -1,7 +1,7 @@
 //! What would fail later, looked at before anything is measured: the clone, the sources, data,
 //! programs, and the disk.
 
-use std::path::Path;
+use std::ffi::OsStr;
 
 use outpace_gate::data_fault;
 use outpace_process::{MachineLock, is_missing, scratch_faults};
@@ -28,8 +28,13 @@ impl Faults {
     }
 }
 
-/// Looks at everything that needs no measurement.
-pub(super) fn look(repo: &Repo, config: &Config, commit: &Commit) -> Faults {
+/// Looks at everything that needs no measurement. `measured` is the workload that is to be measured.
+pub(super) fn look(
+    repo: &Repo,
+    config: &Config,
+    commit: &Commit,
+    measured: Option<&str>,
+) -> Faults {
     let mut others = Vec::new();
     if repo.is_shallow() {
         others.push(
@@ -41,11 +46,22 @@ pub(super) fn look(repo: &Repo, config: &Config, commit: &Commit) -> Faults {
     others.extend(sources(repo, config, commit));
     let mut fatal = Vec::new();
     for (name, workload) in &config.workload {
-        fatal.extend(data_fault(workload, repo.root()).map(|fault| format!("{name}: {fault}")));
-        let of = of_commands(repo, commit, workload);
-        fatal.extend(of.into_iter().map(|fault| format!("{name}: {fault}")));
+        let found = [
+            data_fault(workload, repo.root()),
+            no_folder(repo, commit, workload),
+        ];
+        let found = found.into_iter().flatten();
+        let found = found.chain(of_commands(repo, commit, workload));
+        let found = found.map(|fault| format!("{name}: {fault}"));
+        match measured.is_none_or(|measured| measured == name) {
+            true => fatal.extend(found),
+            false => others.extend(found),
+        }
     }
-    fatal.extend(scratch_faults());
+    match scratch_faults() {
+        Ok(faults) => others.extend(faults),
+        Err(fault) => fatal.push(fault),
+    }
     fatal.extend(locks(repo));
     fatal.dedup();
     Faults { fatal, others }
@@ -56,7 +72,11 @@ fn locks(repo: &Repo) -> Vec<String> {
     let state = repo.state_dir();
     let written = tempfile::Builder::new().tempfile_in(&state).map(drop);
     let written = written.map_err(|error| format!("cannot write to {}: {error}", state.display()));
-    let locked = MachineLock::check().map_err(|error| error.to_string());
+    let locked = MachineLock::check().map_err(|error| {
+        format!(
+            "cannot lock the machine: {error}. OUTPACE_LOCK_DIR names another folder for the lock"
+        )
+    });
     [written, locked]
         .into_iter()
         .filter_map(Result::err)
@@ -84,6 +104,16 @@ fn sources(repo: &Repo, config: &Config, commit: &Commit) -> Vec<String> {
     lines
 }
 
+/// `cwd` names nothing that a program could start in.
+fn no_folder(repo: &Repo, commit: &Commit, workload: &WorkloadConfig) -> Option<String> {
+    let cwd = plain_path(&workload.cwd, "");
+    let below = format!("{cwd}/");
+    let holds = |files: &[String]| files.iter().any(|file| file.starts_with(&below));
+    let files = repo.list(&commit.tree, &["**".to_owned()]);
+    (!cwd.is_empty() && !files.is_ok_and(|files| holds(&files)))
+        .then(|| format!("`cwd` names `{cwd}`, which is no folder of the commit"))
+}
+
 /// Programs that are not on the machine, and files that git does not hold.
 fn of_commands(repo: &Repo, commit: &Commit, workload: &WorkloadConfig) -> Vec<String> {
     let commands = [
@@ -91,14 +121,17 @@ fn of_commands(repo: &Repo, commit: &Commit, workload: &WorkloadConfig) -> Vec<S
         ("build", &workload.build),
         ("run", &workload.run),
         ("evaluate", &workload.evaluate),
+        ("text", &workload.text),
         ("verify", &workload.verify),
     ];
+    let root = repo.root().join(&workload.cwd);
+    let path = workload.env.get("PATH").map(OsStr::new);
     let mut faults = Vec::new();
     for (key, command) in commands {
         let Some(program) = command.first() else {
             continue;
         };
-        if !program.contains('/') && is_missing(program, &repo.root().join(&workload.cwd)) {
+        if !program.contains('/') && is_missing(program, &root, path) {
             faults.push(format!("`{key}` starts `{program}`, which is not in PATH. Install it, or name it by its path"));
         }
         for word in command.iter().filter(|word| is_plain_path(word)) {
@@ -116,22 +149,40 @@ fn not_held(
     key: &str,
     word: &str,
 ) -> Option<String> {
-    let path = Path::new(&workload.cwd).join(word);
-    let word = &*path.to_string_lossy();
+    let word = plain_path(&workload.cwd, word);
     let is_data = workload
         .data
         .iter()
         .any(|entry| word.starts_with(entry.trim_end_matches('/')));
-    let is_file = repo.root().join(word).is_file();
+    let is_file = repo.root().join(&word).is_file();
     let is_tracked = repo
-        .read(&commit.tree, word)
+        .read(&commit.tree, &word)
         .is_ok_and(|file| file.is_some());
+    let is_ignored = repo.ignores(&word);
     // What a build makes is ignored, and may lie there from the user's own build.
-    let is_made = !workload.build.is_empty() && key != "build" && repo.ignores(word);
-    (is_file && !is_data && !is_tracked && !is_made).then(|| match repo.ignores(word) {
-        true => format!("`{key}` names `{word}`, which git ignores: `data = [\"{word}\"]` gives it to both sides"),
-        false => format!("`{key}` names `{word}`, which is not committed: `git add {word}` and commit it"),
+    let is_made = is_ignored && ["fetch", "build"].contains(&key);
+    (is_file && !is_data && !is_tracked && !is_made).then(|| match is_ignored {
+        true => format!(
+            "`{key}` names `{word}`, which git ignores: `data = [\"{word}\"]` gives it to both sides; \
+             what a build makes belongs below `{{target}}`"
+        ),
+        false => format!(
+            "`{key}` names `{word}`, which is not committed: `git add {word}` and commit it"
+        ),
     })
+}
+
+/// A path below the root, without `.` and `..`.
+fn plain_path(cwd: &str, word: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in cwd.split('/').chain(word.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 fn is_plain_path(word: &str) -> bool {

@@ -7,6 +7,8 @@ use outpace_stats::{Rule, SeedRule, forecast_seeds, median, standard_deviation};
 
 /// Seeds of the base that are run.
 pub(super) const SEEDS: usize = 5;
+/// Of those that have to come to the loss for a forecast.
+const FEWEST: usize = 3;
 /// Shares of the time to the loss that a forecast is given for.
 const LESS_TIME: [f64; 4] = [0.02, 0.05, 0.1, 0.2];
 
@@ -21,7 +23,7 @@ pub(super) fn noise(runs: &BaseSeeds) -> SeedNoise {
         seeds: runs.curves.len(),
         reached: steps.len(),
         steps: (!steps.is_empty()).then(|| median(&steps)),
-        steps_sd: (logs.len() >= 2).then(|| standard_deviation(&logs)),
+        steps_sd: (logs.len() >= FEWEST).then(|| standard_deviation(&logs)),
         run_s: median(&seconds),
     }
 }
@@ -69,6 +71,12 @@ pub(super) fn lines(noise: &SeedNoise, forecast: &[Forecast], most: usize) -> Ve
             noise.reached, noise.seeds
         ),
     }];
+    if !forecast.is_empty() {
+        lines.push(
+            "           where only values differ; a change of the program times its steps besides"
+                .into(),
+        );
+    }
     lines.extend(forecast.iter().map(|forecast| {
         let needs = match (forecast.blocks, forecast.seconds) {
             (Some(seeds), Some(s)) => format!("about {seeds} seeds ({})", duration(s)),
@@ -119,7 +127,7 @@ mod tests {
             "{lines:?}"
         );
         assert!(
-            lines[1].starts_with("-10.0 % time needs about "),
+            lines[2].starts_with("-10.0 % time needs about "),
             "{lines:?}"
         );
     }

@@ -39,6 +39,10 @@ const NO_DATA: [&str; 25] = [
     ".tox",
     ".ipynb_checkpoints",
 ];
+/// How the names of data sets end.
+pub(super) const DATA_ENDS: [&str; 10] = [
+    "bin", "npy", "npz", "pt", "txt", "csv", "parquet", "jsonl", "h5", "gz",
+];
 const NO_DATA_ENDS: [&str; 8] = [".pyc", ".o", ".so", ".a", ".d", ".log", ".egg-info", ".swp"];
 
 /// A checkout, and the text of its sources.
@@ -106,9 +110,7 @@ impl Checkout {
             ];
             let words = [plain, &quoted[0], &quoted[1], &quoted[2]];
             let is_file = !path.ends_with('/') && name.contains('.');
-            // `glob("shard-*.bin")` names none of the files that it finds.
-            let end = name.rsplit_once('.').map(|(_, end)| format!("*.{end}"));
-            let by_glob = || end.is_some_and(|end| self.is_mentioned(&[&end]));
+            let by_glob = || self.is_globbed(name);
             if self.is_mentioned(&words) || is_file && (self.is_mentioned(&[name]) || by_glob()) {
                 data.push(entry_of(path));
             }
@@ -124,6 +126,20 @@ impl Checkout {
             !all.iter().any(is_covered)
         });
         data
+    }
+
+    /// Whether a program finds data by a pattern: `glob("shard-*.bin")` names no file.
+    fn is_globbed(&self, name: &str) -> bool {
+        let Some((_, end)) = name.rsplit_once('.').filter(|(_, e)| DATA_ENDS.contains(e)) else {
+            return false;
+        };
+        let words = [format!("*.{end}\""), format!("*.{end}'")];
+        let is_code = |path: &str| {
+            let end = path.rsplit_once('.').map_or("", |(_, end)| end);
+            !["toml", "yaml", "yml", "json"].contains(&end)
+        };
+        let mut code = self.sources.iter().filter(|(path, _)| is_code(path));
+        code.any(|(_, text)| words.iter().any(|word| text.contains(word)))
     }
 
     /// Folders below `~/.cache` that the sources name and that exist.
@@ -171,7 +187,7 @@ fn text_of(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn may_be_data(path: &str) -> bool {
+pub(super) fn may_be_data(path: &str) -> bool {
     let mut names = path.trim_end_matches('/').split('/');
     !names.any(|name| NO_DATA.contains(&name) || NO_DATA_ENDS.iter().any(|end| name.ends_with(end)))
 }

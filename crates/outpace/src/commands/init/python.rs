@@ -1,6 +1,6 @@
 //! A Python project: the script that trains, and the interpreter that has its packages.
 
-use super::look::{Checkout, speaks};
+use super::look::{Checkout, DATA_ENDS, may_be_data, speaks};
 use super::project::Project;
 
 /// Files that make a folder a Python project.
@@ -15,10 +15,7 @@ const MARKS: [&str; 5] = [
 const MOST_EDITABLE: usize = 12;
 /// Most absent files that are named.
 const MOST_ABSENT: usize = 3;
-/// How the names of data sets end, and what is in them.
-const DATA_ENDS: [&str; 10] = [
-    "bin", "npy", "npz", "pt", "txt", "csv", "parquet", "jsonl", "h5", "gz",
-];
+/// What is in the names of data sets.
 const DATA_WORDS: [&str; 6] = ["data", "train", "val", "input", "corpus", "token"];
 /// Files that judge or build, and are not a patch's to change.
 const NOT_EDITABLE: [&str; 4] = ["setup.py", "conftest.py", "noxfile.py", "tasks.py"];
@@ -69,7 +66,8 @@ fn module(checkout: &Checkout, script: &str) -> Option<String> {
     }
     let top = package.split('/').next()?;
     // A package below `src` is found by its name only once it is installed.
-    (file == "__main__.py" || checkout.has(&format!("{top}/__init__.py"))).then(|| {
+    let is_found = !package.contains('/') && file == "__main__.py";
+    (is_found || checkout.has(&format!("{top}/__init__.py"))).then(|| {
         let path = if file == "__main__.py" {
             package
         } else {
@@ -82,9 +80,12 @@ fn module(checkout: &Checkout, script: &str) -> Option<String> {
 /// Data that the script names and that is nowhere in the checkout: a line each.
 fn absent_data(checkout: &Checkout, script: &str) -> Vec<String> {
     let text = checkout.text(script);
+    let folder = script.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let is_here =
+        |path: &str| checkout.exists(path) || checkout.exists(&format!("{folder}/{path}"));
     let quoted = text.split(['"', '\'', '\n']);
     let mut absent: Vec<&str> = quoted
-        .filter(|path| is_data_path(path) && !checkout.exists(path))
+        .filter(|path| is_data_path(path) && may_be_data(path) && !is_here(path))
         .collect();
     absent.sort_unstable();
     absent.dedup();

@@ -166,6 +166,7 @@ impl Plan {
             fdr: gate.fdr,
             alpha: gate.alpha,
             min_speedup: gate.min_speedup,
+            max_blocks: Some(gate.campaign_max_blocks),
             seed: args.measuring.seed(),
             seed_was_given: args.measuring.seed.is_some(),
             start_tokens_per_s: None,
@@ -247,19 +248,19 @@ fn measure(
 /// it began, and no laxer than what an audit asks by now; campaign_max_blocks stays. Says whether
 /// `[gate]` is another by now.
 fn keep_gate(gate: &mut GateConfig, campaign: &Campaign, attempts: &[Attempt]) -> bool {
-    // Only verdicts carry the limit of blocks; before the first one nothing was judged under
-    // another.
-    let judged = attempts.iter().flat_map(|a| &a.verdicts);
-    // A verdict that went on from an earlier one was allowed that one's blocks besides.
+    // Of campaigns that do not say it themselves, only verdicts carry the limit of blocks. One that
+    // went on from an earlier verdict was allowed that one's blocks besides.
     let own = |v: &Verdict| {
         v.max_blocks
             .saturating_sub(v.earlier_blocks.max(v.earlier_seeds))
     };
+    let judged = || attempts.iter().flat_map(|a| &a.verdicts).map(own).min();
+    let limit = campaign.max_blocks.or_else(judged);
     let begun = GateConfig {
         alpha: campaign.alpha.min(gate.alpha),
         fdr: campaign.fdr.min(gate.fdr),
         min_speedup: campaign.min_speedup.max(gate.min_speedup),
-        campaign_max_blocks: judged.map(own).min().unwrap_or(gate.campaign_max_blocks),
+        campaign_max_blocks: limit.unwrap_or(gate.campaign_max_blocks),
         ..gate.clone()
     };
     let changed = begun != *gate;

@@ -328,8 +328,8 @@ pub struct Tunable {
     /// Dotted key in a TOML file.
     #[serde(default)]
     pub key: Option<String>,
-    /// Name of a `const NAME: T = value;`, `constexpr T NAME = value;` or `#define NAME value`; in a
-    /// `.py` file of a `NAME = value`.
+    /// Name of a `const NAME: T = value;`, `constexpr T NAME = value;` or `#define NAME value`, in
+    /// a `.py` file of a `NAME = value`.
     #[serde(default, rename = "const")]
     pub constant: Option<String>,
     /// Values to try, in their natural order; not for a range.

@@ -88,7 +88,8 @@ pub struct SeedNoise {
 pub struct Forecast {
     /// The true gain.
     pub speedup: f64,
-    /// Median number of blocks, on the time-to-loss track of seeds; absent where the most that a gate takes are not enough.
+    /// Median number of blocks, on the time-to-loss track of seeds; absent where the most that a
+    /// gate takes are not enough.
     pub blocks: Option<usize>,
     /// The same in seconds of wall time.
     pub seconds: Option<f64>,

@@ -507,10 +507,32 @@ fn keys_of(head: &str) -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn every_key_is_in_the_reference() {
+/// A row of docs/configuration.md: section, keys, default.
+fn reference() -> Vec<(String, Vec<String>, String)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
-    let reference = std::fs::read_to_string(path).unwrap();
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut section = String::new();
+    let mut rows = Vec::new();
+    for line in text.lines() {
+        if let Some(title) = line.strip_prefix("## ") {
+            section = title.to_owned();
+        } else if line.starts_with("| `") {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let keys = cells[1].split('`').skip(1).step_by(2);
+            let keys = keys.map(str::to_owned).collect();
+            rows.push((
+                section.clone(),
+                keys,
+                cells[3].trim_matches('`').replace(',', ""),
+            ));
+        }
+    }
+    rows
+}
+
+#[test]
+fn every_key_is_in_the_reference_once_and_no_other() {
+    let rows = reference();
     let mut all = 0;
     for (title, head) in [
         ("[workload.NAME]", "[workload.w]"),
@@ -521,17 +543,91 @@ fn every_key_is_in_the_reference() {
         ("[agent.NAME]", "[agent.a]"),
         ("[[tunable]]", "[[tunable]]"),
     ] {
-        let (_, section) = reference.split_once(&format!("## {title}\n")).unwrap();
-        let section = section.split("\n## ").next().unwrap();
-        for key in keys_of(head) {
-            let rows = section.lines().filter(|line| line.starts_with("| `"));
-            let named = rows.filter(|row| {
-                let first = row.split('|').nth(1).unwrap();
-                first.contains(&format!("`{key}`"))
-            });
-            assert_eq!(named.count(), 1, "{title} {key}");
-            all += 1;
-        }
+        let of_section = rows.iter().filter(|(section, ..)| section == title);
+        let mut named: Vec<&String> = of_section.flat_map(|(_, keys, _)| keys).collect();
+        let known = keys_of(head);
+        let mut known: Vec<&String> = known.iter().collect();
+        all += known.len();
+        named.sort();
+        known.sort();
+        assert_eq!(named, known, "{title}");
     }
     assert!(all > 50, "{all}");
+}
+
+#[test]
+fn the_defaults_of_the_reference_are_those_of_the_code() {
+    let text = "version = 1\n[workload.w]\nrun = [\"x\"]\n[policy]\neditable = [\"**\"]\n\
+                [agent.a]\ncommand = [\"x\"]\n";
+    let config = outpace_record::parse_config(text, "outpace.toml").unwrap();
+    let (gate, workload) = (&config.gate, &config.workload["w"]);
+    let rows = reference();
+    let minutes = |duration: std::time::Duration| duration.as_secs() / 60;
+    for (section, key, default) in [
+        ("[gate]", "alpha", gate.alpha.to_string()),
+        ("[gate]", "fdr", gate.fdr.to_string()),
+        ("[gate]", "min_speedup", gate.min_speedup.to_string()),
+        ("[gate]", "max_blocks", gate.max_blocks.to_string()),
+        (
+            "[gate]",
+            "campaign_max_blocks",
+            gate.campaign_max_blocks.to_string(),
+        ),
+        ("[gate]", "max_seconds", gate.max_seconds.to_string()),
+        ("[gate]", "pairs", gate.pairs.to_string()),
+        ("[gate]", "min_turn_ms", gate.min_turn_ms.to_string()),
+        (
+            "[policy]",
+            "max_patch_kib",
+            config.policy.max_patch_kib.to_string(),
+        ),
+        (
+            "[sandbox]",
+            "require",
+            config.sandbox.require.as_str().to_owned(),
+        ),
+        (
+            "[workload.NAME]",
+            "check_steps",
+            workload.check_steps.to_string(),
+        ),
+        (
+            "[workload.NAME]",
+            "steps_per_run",
+            workload.steps_per_run.to_string(),
+        ),
+        (
+            "[workload.NAME]",
+            "evaluate_tokens",
+            workload.evaluate_tokens.to_string(),
+        ),
+        ("[workload.NAME]", "gpu", workload.gpu.as_str().to_owned()),
+        ("[workload.NAME]", "pin", workload.pin.to_string()),
+        (
+            "[workload.NAME]",
+            "timeout",
+            format!("\"{}s\"", workload.timeout.as_secs()),
+        ),
+        (
+            "[workload.NAME]",
+            "build_timeout",
+            format!("\"{}h\"", minutes(workload.build_timeout) / 60),
+        ),
+        (
+            "[agent.NAME]",
+            "timeout",
+            format!("\"{}m\"", minutes(config.agent["a"].timeout)),
+        ),
+        (
+            "[agent.NAME]",
+            "network",
+            config.agent["a"].network.to_string(),
+        ),
+    ] {
+        let is_it = |row: &&(String, Vec<String>, String)| {
+            row.0 == section && row.1.iter().any(|k| k == key)
+        };
+        let row = rows.iter().find(is_it).unwrap();
+        assert_eq!(row.2, default, "{section} {key}");
+    }
 }

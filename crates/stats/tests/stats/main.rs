@@ -8,6 +8,7 @@ mod false_rate;
 mod null;
 mod power;
 mod properties;
+mod recorded;
 mod refusals;
 mod segment;
 mod simulate;

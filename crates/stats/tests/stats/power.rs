@@ -84,8 +84,8 @@ fn forecast_of_seeds_grows_with_their_spread() {
             ..Rule::default()
         })
     };
-    // Less time by 10, 5 and 2 %, at three standard deviations of a seed's log ratio. Where the time
-    // of a step is measured too, the design had 9, 10 and 46 for the first.
+    // Less time by 10, 5 and 2 %, at three standard deviations of a seed's log ratio. Where the
+    // time of a step is measured too, the design had 9, 10 and 46 for the first.
     for (sd, expected) in [
         (0.02, [Some(8), Some(9), Some(24)]),
         (0.04, [Some(8), Some(13), None]),

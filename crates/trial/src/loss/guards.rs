@@ -151,8 +151,8 @@ impl Answers {
     }
 }
 
-/// Of base and candidate: the evaluations far from the target, and those near it, which a checkpoint
-/// is written before. A candidate that is sooner near the target writes them while the base is far.
+/// Of base and candidate: the evaluations far from the target, and those near it, before which a
+/// checkpoint is written. A candidate that is near it sooner writes them while the base is far.
 fn answers(sides: [&LossCurve; 2], both: usize) -> [[Answers; 2]; 2] {
     let near_from = sides.map(|curve| {
         let from = curve.checkpoints_from.unwrap_or(curve.asked_s.len());

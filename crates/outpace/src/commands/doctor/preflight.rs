@@ -28,7 +28,7 @@ impl Faults {
     }
 }
 
-/// Looks at everything that needs no measurement. `measured` is the workload that is to be measured.
+/// Looks at everything that needs no measurement. `measured` is the workload that will be measured.
 pub(super) fn look(
     repo: &Repo,
     config: &Config,

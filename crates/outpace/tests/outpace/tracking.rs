@@ -353,6 +353,10 @@ fn results_of_another_tool_are_searched_for_changes() {
         (change["found"].as_f64().unwrap() + 1.0 / 6.0).abs() < 0.01,
         "{found}"
     );
+    play.write("negative.jsonl", &text[0].replace("1.0", "-1.0"));
+    play.outpace(&["history", "import", "negative.jsonl"])
+        .expect(2)
+        .says(&["negative.jsonl, line 1", "`value` is -1"]);
     play.write("broken.json", "{\"results\": [{\"command\": 5}]}");
     play.outpace(&["history", "import", "broken.json"])
         .expect(2)

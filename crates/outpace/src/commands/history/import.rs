@@ -118,6 +118,14 @@ fn export(text: &str, name: &str) -> Result<Vec<Ready>> {
     Ok(all)
 }
 
+/// A figure of another tool: a time or a rate, and neither is below 0.
+fn figure(line: &str) -> Result<String> {
+    let json = again::<ImportedFigure>(line)?;
+    let value = ImportedFigure::from_json(&json)?.value;
+    anyhow::ensure!(value >= 0.0, "`value` is {value}, must be at least 0");
+    Ok(json)
+}
+
 fn record(line: &str) -> Result<Ready> {
     let schema = schema_of(line).context("not a JSON object with a `schema`")?;
     let (kind, json) = match schema.rsplit_once('/').map_or(&*schema, |(kind, _)| kind) {
@@ -128,7 +136,7 @@ fn record(line: &str) -> Result<Ready> {
         "outpace.change" => ("change", again::<Change>(line)?),
         "outpace.bisection" => ("bisection", again::<Bisection>(line)?),
         "outpace.blessing" => ("blessing", again::<Blessing>(line)?),
-        "outpace.imported" => ("imported", again::<ImportedFigure>(line)?),
+        "outpace.imported" => ("imported", figure(line)?),
         "outpace.test" => ("test", again::<Test>(line)?),
         "outpace.test-result" => ("test-result", again::<TestResult>(line)?),
         "outpace.baseline-check" => ("baseline-check", again::<BaselineCheck>(line)?),

@@ -136,6 +136,10 @@ fn check_action(action: &str) -> Result<()> {
                 .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
     };
     match action.split_once('@') {
+        Some((name, "COMMIT" | "commit")) => Err(usage(format!(
+            "--action: COMMIT stands for the id of one. Hint: `git ls-remote \
+             https://github.com/{name} HEAD` shows the newest",
+        ))),
         Some((name, version)) if name.contains('/') && is_word(name) && is_word(version) => Ok(()),
         _ => Err(usage(format!(
             "--action: `{action}` is not OWNER/NAME@COMMIT"
@@ -224,7 +228,7 @@ mod tests {
             assert!(labels(bad).is_err(), "{bad}");
         }
         assert!(check_action("o/n@v1").is_ok());
-        for bad in ["o/n", "n@v1", "o/n@", "o/n@a b"] {
+        for bad in ["o/n", "n@v1", "o/n@", "o/n@a b", "o/n@COMMIT"] {
             assert!(check_action(bad).is_err(), "{bad}");
         }
         assert_eq!(linter_labels(&["ubuntu-latest".to_owned()]), None);

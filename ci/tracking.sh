@@ -3,9 +3,9 @@
 # gpt-nano slower, measured, searched, proven and named; the page is written to OUT.
 #
 # Usage: ci/tracking.sh OUT [SUMS]
-# SUMS: how much slower, in needless sums a row of RMSNorm (ci/slow_down.py); 22 are about 5 %.
+# SUMS: how much slower, in needless sums a row of RMSNorm (ci/slow_down.py); 22 are 5 to 7 %.
 # Needs `cargo build --release` and compiled dependencies of outpace-gpt in target/. It takes about
-# half an hour on 2 cores, most of it measuring.
+# 20 minutes on 2 cores, most of it measuring.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=$(realpath -m "${1:?where to write the page}")

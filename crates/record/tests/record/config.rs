@@ -559,7 +559,7 @@ fn every_key_is_in_the_reference_once_and_no_other() {
 fn the_defaults_of_the_reference_are_those_of_the_code() {
     let text = "version = 1\n[workload.w]\nrun = [\"x\"]\n[policy]\neditable = [\"**\"]\n\
                 [agent.a]\ncommand = [\"x\"]\n";
-    let config = outpace_record::parse_config(text, "outpace.toml").unwrap();
+    let config = parse_config(text, "outpace.toml").unwrap();
     let (gate, workload) = (&config.gate, &config.workload["w"]);
     let rows = reference();
     let minutes = |duration: std::time::Duration| duration.as_secs() / 60;

@@ -119,7 +119,7 @@ fn export(text: &str, name: &str) -> Result<Vec<Ready>> {
 }
 
 /// A figure of another tool: a time or a rate, and neither is below 0.
-fn figure(line: &str) -> Result<String> {
+fn own_figure(line: &str) -> Result<String> {
     let json = again::<ImportedFigure>(line)?;
     let value = ImportedFigure::from_json(&json)?.value;
     anyhow::ensure!(value >= 0.0, "`value` is {value}, must be at least 0");
@@ -136,7 +136,7 @@ fn record(line: &str) -> Result<Ready> {
         "outpace.change" => ("change", again::<Change>(line)?),
         "outpace.bisection" => ("bisection", again::<Bisection>(line)?),
         "outpace.blessing" => ("blessing", again::<Blessing>(line)?),
-        "outpace.imported" => ("imported", figure(line)?),
+        "outpace.imported" => ("imported", own_figure(line)?),
         "outpace.test" => ("test", again::<Test>(line)?),
         "outpace.test-result" => ("test-result", again::<TestResult>(line)?),
         "outpace.baseline-check" => ("baseline-check", again::<BaselineCheck>(line)?),

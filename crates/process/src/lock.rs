@@ -72,7 +72,7 @@ impl MachineLock {
     /// # Errors
     /// No lock file can be opened.
     pub fn check() -> io::Result<()> {
-        with_dirs(|dirs| open_first(dirs)).map(drop)
+        with_dirs(open_first).map(drop)
     }
 
     fn acquire_in(

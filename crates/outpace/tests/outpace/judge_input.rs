@@ -385,7 +385,7 @@ fn the_verdicts_of_the_reports_are_what_their_samples_say() {
             .flat_map(|attempt| attempt["verdicts"].as_array().unwrap())
             .collect();
         verdicts.retain(|v| !v["log_e"].is_null() && v["verdict"] != "rejected");
-        let lines: Vec<String> = verdicts.iter().map(|v| v.to_string()).collect();
+        let lines: Vec<String> = verdicts.iter().map(ToString::to_string).collect();
         let judged = results(&judge(&[], &lines.join("\n")).expect(0));
         assert!(judged.len() >= 6, "{name}");
         for (verdict, judged) in verdicts.iter().zip(&judged) {

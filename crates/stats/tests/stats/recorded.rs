@@ -30,8 +30,8 @@ fn recordings() -> Vec<Recording> {
         .iter()
         .map(|name| {
             let path = format!("{}/tests/data/{name}.json", env!("CARGO_MANIFEST_DIR"));
-            let recording: Recording =
-                serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+            let text = std::fs::read_to_string(path).expect("the recording is there");
+            let recording: Recording = serde_json::from_str(&text).expect("it can be read");
             assert!(recording.blocks.len() >= 40, "{name}");
             recording
         })
@@ -58,7 +58,7 @@ fn trial(
     schedule: &Schedule,
     rng: &mut ChaCha8Rng,
 ) -> (Outcome, usize) {
-    let mut evidence = Evidence::new(rule).unwrap();
+    let mut evidence = Evidence::new(rule).expect("the rule is valid");
     let mut pairs = 0;
     loop {
         let length = rng.random_range(schedule.pairs(evidence.n_blocks()));
@@ -72,7 +72,7 @@ fn trial(
             })
             .collect();
         pairs += length;
-        if let Some(decision) = evidence.push_block(&block).unwrap() {
+        if let Some(decision) = evidence.push_block(&block).expect("times are positive") {
             return (decision.outcome, pairs);
         }
     }

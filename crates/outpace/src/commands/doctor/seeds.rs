@@ -1,7 +1,7 @@
 //! What seeds can show of a workload on the time-to-loss track, and in how long.
 
 use outpace_gate::BaseSeeds;
-use outpace_record::{Forecast, GateConfig, SeedNoise};
+use outpace_record::{Forecast, GateConfig, LossCurve, SeedNoise};
 use outpace_report::format::{duration, gain};
 use outpace_stats::{Rule, SeedRule, forecast_seeds, median, standard_deviation};
 
@@ -18,7 +18,7 @@ pub(super) fn noise(runs: &BaseSeeds) -> SeedNoise {
     let steps = runs.curves.iter().filter_map(|c| c.steps_to(target));
     let steps: Vec<f64> = steps.collect();
     let logs: Vec<f64> = steps.iter().map(|n| n.ln()).collect();
-    let seconds: Vec<f64> = runs.curves.iter().map(|c| c.total_s()).collect();
+    let seconds: Vec<f64> = runs.curves.iter().map(LossCurve::total_s).collect();
     SeedNoise {
         seeds: runs.curves.len(),
         reached: steps.len(),

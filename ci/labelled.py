@@ -3,7 +3,8 @@
 
 Usage: ci/labelled.py FOLDER [--outpace PROGRAM]
 
-FOLDER has JSON files of the Turing Change Point Dataset: `values`, and `annotations` by annotator.
+FOLDER has a JSON file for each series of the Turing Change Point Dataset, with `values`, and
+`annotations`: by annotator, the places of changes.
 The series go through `history import` and `regressions --known` in a scratch repository. F1 (margin
 5) and cover are those of van den Burg and Williams, 2020, section 3.
 """
@@ -23,7 +24,7 @@ CONFIG = 'version = 1\n[workload.w]\nrun = ["true"]\n[policy]\neditable = ["a"]\
 
 def figures(name, values):
     """A record a day. Times are above 0, so each is the exponential of a value."""
-    width = 20 * (max(values) - min(values))
+    width = 20 * (max(values) - min(values) or 1)
     for number, value in enumerate(values):
         yield {"schema": "outpace.imported/1", "tool": "hyperfine", "series": name, "unit": "s",
                "smaller_is_better": True, "value": math.exp((value - values[0]) / width),

@@ -91,7 +91,7 @@ print("%s: %+.1f %%, at least %+.1f %%, %d blocks, %.1f s" % (v["verdict"], 100 
 PY
 
 echo "== 20,000 simulated trials under each of five shapes of noise: at most alpha is called faster"
-cargo test --release --locked -p outpace-stats --test stats -- --ignored --nocapture twenty_thousand | tee "$out/null.txt"
+cargo test --release --locked -p outpace-stats --test stats -- --ignored --nocapture twenty_thousand recorded | tee "$out/null.txt"
 
 if python3 -c "import torch, outpace_step" 2>"$out/torch.txt"; then
   echo "== patches to a PyTorch script, honest ones and others"

@@ -24,11 +24,12 @@ options = parser.parse_args()
 
 text = subprocess.run(["git", "show", "HEAD:outpace.toml"], cwd=options.repository, check=True,
                       capture_output=True, text=True).stdout
-# Full blocks from the first: the schedule of a trial is put on top of them.
-text = re.sub(r"(?m)^(min_speedup|max_blocks|pairs)\b.*\n", "", text)
-if "[gate]" not in text:
-    text += "\n[gate]\n"
-text = text.replace("[gate]\n", f"[gate]\nmin_speedup = 0\nmax_blocks = {options.blocks}\npairs = 160\n")
+# Long blocks from the first: the schedule of a trial is put on top of them.
+head, _, rest = text.partition("\n[gate]")
+own, at, others = rest.partition("\n[")
+own = re.sub(r"(?m)^(min_speedup|max_blocks|pairs)\b.*$", "", own.partition("\n")[2])
+text = (f"{head}\n[gate]\nmin_speedup = 0\nmax_blocks = {options.blocks}\npairs = 160\n"
+        f"{own}{at}{others}")
 with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
     config.write(text)
     config.flush()

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use outpace_process::{
@@ -455,17 +455,23 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The same for what runs, which may lack the folder because `reads` names nothing in it.
+    /// The folder that what runs starts in. It may hold nothing that `reads` names.
     fn own_folder(
         &self,
         config: &WorkloadConfig,
         tree: &str,
         own_tree: &Path,
     ) -> Result<PathBuf, BuildError> {
-        let below = format!("{}/**", config.cwd.trim_matches('/'));
-        if !config.cwd.is_empty() && !self.repo.list(tree, &[below])?.is_empty() {
-            let folder = own_tree.join(&config.cwd);
-            fs::create_dir_all(&folder).map_err(disk(&folder))?;
+        let parts: PathBuf = Path::new(&config.cwd)
+            .components()
+            .filter(|part| matches!(part, Component::Normal(_)))
+            .collect();
+        let folder = own_tree.join(&parts);
+        if !folder.is_dir() {
+            let files = self.repo.list(tree, &["**".to_owned()])?;
+            if files.iter().any(|file| Path::new(file).starts_with(&parts)) {
+                fs::create_dir_all(&folder).map_err(disk(&folder))?;
+            }
         }
         folder_of(config, own_tree)
     }

@@ -455,7 +455,7 @@ pub struct ImportedFigure {
     /// The machine in the tool's words; empty where it does not say.
     #[serde(default)]
     pub machine: String,
-    /// The figure, above 0.
+    /// The figure, at least 0.
     pub value: f64,
     /// Standard deviation of its samples.
     #[serde(default)]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::campaign::signal;
 use crate::playground::{Outcome, Playground, example, toy};
 
-const SETTINGS: &str = "rate = 0.01\nspin = 200\nbatch = 100\nmode = \"good\"\n";
+const SETTINGS: &str = "rate = 0.01\nspin = 1000\nbatch = 100\nmode = \"good\"\n";
 
 const CONFIG: &str = r#"version = 1
 [workload.learner]
@@ -49,7 +49,7 @@ fn gate(play: &Playground, settings: &str, more: &[&str]) -> Outcome {
 
 #[test]
 fn a_recipe_that_learns_sooner_is_merged_and_audited() {
-    // Four times as fast: steps of 20 microseconds are timed on a machine that does other things.
+    // Four times as fast: short steps are timed on a machine that does other things.
     let play = playground();
     let sooner = SETTINGS.replace("0.01", "0.04");
     let outcome = gate(&play, &sooner, &["--merge", "--title", "learn faster"]).expect(0);
@@ -119,7 +119,7 @@ fn a_kill_loses_no_finished_seed() {
 #[test]
 fn step_time_that_was_cut_off_is_measured_again() {
     let play = playground();
-    let base = SETTINGS.replace("spin = 200", "spin = 2000");
+    let base = SETTINGS.replace("spin = 1000", "spin = 2000");
     play.write("settings.toml", &base);
     play.commit("steps of a few milliseconds");
     let settings = base.replace("0.01", "0.04").replace("2000", "3000");
@@ -246,10 +246,10 @@ fn what_it_learns_later_and_what_its_steps_cost_are_weighed() {
     // Better at the same number of steps, each of which takes three times as long.
     let dearer = SETTINGS
         .replace("0.01", "0.015")
-        .replace("spin = 200", "spin = 600");
+        .replace("spin = 1000", "spin = 3000");
     assert_ne!(verdict(&dearer).0, 0);
     // So much better that steps which take longer pay. Turns outlast what a busy machine does in
-    // between: that steps of 20 microseconds take no three times as long is hard to prove.
+    // between: that steps of microseconds take no three times as long is hard to prove.
     let config = std::fs::read_to_string(play.path().join("outpace.toml")).unwrap();
     play.write(
         "outpace.toml",
@@ -258,7 +258,7 @@ fn what_it_learns_later_and_what_its_steps_cost_are_weighed() {
     play.commit("longer turns");
     let larger = SETTINGS
         .replace("0.01", "0.04")
-        .replace("spin = 200", "spin = 300");
+        .replace("spin = 1000", "spin = 1500");
     let outcome = gate(&play, &larger, &[]);
     assert_eq!(outcome.code, 0, "{outcome:?}");
 }
@@ -309,7 +309,7 @@ fn steps_that_become_slower_later_are_seen() {
     let settings = SETTINGS
         .replace("good", "slows_down")
         .replace("0.01", "0.012");
-    let settings = settings.replace("spin = 200", "spin = 2000");
+    let settings = settings.replace("spin = 1000", "spin = 2000");
     let outcome = gate(&play, &settings, &[]);
     assert_ne!(outcome.code, 0, "{outcome:?}");
 }
@@ -319,7 +319,7 @@ fn steps_that_become_slower_later_are_seen() {
 fn what_is_trained_where_no_step_is_counted_is_no_gain() {
     let play = playground();
     // Long beside the start of a process, which takes its time on a busy machine.
-    let settings = SETTINGS.replace("spin = 200", "spin = 8000");
+    let settings = SETTINGS.replace("spin = 1000", "spin = 8000");
     play.write("settings.toml", &settings);
     play.commit("steps of ten milliseconds");
     for mode in ["trains_when_asked", "trains_first"] {

@@ -94,7 +94,7 @@ fn gated(mode: &str, spin: u32) -> Outcome {
 }
 
 #[test]
-#[ignore = "long: ci/nightly.sh; the red team has each of them too"]
+#[ignore = "long: ci/nightly.sh"]
 fn what_it_does_to_the_base_or_before_the_clock_is_no_gain() {
     // On a busy machine the whole run may take too long, or the blocks may not suffice to prove
     // even what it seems to gain; faster it is in no case.
@@ -123,7 +123,7 @@ fn a_longer_start_and_prefetching_are_honest() {
 }
 
 #[test]
-#[ignore = "long: ci/nightly.sh; the red team has each of them too"]
+#[ignore = "long: ci/nightly.sh"]
 fn what_it_leaves_out_after_the_checked_steps_or_moves_into_saving_is_no_gain() {
     // Whether the blocks suffice to prove what it seems to gain depends on the machine; faster it
     // is in no case.

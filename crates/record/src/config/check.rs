@@ -171,7 +171,7 @@ fn validate_workload(name: &str, workload: &WorkloadConfig) -> Result<(), Fault>
     let parts = Path::new(&workload.cwd).components();
     if parts
         .into_iter()
-        .any(|part| !matches!(part, Component::Normal(_)))
+        .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
     {
         return fault(
             "cwd",

@@ -32,9 +32,9 @@ pub enum HistoryError {
     },
     /// The reference is none of a history.
     #[error(
-        "{REFERENCE} is no history: {why}\nHint: `git update-ref refs/outpace/old {REFERENCE} && git \
-         update-ref -d {REFERENCE}` puts it aside, or move the file of that name in the git \
-         directory; `outpace history pull` brings what was pushed"
+        "{REFERENCE} is no history: {why}\nHint: put it aside, with `git update-ref \
+         refs/outpace/aside {REFERENCE} \"\" && git update-ref -d {REFERENCE}`, or by moving the file \
+         of that name out of the git directory; `outpace history pull` brings what was pushed"
     )]
     Reference {
         /// What is wrong.

@@ -38,11 +38,26 @@ fn only(text: &str, mut find: impl FnMut(&str) -> Place) -> Place {
 
 /// Python: the same but for lines that begin within a string of three quotes.
 fn of_code(find: impl Fn(&str) -> Place) -> impl FnMut(&str) -> Place {
-    let mut within = false;
+    let mut within: Option<&str> = None;
     move |line: &str| {
-        let begins_within = within;
-        let quotes = line.matches("\"\"\"").count() + line.matches("'''").count();
-        within ^= quotes % 2 == 1;
+        let begins_within = within.is_some();
+        let mut rest = if begins_within {
+            line
+        } else {
+            &line[..before_comment(line)]
+        };
+        loop {
+            let next = match within {
+                Some(open) => rest.find(open).map(|at| (at, open)),
+                None => ["\"\"\"", "'''"]
+                    .into_iter()
+                    .filter_map(|q| Some((rest.find(q)?, q)))
+                    .min(),
+            };
+            let Some((at, quotes)) = next else { break };
+            within = if within.is_some() { None } else { Some(quotes) };
+            rest = &rest[at + quotes.len()..];
+        }
         find(line).filter(|_| !begins_within)
     }
 }

@@ -220,9 +220,12 @@ pub fn run_seeds(
         .extend(guards::slower_later(&trial.runs, settings)?);
     let target = settings.target.target_loss;
     let faster = trial.decision.is_some_and(|d| d.outcome == Outcome::Faster);
-    trial
-        .checks
-        .extend(guards::outside_of_steps(&trial.runs, target, faster));
+    trial.checks.extend(guards::outside_of_steps(
+        &trial.runs,
+        target,
+        settings.parallel,
+        faster,
+    ));
     trial.trial_s = begin.elapsed().as_secs_f64();
     Ok(trial)
 }

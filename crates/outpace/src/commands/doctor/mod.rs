@@ -166,7 +166,7 @@ fn look<'a>(
     }
     let config = config_for(repo, args.config.as_deref(), &commit)?;
     let workload = measured_workload(args, &config)?;
-    let is_named = !args.measuring.workloads.is_empty();
+    let is_named = args.measuring.workloads.len() == 1;
     let only = workload.as_deref().filter(|_| is_named || !args.no_measure);
     let found = preflight::look(repo, &config, &commit, only);
     let (faults, stops) = (found.lines(), !found.fatal.is_empty());
@@ -193,7 +193,7 @@ fn look<'a>(
 
 /// The one that is measured, or looked at alone.
 fn measured_workload(args: &Args, config: &Config) -> Result<Option<String>> {
-    if args.measuring.workloads.len() > 1 {
+    if args.measuring.workloads.len() > 1 && !args.no_measure {
         return Err(usage(
             "doctor measures one workload. Hint: run it once for each",
         ));

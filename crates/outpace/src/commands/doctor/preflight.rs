@@ -46,13 +46,14 @@ pub(super) fn look(
     others.extend(sources(repo, config, commit));
     let mut fatal = Vec::new();
     for (name, workload) in &config.workload {
+        let named = |fault: String| format!("{name}: {fault}");
+        let (missing, maybe) = of_commands(repo, commit, workload);
+        others.extend(maybe.into_iter().map(named));
         let found = [
             data_fault(workload, repo.root()),
             no_folder(repo, commit, workload),
         ];
-        let found = found.into_iter().flatten();
-        let found = found.chain(of_commands(repo, commit, workload));
-        let found = found.map(|fault| format!("{name}: {fault}"));
+        let found = found.into_iter().flatten().chain(missing).map(named);
         match measured.is_none_or(|measured| measured == name) {
             true => fatal.extend(found),
             false => others.extend(found),
@@ -104,18 +105,28 @@ fn sources(repo: &Repo, config: &Config, commit: &Commit) -> Vec<String> {
     lines
 }
 
-/// `cwd` names nothing that a program could start in.
+/// `cwd` names nothing that a program could start in. Data may lie in it, or a link be it.
 fn no_folder(repo: &Repo, commit: &Commit, workload: &WorkloadConfig) -> Option<String> {
     let cwd = plain_path(&workload.cwd, "");
     let below = format!("{cwd}/");
-    let holds = |files: &[String]| files.iter().any(|file| file.starts_with(&below));
+    let holds = |paths: &[String]| {
+        paths
+            .iter()
+            .any(|path| format!("{path}/").starts_with(&below))
+    };
     let files = repo.list(&commit.tree, &["**".to_owned()]);
-    (!cwd.is_empty() && !files.is_ok_and(|files| holds(&files)))
-        .then(|| format!("`cwd` names `{cwd}`, which is no folder of the commit"))
+    let is_there =
+        cwd.is_empty() || holds(&workload.data) || files.is_ok_and(|files| holds(&files));
+    (!is_there).then(|| format!("`cwd` names `{cwd}`, which is no folder of the commit"))
 }
 
-/// Programs that are not on the machine, and files that git does not hold.
-fn of_commands(repo: &Repo, commit: &Commit, workload: &WorkloadConfig) -> Vec<String> {
+/// Programs that are not on the machine and files that git does not hold; and files of which it is
+/// not known whether they are read or written.
+fn of_commands(
+    repo: &Repo,
+    commit: &Commit,
+    workload: &WorkloadConfig,
+) -> (Vec<String>, Vec<String>) {
     let commands = [
         ("fetch", &workload.fetch),
         ("build", &workload.build),
@@ -126,7 +137,7 @@ fn of_commands(repo: &Repo, commit: &Commit, workload: &WorkloadConfig) -> Vec<S
     ];
     let root = repo.root().join(&workload.cwd);
     let path = workload.env.get("PATH").map(OsStr::new);
-    let mut faults = Vec::new();
+    let (mut faults, mut maybe) = (Vec::new(), Vec::new());
     for (key, command) in commands {
         let Some(program) = command.first() else {
             continue;
@@ -134,11 +145,20 @@ fn of_commands(repo: &Repo, commit: &Commit, workload: &WorkloadConfig) -> Vec<S
         if !program.contains('/') && is_missing(program, &root, path) {
             faults.push(format!("`{key}` starts `{program}`, which is not in PATH. Install it, or name it by its path"));
         }
-        for word in command.iter().filter(|word| is_plain_path(word)) {
-            faults.extend(not_held(repo, commit, workload, key, word));
+        for (n, word) in command.iter().enumerate() {
+            let Some(fault) = not_held(repo, commit, workload, key, word) else {
+                continue;
+            };
+            // A program has to be there. Where there is a build, others may be an output of it, or
+            // of a run of the user's own.
+            match n == 0 || workload.build.is_empty() {
+                true => faults.push(fault),
+                false if ["fetch", "build"].contains(&key) => {}
+                false => maybe.push(fault),
+            }
         }
     }
-    faults
+    (faults, maybe)
 }
 
 /// A file of the checkout that an exported tree would lack.
@@ -149,6 +169,9 @@ fn not_held(
     key: &str,
     word: &str,
 ) -> Option<String> {
+    if !is_plain_path(word) {
+        return None;
+    }
     let word = plain_path(&workload.cwd, word);
     let is_data = workload
         .data
@@ -159,9 +182,7 @@ fn not_held(
         .read(&commit.tree, &word)
         .is_ok_and(|file| file.is_some());
     let is_ignored = repo.ignores(&word);
-    // What a build makes is ignored, and may lie there from the user's own build.
-    let is_made = is_ignored && ["fetch", "build"].contains(&key);
-    (is_file && !is_data && !is_tracked && !is_made).then(|| match is_ignored {
+    (is_file && !is_data && !is_tracked).then(|| match is_ignored {
         true => format!(
             "`{key}` names `{word}`, which git ignores: `data = [\"{word}\"]` gives it to both sides; \
              what a build makes belongs below `{{target}}`"

@@ -133,13 +133,18 @@ impl Checkout {
         let Some((_, end)) = name.rsplit_once('.').filter(|(_, e)| DATA_ENDS.contains(e)) else {
             return false;
         };
-        let words = [format!("*.{end}\""), format!("*.{end}'")];
+        let pattern = format!("*.{end}");
+        let ends = |text: &str, at: usize| {
+            let after = text[at + pattern.len()..].chars().next();
+            !after.is_some_and(|c| c.is_ascii_alphanumeric())
+        };
+        let holds = |text: &str| text.match_indices(&pattern).any(|(at, _)| ends(text, at));
         let is_code = |path: &str| {
             let end = path.rsplit_once('.').map_or("", |(_, end)| end);
             !["toml", "yaml", "yml", "json"].contains(&end)
         };
         let mut code = self.sources.iter().filter(|(path, _)| is_code(path));
-        code.any(|(_, text)| words.iter().any(|word| text.contains(word)))
+        code.any(|(_, text)| holds(text))
     }
 
     /// Folders below `~/.cache` that the sources name and that exist.

@@ -81,8 +81,8 @@ fn module(checkout: &Checkout, script: &str) -> Option<String> {
 fn absent_data(checkout: &Checkout, script: &str) -> Vec<String> {
     let text = checkout.text(script);
     let folder = script.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let is_here =
-        |path: &str| checkout.exists(path) || checkout.exists(&format!("{folder}/{path}"));
+    let beside = |path: &str| !folder.is_empty() && checkout.exists(&format!("{folder}/{path}"));
+    let is_here = |path: &str| checkout.exists(path) || beside(path);
     let quoted = text.split(['"', '\'', '\n']);
     let mut absent: Vec<&str> = quoted
         .filter(|path| is_data_path(path) && may_be_data(path) && !is_here(path))

@@ -376,5 +376,12 @@ mod tests {
         assert!(keep_gate(&mut gate, &campaign, &attempts));
         assert_eq!(gate, begun);
         assert!(!keep_gate(&mut gate, &campaign, &attempts));
+        // One that says its own limit keeps it, whatever its verdicts were allowed.
+        let campaign = Campaign {
+            max_blocks: Some(30),
+            ..campaign
+        };
+        assert!(keep_gate(&mut gate, &campaign, &attempts));
+        assert_eq!(gate.campaign_max_blocks, 30);
     }
 }

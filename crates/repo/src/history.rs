@@ -11,6 +11,9 @@ mod read;
 mod remote;
 mod union;
 
+use std::fs;
+use std::time::Duration;
+
 use git2::build::TreeUpdateBuilder;
 use git2::{ErrorCode, ObjectType, Oid, Tree, TreeEntry};
 use outpace_record::{Document, Timestamp, record_id};
@@ -30,6 +33,8 @@ pub use remote::Transfer;
 /// seen is below 40.
 const TRIES: u32 = 500;
 const TRIES_OF_CHECK: u32 = 40;
+/// No writer holds the lock of the reference for so long.
+const ABANDONED: Duration = Duration::from_secs(3);
 
 /// The history of a repository.
 pub struct History<'a> {
@@ -106,7 +111,10 @@ impl History<'_> {
             let transaction = self.repo.git.transaction();
             match transaction.and_then(|mut transaction| transaction.lock_ref(REFERENCE)) {
                 Ok(()) => return Ok(()),
-                Err(error) if error.code() == ErrorCode::Locked => pause(attempt),
+                Err(error) if error.code() == ErrorCode::Locked => {
+                    self.clear_abandoned_lock();
+                    pause(attempt);
+                }
                 Err(error) => {
                     return Err(error)
                         .doing(|| format!("writing {REFERENCE}"))
@@ -143,6 +151,7 @@ impl History<'_> {
             match self.commit_and_swap(tip, &parents, tree, message) {
                 Ok(()) => return Ok(()),
                 Err(error) if error.code() == ErrorCode::Locked || lost_race(&error) => {
+                    self.clear_abandoned_lock();
                     pause(attempt);
                 }
                 Err(error) => {
@@ -153,6 +162,17 @@ impl History<'_> {
             }
         }
         Err(HistoryError::Busy { tries: TRIES })
+    }
+
+    /// A writer that was killed leaves its lock, which lives for milliseconds otherwise.
+    fn clear_abandoned_lock(&self) {
+        let lock = self.repo.git.commondir().join(format!("{REFERENCE}.lock"));
+        let since = fs::metadata(&lock).and_then(|meta| meta.modified());
+        let age = since.ok().and_then(|since| since.elapsed().ok());
+        if age.is_some_and(|age| age > ABANDONED) {
+            // If it cannot be deleted, the tries end with a message that names it.
+            let _ = fs::remove_file(&lock);
+        }
     }
 
     fn commit_and_swap(

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use outpace_process::{
@@ -462,14 +462,11 @@ impl<'a> Builder<'a> {
         tree: &str,
         own_tree: &Path,
     ) -> Result<PathBuf, BuildError> {
-        let parts: PathBuf = Path::new(&config.cwd)
-            .components()
-            .filter(|part| matches!(part, Component::Normal(_)))
-            .collect();
-        let folder = own_tree.join(&parts);
+        let below = config.folder();
+        let folder = own_tree.join(&below);
         if !folder.is_dir() {
             let files = self.repo.list(tree, &["**".to_owned()])?;
-            if files.iter().any(|file| Path::new(file).starts_with(&parts)) {
+            if files.iter().any(|file| Path::new(file).starts_with(&below)) {
                 fs::create_dir_all(&folder).map_err(disk(&folder))?;
             }
         }

@@ -7,7 +7,7 @@ mod range;
 mod read;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -226,6 +226,14 @@ pub struct WorkloadConfig {
 }
 
 impl WorkloadConfig {
+    /// `cwd` without `.` in it; empty for the root.
+    pub fn folder(&self) -> PathBuf {
+        let parts = Path::new(&self.cwd).components();
+        parts
+            .filter(|part| matches!(part, Component::Normal(_)))
+            .collect()
+    }
+
     /// Whether it was not said which files its program reads.
     pub fn reads_all(&self) -> bool {
         self.reads == all_files()

@@ -128,6 +128,14 @@ fn locked(context: &Context, observer: &mut dyn Observer) -> Result<MachineLock,
     Ok(locked.map_err(|error| (Side::Base, error))?)
 }
 
+/// A run of the base by itself.
+#[derive(Debug)]
+struct BaseRun {
+    seeds: [u64; 2],
+    text: Text,
+    curve: LossCurve,
+}
+
 /// What all runs of a trial have in common.
 struct Runner<'a> {
     context: &'a Context,
@@ -246,17 +254,10 @@ pub fn run_base_seeds(
     let runner = Runner::new(context, programs, settings)?;
     runner.begins(false, observer);
     let mut rng = ChaCha20Rng::seed_from_u64(settings.seed);
-    let mut one = |number: usize| {
-        let [model_seed, data_seed, text_seed] = std::array::from_fn(|_| seed(&mut rng));
-        let text = runner.text(text_seed)?;
-        let open_seed = text_seed ^ OPEN_SEED;
-        let plan = runner.plan(Side::Base, [model_seed, data_seed], &text, open_seed, None);
-        runner.one(Side::Base, &plan, number, observer)
-    };
     let mut curves: Vec<LossCurve> = Vec::new();
     while curves.len() < seeds {
-        let curve = one(curves.len() + 1).map_err(|error| (Side::Base, error))?;
-        curves.push(curve);
+        let run = runner.base_alone(curves.len() + 1, &mut rng, observer);
+        curves.push(run.map_err(|error| (Side::Base, error))?.curve);
         let reached = |c: &LossCurve| c.steps_to(settings.target.target_loss).is_some();
         if curves.len() >= UNREACHED && !curves.iter().any(reached) {
             break;
@@ -384,6 +385,21 @@ impl Runner<'_> {
                 .map_err(|error| (*side, error))
         };
         Ok([one(&plans[0])?, one(&plans[1])?])
+    }
+
+    /// A run of the base on fresh seeds, with no candidate beside it.
+    fn base_alone(
+        &self,
+        number: usize,
+        rng: &mut ChaCha20Rng,
+        observer: &mut dyn Observer,
+    ) -> Result<BaseRun, WorkloadError> {
+        let [model_seed, data_seed, text_seed] = std::array::from_fn(|_| seed(rng));
+        let text = self.text(text_seed)?;
+        let seeds = [model_seed, data_seed];
+        let plan = self.plan(Side::Base, seeds, &text, rng.random(), None);
+        let curve = self.one(Side::Base, &plan, number, observer)?;
+        Ok(BaseRun { seeds, text, curve })
     }
 
     /// One run, whose points are told as they come.

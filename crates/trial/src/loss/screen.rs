@@ -7,9 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use super::run::Reference;
-use super::text::Text;
-use super::{Runner, SeedSettings};
-use crate::block::seed;
+use super::{BaseRun, Runner, SeedSettings};
 use crate::guards::line;
 use crate::{Side, SideError};
 
@@ -22,14 +20,7 @@ const SHOWN: [f64; KEPT] = [0.0, 0.01];
 /// Runs of a base that candidates are screened against.
 #[derive(Debug, Default)]
 pub struct ScreeningRuns {
-    runs: Vec<Kept>,
-}
-
-#[derive(Debug)]
-struct Kept {
-    seeds: [u64; 2],
-    text: Text,
-    curve: LossCurve,
+    runs: Vec<BaseRun>,
 }
 
 impl ScreeningRuns {
@@ -66,15 +57,10 @@ pub(super) fn look(
     // From the system: seeds that follow from a recorded one could be foreseen.
     let mut rng = ChaCha20Rng::from_rng(&mut rand::rng());
     while screening.runs.len() < KEPT {
-        let [model_seed, data_seed, text_seed] = std::array::from_fn(|_| seed(&mut rng));
-        let text = runner
-            .text(text_seed)
-            .map_err(|error| (Side::Base, error))?;
-        let seeds = [model_seed, data_seed];
-        let plan = runner.plan(Side::Base, seeds, &text, rng.random(), None);
-        let curve = runner.one(Side::Base, &plan, 0, observer);
-        let curve = curve.map_err(|error| (Side::Base, error))?;
-        screening.runs.push(Kept { seeds, text, curve });
+        let run = runner.base_alone(0, &mut rng, observer);
+        screening
+            .runs
+            .push(run.map_err(|error| (Side::Base, error))?);
     }
     let target = runner.settings.target;
     let reference = Reference::of(screening.curves(), &target);

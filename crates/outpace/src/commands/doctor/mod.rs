@@ -271,7 +271,7 @@ fn measure_noise(
     let seeds = runs.as_ref().map(seeds::noise);
     advice.extend(seeds.and_then(|seeds| seeds::advice(name, &seeds)));
     let forecast = match (&runs, &seeds) {
-        (Some(runs), Some(seeds)) => seeds::forecast(seeds, runs.parallel, gate),
+        (Some(runs), Some(seeds)) => seeds::forecast(seeds, runs.parallel, &rule),
         _ => forecast(&noise, &rule),
     };
     Ok(Some(Noisy {

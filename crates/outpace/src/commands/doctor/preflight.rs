@@ -108,6 +108,9 @@ fn sources(repo: &Repo, config: &Config, commit: &Commit) -> Vec<String> {
 /// `cwd` names nothing that a program could start in. Data may lie in it, or a link be it.
 fn no_folder(repo: &Repo, commit: &Commit, workload: &WorkloadConfig) -> Option<String> {
     let cwd = plain_path(&workload.cwd, "");
+    if cwd.is_empty() {
+        return None;
+    }
     let below = format!("{cwd}/");
     let holds = |paths: &[String]| {
         paths
@@ -115,8 +118,7 @@ fn no_folder(repo: &Repo, commit: &Commit, workload: &WorkloadConfig) -> Option<
             .any(|path| format!("{path}/").starts_with(&below))
     };
     let files = repo.list(&commit.tree, &["**".to_owned()]);
-    let is_there =
-        cwd.is_empty() || holds(&workload.data) || files.is_ok_and(|files| holds(&files));
+    let is_there = holds(&workload.data) || files.is_ok_and(|files| holds(&files));
     (!is_there).then(|| format!("`cwd` names `{cwd}`, which is no folder of the commit"))
 }
 

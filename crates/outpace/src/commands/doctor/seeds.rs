@@ -1,7 +1,7 @@
 //! What seeds can show of a workload on the time-to-loss track, and in how long.
 
 use outpace_gate::BaseSeeds;
-use outpace_record::{Forecast, GateConfig, LossCurve, SeedNoise};
+use outpace_record::{Forecast, LossCurve, SeedNoise};
 use outpace_report::format::{duration, gain};
 use outpace_stats::{Rule, SeedRule, forecast_seeds, median, standard_deviation};
 
@@ -30,15 +30,9 @@ pub(super) fn noise(runs: &BaseSeeds) -> SeedNoise {
 
 /// What can be proven in how long, where a step takes as long on both sides; nothing where too few
 /// runs came to the loss.
-pub(super) fn forecast(noise: &SeedNoise, parallel: bool, gate: &GateConfig) -> Vec<Forecast> {
+pub(super) fn forecast(noise: &SeedNoise, parallel: bool, rule: &Rule) -> Vec<Forecast> {
     let Some(sd) = noise.steps_sd else {
         return Vec::new();
-    };
-    let rule = Rule {
-        min_speedup: gate.min_speedup,
-        alpha: gate.alpha,
-        max_blocks: gate.max_blocks,
-        ..Rule::default()
     };
     let rule = SeedRule::from(&rule.of_programs());
     let seed_s = noise.run_s * if parallel { 1.0 } else { 2.0 };
@@ -113,8 +107,8 @@ mod tests {
             steps_sd: Some(0.014),
             run_s: 3.0,
         };
-        let gate = GateConfig::default();
-        let [one, two] = [true, false].map(|parallel| forecast(&noise, parallel, &gate)[2]);
+        let rule = Rule::default();
+        let [one, two] = [true, false].map(|parallel| forecast(&noise, parallel, &rule)[2]);
         let seeds = one.blocks.unwrap();
         assert!((9..=14).contains(&seeds), "{seeds}");
         assert_eq!(
@@ -141,7 +135,7 @@ mod tests {
             steps_sd: None,
             run_s: 3.0,
         };
-        assert!(forecast(&noise, true, &GateConfig::default()).is_empty());
+        assert!(forecast(&noise, true, &Rule::default()).is_empty());
         assert!(lines(&noise, &[], 100)[0].contains("1 of 5 came to the loss"));
         assert!(advice("w", &noise).unwrap().contains("4 of 5"));
     }

@@ -120,10 +120,10 @@ fn export(text: &str, name: &str) -> Result<Vec<Ready>> {
 
 /// A figure of another tool: a time or a rate, and neither is below 0.
 fn own_figure(line: &str) -> Result<String> {
-    let json = again::<ImportedFigure>(line)?;
-    let value = ImportedFigure::from_json(&json)?.value;
+    let figure = ImportedFigure::from_json(line)?;
+    let value = figure.value;
     anyhow::ensure!(value >= 0.0, "`value` is {value}, must be at least 0");
-    Ok(json)
+    Ok(figure.to_json())
 }
 
 fn record(line: &str) -> Result<Ready> {
